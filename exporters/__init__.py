@@ -1,0 +1,1 @@
+"""The built-in exporters of Spangate; the engine finds them by entry point."""

@@ -1,0 +1,9 @@
+"""
+The engine of Spangate, the OpenTelemetry gateway for MLflow.
+
+Plugin authors import :mod:`gateway.plugin` and :mod:`gateway.testing`, nothing else.
+"""
+
+from gateway import namesakes
+
+namesakes.join()

@@ -1,0 +1,393 @@
+"""
+A batch of spans on its way through the gateway.
+
+The representation (protobuf's upb messages, decoded lazily from the bytes as received) is known
+to this module alone, so that a faster one can replace it.
+"""
+
+import json
+from collections.abc import Iterator, MutableMapping, Sequence
+from typing import Any
+
+import msgspec
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyValue
+from opentelemetry.proto.resource.v1 import resource_pb2
+from opentelemetry.proto.trace.v1 import trace_pb2
+
+from gateway.otlp import values
+from gateway.otlp.values import Value
+
+_UNPARSED: Any = object()
+
+
+class BatchContext(msgspec.Struct, frozen=True, kw_only=True):
+    """Where a batch comes from, and where it goes."""
+
+    tenant: str = ""
+    """Name of the authenticated tenant; empty where the receiver is open."""
+
+    headers: tuple[tuple[str, str], ...] = ()
+    """Routing headers of the sender, lower-case names, sorted: ``x-mlflow-experiment-id``,
+    ``x-mlflow-run-id``, ``x-mlflow-workspace``. Never credentials."""
+
+    received_unix_ns: int = 0
+    """When the request was received."""
+
+    receiver: str = ""
+    """Id of the receiver, as in the configuration."""
+
+    transport: str = ""
+    """``grpc`` or ``http``."""
+
+    peer: str = ""
+    """Address of the sender."""
+
+    destination: str = ""
+    """Set for exporters: the key that their ``route`` returned for these spans."""
+
+    def header(self, name: str) -> str | None:
+        """Return a routing header by its lower-case name."""
+        for key, value in self.headers:
+            if key == name:
+                return value
+        return None
+
+
+class Attributes(MutableMapping[str, Value]):
+    """
+    A mapping over attributes that decodes on access and writes through.
+
+    Where a key stands twice, reading yields the last one, and writing or deleting concerns all.
+    """
+
+    __slots__ = ("_batch", "_fields", "_index", "_json")
+
+    def __init__(self, batch: "Batch", fields: Any) -> None:
+        self._batch = batch
+        self._fields = fields  # a repeated KeyValue; upb's containers have no public type
+        self._index: dict[str, KeyValue] | None = None
+        self._json: dict[str, Any] | None = None
+
+    def _by_key(self) -> dict[str, KeyValue]:
+        if self._index is None:
+            self._index = {field.key: field for field in self._fields}
+        return self._index
+
+    def __getitem__(self, key: str) -> Value:
+        return values.decode(self._by_key()[key].value)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._by_key()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_key())
+
+    def __len__(self) -> int:
+        return len(self._by_key())
+
+    def __setitem__(self, key: str, value: Value) -> None:
+        self._batch.touch()
+        index = self._by_key()
+        if len(index) != len(self._fields):
+            self._drop_repeated(key)
+            index = self._by_key()
+        field = index.get(key)
+        if field is None:
+            field = self._fields.add()
+            field.key = key
+            index[key] = field
+        values.encode(value, field.value)
+        if self._json is not None:
+            self._json.pop(key, None)
+
+    def _drop_repeated(self, key: str) -> None:
+        spots = [at for at, field in enumerate(self._fields) if field.key == key]
+        for at in reversed(spots[:-1]):
+            del self._fields[at]
+        self._index = None
+
+    def __delitem__(self, key: str) -> None:
+        if key not in self._by_key():
+            raise KeyError(key)
+        self._batch.touch()
+        for at in reversed([at for at, field in enumerate(self._fields) if field.key == key]):
+            del self._fields[at]
+        self._index = None
+        if self._json is not None:
+            self._json.pop(key, None)
+
+    def text(self, key: str) -> str | None:
+        """Return the value where it is a string, else ``None``; cheaper than ``get``."""
+        field = self._by_key().get(key)
+        if field is None or not field.value.HasField("string_value"):
+            return None
+        return field.value.string_value
+
+    def json(self, key: str) -> Any:
+        """
+        Return what the JSON text under ``key`` says, or ``None`` where there is none.
+
+        The result is kept until the attribute is written, and shared: do not change it.
+        """
+        if self._json is None:
+            self._json = {}
+        parsed = self._json.get(key, _UNPARSED)
+        if parsed is _UNPARSED:
+            text = self.text(key)
+            try:
+                parsed = None if text is None else msgspec.json.decode(text)
+            except (msgspec.DecodeError, RecursionError):
+                parsed = None
+            self._json[key] = parsed
+        return parsed
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+class Resource:
+    """What emitted the spans; shared by all spans of one ResourceSpans, so writing concerns all."""
+
+    __slots__ = ("_batch", "attributes", "peek")
+
+    def __init__(self, batch: "Batch", message: resource_pb2.Resource) -> None:
+        self._batch = batch
+        self.peek = message
+        self.attributes = Attributes(batch, message.attributes)
+
+    @property
+    def proto(self) -> resource_pb2.Resource:
+        """The upb message, for reading and writing."""
+        self._batch.touch()
+        return self.peek
+
+
+class Scope:
+    """The instrumentation scope; shared by all spans of one ScopeSpans."""
+
+    __slots__ = ("_batch", "attributes", "peek")
+
+    def __init__(self, batch: "Batch", message: InstrumentationScope) -> None:
+        self._batch = batch
+        self.peek = message
+        self.attributes = Attributes(batch, message.attributes)
+
+    @property
+    def name(self) -> str:
+        """Name of the instrumentation, such as ``openinference.instrumentation.openai``."""
+        return self.peek.name
+
+    @property
+    def version(self) -> str:
+        """Version of the instrumentation."""
+        return self.peek.version
+
+    @property
+    def proto(self) -> InstrumentationScope:
+        """The upb message, for reading and writing."""
+        self._batch.touch()
+        return self.peek
+
+
+class Span:
+    """A light view of one span; valid as long as its batch."""
+
+    __slots__ = ("_attributes", "_batch", "_dropped", "_siblings", "peek", "resource", "scope")
+
+    def __init__(
+        self,
+        batch: "Batch",
+        message: trace_pb2.Span,
+        resource: Resource,
+        scope: Scope,
+        siblings: trace_pb2.ScopeSpans,
+    ) -> None:
+        self._batch = batch
+        self._siblings = siblings
+        self._attributes: Attributes | None = None
+        self._dropped = False
+        self.peek = message
+        """The upb message, for reading only: what is written here may be lost."""
+        self.resource = resource
+        self.scope = scope
+
+    @property
+    def proto(self) -> trace_pb2.Span:
+        """The upb message, for reading and writing."""
+        self._batch.touch()
+        return self.peek
+
+    @property
+    def attributes(self) -> Attributes:
+        """The span's attributes."""
+        if self._attributes is None:
+            self._attributes = Attributes(self._batch, self.peek.attributes)
+        return self._attributes
+
+    @property
+    def name(self) -> str:
+        """The span's name; assign to rename."""
+        return self.peek.name
+
+    @name.setter
+    def name(self, value: str) -> None:
+        self.proto.name = value
+
+    @property
+    def trace_id(self) -> bytes:
+        """16 bytes."""
+        return self.peek.trace_id
+
+    @property
+    def span_id(self) -> bytes:
+        """8 bytes."""
+        return self.peek.span_id
+
+    @property
+    def parent_span_id(self) -> bytes:
+        """8 bytes, or empty for a root."""
+        return self.peek.parent_span_id
+
+    @property
+    def is_root(self) -> bool:
+        """Whether the span has no parent; an all-zero parent id means none."""
+        return not self.peek.parent_span_id.strip(b"\0")
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the status is ERROR."""
+        return self.peek.status.code == trace_pb2.Status.STATUS_CODE_ERROR
+
+    def __repr__(self) -> str:
+        return f"<Span {self.name!r} {self.trace_id.hex()}:{self.span_id.hex()}>"
+
+
+class Batch:
+    """
+    The spans of one request, in the order received, and their context.
+
+    A processor owns the batch for the time of its call and may change it in place. Iterating
+    yields :class:`Span` views; those dropped are skipped.
+
+    Args:
+        data: an encoded ``ExportTraceServiceRequest`` (or its message, for JSON input).
+        context: where it comes from.
+        request: ``data`` decoded, where the receiver has it already.
+
+    """
+
+    def __init__(
+        self,
+        data: bytes | None,
+        context: BatchContext | None = None,
+        request: ExportTraceServiceRequest | None = None,
+    ) -> None:
+        if data is None and request is None:
+            raise ValueError("a batch needs its encoded or its decoded request")
+        self.context = context if context is not None else BatchContext()
+        self._data = data
+        self._message = request
+        self._spans: list[Span] | None = None
+        self._any_dropped = False
+
+    @property
+    def peek(self) -> ExportTraceServiceRequest:
+        """The decoded request, for reading only: what is written here may be lost."""
+        if self._message is None:
+            self._message = ExportTraceServiceRequest.FromString(self._data or b"")
+        return self._message
+
+    @property
+    def request(self) -> ExportTraceServiceRequest:
+        """
+        The decoded request, for reading and writing.
+
+        Adding or removing spans here makes views taken earlier stale.
+        """
+        message = self.peek
+        self._compact()
+        self.touch()
+        self._spans = None
+        return message
+
+    def touch(self) -> None:
+        """Say that the decoded request is about to change, so the received bytes are void."""
+        _ = self.peek
+        self._data = None
+
+    @property
+    def untouched(self) -> bool:
+        """Whether :meth:`encode` will return ready bytes."""
+        return self._data is not None and not self._any_dropped
+
+    def encode(self) -> bytes:
+        """Return the encoded request: as received while nothing was changed."""
+        self._compact()
+        if self._data is None:
+            self._data = self.peek.SerializeToString()
+        return self._data
+
+    @property
+    def spans(self) -> Sequence[Span]:
+        """The span views, those dropped left out."""
+        if self._spans is None:
+            self._spans = list(self._views())
+        if self._any_dropped:
+            return [span for span in self._spans if not span._dropped]
+        return self._spans
+
+    def _views(self) -> Iterator[Span]:
+        for resource_spans in self.peek.resource_spans:
+            resource = Resource(self, resource_spans.resource)
+            for scope_spans in resource_spans.scope_spans:
+                scope = Scope(self, scope_spans.scope)
+                for message in scope_spans.spans:
+                    yield Span(self, message, resource, scope, scope_spans)
+
+    def __iter__(self) -> Iterator[Span]:
+        return iter(self.spans)
+
+    def __len__(self) -> int:
+        return len(self.spans)
+
+    @property
+    def resources(self) -> list[Resource]:
+        """The resources of the spans left, each once, in order."""
+        return list({id(span.resource): span.resource for span in self.spans}.values())
+
+    def drop(self, span: Span) -> None:
+        """Take a span out; the engine counts what its processor dropped."""
+        span._dropped = True
+        self._any_dropped = True
+
+    def _compact(self) -> None:
+        """Take the dropped spans out of the message, and what they leave empty."""
+        if not self._any_dropped or self._spans is None:
+            return
+        self.touch()
+        at: dict[int, int] = {}
+        doomed: list[tuple[trace_pb2.ScopeSpans, int]] = []
+        for span in self._spans:
+            position = at.get(id(span._siblings), 0)
+            at[id(span._siblings)] = position + 1
+            if span._dropped:
+                doomed.append((span._siblings, position))
+        for siblings, position in reversed(doomed):
+            del siblings.spans[position]
+        self._spans = [span for span in self._spans if not span._dropped]
+        self._any_dropped = False
+        message = self.peek
+        for resource_spans in message.resource_spans:
+            for position in reversed(range(len(resource_spans.scope_spans))):
+                if not resource_spans.scope_spans[position].spans:
+                    del resource_spans.scope_spans[position]
+        for position in reversed(range(len(message.resource_spans))):
+            if not message.resource_spans[position].scope_spans:
+                del message.resource_spans[position]
+
+    def to_json(self) -> str:
+        """Return the batch as OTLP JSON (hex ids), for people and tests."""
+        from gateway.otlp.json import encode_request  # noqa: PLC0415 - rarely needed
+
+        return json.dumps(encode_request(self.peek), ensure_ascii=False)

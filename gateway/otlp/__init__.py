@@ -1,0 +1,1 @@
+"""OTLP: wire format, JSON, values, status bodies."""

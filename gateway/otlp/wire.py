@@ -1,0 +1,208 @@
+"""
+Find, sort and regroup the spans of an encoded trace request without decoding them.
+
+A request is an ``ExportTraceServiceRequest``; its nesting is request > ResourceSpans (field 1)
+> ScopeSpans (field 2) > Span (field 2). Everything else in ResourceSpans and ScopeSpans is kept
+byte for byte as the resource's and the scope's head.
+
+Source: opentelemetry/proto/trace/v1/trace.proto; protobuf encoding specification.
+"""
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+_LEN = 2  # wire type of length-delimited fields
+_RESOURCE_SPANS = 0x0A  # request.resource_spans
+_CHILDREN = 0x12  # ResourceSpans.scope_spans and ScopeSpans.spans
+_SPAN_HEAD = b"\x0a\x10"  # Span.trace_id, 16 bytes
+_SPAN_ID_HEAD = b"\x12\x08"  # Span.span_id, 8 bytes
+
+
+class MalformedError(ValueError):
+    """The bytes are no protobuf message of the expected shape."""
+
+
+class Entry(NamedTuple):
+    """One encoded span and where it belongs."""
+
+    trace_id: bytes
+    span_id: bytes
+    resource: bytes
+    """Encoded ResourceSpans without its scope spans."""
+    scope: bytes
+    """Encoded ScopeSpans without its spans."""
+    span: bytes
+    """Encoded Span, as received."""
+
+
+def _varint(data: bytes, at: int) -> tuple[int, int]:
+    value = shift = 0
+    while True:
+        byte = data[at]
+        at += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            return value, at
+        shift += 7
+        if shift > 63:
+            raise MalformedError("a varint is longer than 10 bytes")
+
+
+def _skip(data: bytes, at: int, wire_type: int) -> int:
+    """Return the end of a field's value; groups are not part of proto3 and refused."""
+    if wire_type == _LEN:
+        size, at = _varint(data, at)
+        return at + size
+    if wire_type == 0:
+        return _varint(data, at)[1]
+    if wire_type == 1:
+        return at + 8
+    if wire_type == 5:
+        return at + 4
+    raise MalformedError(f"wire type {wire_type} is not supported")
+
+
+def _split(data: bytes, start: int, end: int) -> tuple[bytes, list[tuple[int, int]]]:
+    """Return the bytes between ``start`` and ``end`` that are not field 2, and field 2's spots."""
+    children: list[tuple[int, int]] = []
+    head = b""
+    at = kept = start
+    while at < end:
+        tag = data[at]
+        if tag == _CHILDREN:
+            if at > kept:
+                head += data[kept:at]
+            size = data[at + 1]
+            at += 2
+            if size > 0x7F:
+                size, at = _varint(data, at - 1)
+            children.append((at, at + size))
+            at = kept = at + size
+        else:
+            tag, at = _varint(data, at)
+            at = _skip(data, at, tag & 7)
+    if at > kept:
+        head += data[kept:at]
+    if at != end:
+        raise MalformedError("a field is longer than the message that holds it")
+    return head, children
+
+
+def _ids(span: bytes) -> tuple[bytes, bytes]:
+    """Return trace id and span id; the last one counts where a field stands twice."""
+    if span[:2] == _SPAN_HEAD and span[18:20] == _SPAN_ID_HEAD:
+        return span[2:18], span[20:28]
+    trace_id = span_id = b""
+    at, end = 0, len(span)
+    while at < end:
+        tag, at = _varint(span, at)
+        stop = _skip(span, at, tag & 7)
+        if tag in (0x0A, 0x12):
+            value = span[_varint(span, at)[1] : stop]
+            trace_id, span_id = (value, span_id) if tag == 0x0A else (trace_id, value)
+        at = stop
+    return trace_id, span_id
+
+
+def index(data: bytes) -> list[Entry]:
+    """
+    Return the spans of an encoded request in the order they stand there.
+
+    The request must have been parsed once before: only its outer framing is checked here.
+
+    Raises:
+        MalformedError: the framing is broken.
+
+    """
+    entries: list[Entry] = []
+    append = entries.append
+    at, end = 0, len(data)
+    try:
+        while at < end:
+            tag, at = _varint(data, at)
+            if tag != _RESOURCE_SPANS:
+                at = _skip(data, at, tag & 7)
+                continue
+            size, at = _varint(data, at)
+            resource, scopes = _split(data, at, at + size)
+            at += size
+            for scope_start, scope_end in scopes:
+                scope, spans = _split(data, scope_start, scope_end)
+                for start, stop in spans:
+                    span = data[start:stop]
+                    if span[:2] == _SPAN_HEAD and span[18:20] == _SPAN_ID_HEAD:
+                        append(Entry(span[2:18], span[20:28], resource, scope, span))
+                    else:
+                        append(Entry(*_ids(span), resource, scope, span))
+    except IndexError as error:
+        raise MalformedError("the message ends in the middle of a field") from error
+    if at != end:
+        raise MalformedError("the message ends in the middle of a field")
+    return entries
+
+
+def _length(size: int) -> bytes:
+    if size < 0x80:
+        return bytes((size,))
+    out = bytearray()
+    while size > 0x7F:
+        out.append(size & 0x7F | 0x80)
+        size >>= 7
+    out.append(size)
+    return bytes(out)
+
+
+def assemble(entries: Iterable[Entry]) -> bytes:
+    """
+    Return a request that holds ``entries`` in their order.
+
+    Neighbours with equal resource and scope share one ResourceSpans and one ScopeSpans, so
+    sort by resource and scope inside a trace first.
+    """
+    parts: list[bytes] = []
+    resource = scope = None
+    resource_at = scope_at = resource_size = scope_size = 0
+
+    def close_scope() -> None:
+        nonlocal resource_size
+        if scope is not None:
+            parts[scope_at] = b"\x12" + _length(scope_size) + scope
+            resource_size += len(parts[scope_at]) - len(scope) + scope_size
+
+    def close_resource() -> None:
+        if resource is not None:
+            parts[resource_at] = b"\x0a" + _length(resource_size) + resource
+
+    for entry in entries:
+        if entry.resource != resource or entry.scope != scope:
+            close_scope()
+            if entry.resource != resource:
+                close_resource()
+                resource, resource_at, resource_size = (
+                    entry.resource,
+                    len(parts),
+                    len(entry.resource),
+                )
+                parts.append(b"")  # the heads are written once the sizes are known
+            scope, scope_at, scope_size = entry.scope, len(parts), len(entry.scope)
+            parts.append(b"")
+        span = entry.span
+        head = b"\x12" + _length(len(span))
+        scope_size += len(head) + len(span)
+        parts.append(head)
+        parts.append(span)
+    close_scope()
+    close_resource()
+    return b"".join(parts)
+
+
+def arrange(entries: Sequence[Entry], *, unique: bool) -> list[Entry]:
+    """
+    Return ``entries`` grouped by trace, traces sorted by id.
+
+    Inside a trace spans are grouped by resource and scope, else they keep their order. With
+    ``unique`` the last of several spans with the same ids is kept, as MLflow's upsert would.
+    """
+    if unique:
+        entries = list({(entry[0], entry[1]): entry for entry in entries}.values())
+    return sorted(entries, key=lambda entry: (entry[0], entry[2], entry[3]))

@@ -1,0 +1,246 @@
+"""
+The public API for plugins; with :mod:`gateway.testing` all that a plugin imports.
+
+A component is a class and its settings. Packages announce it by entry point
+(``spangate.processors``, ``spangate.exporters``, ``spangate.receivers``; the key is the component
+type), a single file by ``use: ./file.py:Class``. Importing one must have no side effects.
+
+``API_VERSION`` follows semantic versioning: what is named here keeps working through a major
+version, and is announced as deprecated one minor version before it goes.
+"""
+
+import abc
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import ClassVar, Generic, Literal, Protocol, TypeVar
+
+from gateway.batch import Attributes, Batch, BatchContext, Resource, Scope, Span
+from gateway.config.exporting import (
+    BatchConfig,
+    ClientTlsConfig,
+    ExporterConfig,
+    HttpExporterConfig,
+    QueueConfig,
+    RetryConfig,
+)
+from gateway.config.types import Config, Duration, Secret
+from gateway.errors import Busy, Forbidden, Moved, Reject, Retry, TooLarge
+from gateway.otlp.values import Value
+
+__all__ = [
+    "API_VERSION",
+    "Attributes",
+    "Batch",
+    "BatchConfig",
+    "BatchContext",
+    "Busy",
+    "ClientTlsConfig",
+    "Clock",
+    "Config",
+    "Context",
+    "Deliver",
+    "Duration",
+    "Exporter",
+    "ExporterConfig",
+    "Forbidden",
+    "HttpExporterConfig",
+    "Logger",
+    "Meter",
+    "Moved",
+    "Processor",
+    "QueueConfig",
+    "Receiver",
+    "Reject",
+    "Resource",
+    "Retry",
+    "RetryConfig",
+    "Scope",
+    "Secret",
+    "Span",
+    "TooLarge",
+    "Value",
+]
+
+API_VERSION = "1.0"
+
+C = TypeVar("C", bound=Config)
+
+OnError = Literal["pass", "drop", "reject"]
+"""What becomes of a batch whose processor failed: go on without it, drop, refuse to the sender."""
+
+
+class Logger(Protocol):
+    """A structured logger: an event and its fields; never log a payload."""
+
+    def debug(self, event: str, **fields: object) -> None:
+        """Log for developers."""
+
+    def info(self, event: str, **fields: object) -> None:
+        """Log what an operator may want to know."""
+
+    def warning(self, event: str, **fields: object) -> None:
+        """Log what an operator should look at."""
+
+    def error(self, event: str, **fields: object) -> None:
+        """Log what an operator must act on."""
+
+
+class Clock(Protocol):
+    """Time, injected so that tests need not wait."""
+
+    def time_ns(self) -> int:
+        """Return the wall clock in nanoseconds since 1970, as OTLP counts."""
+
+    def monotonic(self) -> float:
+        """Return seconds that only ever grow."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Wait."""
+
+
+class Meter(Protocol):
+    """The component's own metrics, served with the gateway's."""
+
+    def count(self, name: str, amount: float = 1, **labels: str) -> None:
+        """Add to a counter; update once a batch, not once a span."""
+
+    def gauge(self, name: str, value: float, **labels: str) -> None:
+        """Set a gauge."""
+
+
+class Context(Protocol):
+    """What a component is given when it starts."""
+
+    @property
+    def component_id(self) -> str:
+        """``type`` or ``type/name``, as in the configuration."""
+
+    @property
+    def logger(self) -> Logger:
+        """Logs with the component's id."""
+
+    @property
+    def meter(self) -> Meter:
+        """Metrics of the component."""
+
+    @property
+    def clock(self) -> Clock:
+        """The time."""
+
+    @property
+    def data_dir(self) -> Path:
+        """A folder of the component's own that survives restarts; made on first use."""
+
+
+class Component(Generic[C]):
+    """
+    What processors, exporters and receivers share.
+
+    ``start`` may fail and stops the gateway; ``stop`` is safe without ``start``, and safe twice.
+    """
+
+    stability: ClassVar[Literal["development", "alpha", "beta", "stable"]] = "alpha"
+
+    def __init__(self, config: C) -> None:
+        self.config = config
+
+    async def start(self, context: Context) -> None:
+        """Open what is needed; called once, before the first batch."""
+
+    async def stop(self) -> None:
+        """Close what was opened; called once the last batch has left."""
+
+
+class Processor(Component[C]):
+    """
+    Stage 1: change, drop or refuse batches, one at a time, without memory across batches.
+
+    A sync ``process`` runs on a thread, never on the event loop, and may run for several
+    batches at the same time; an ``async def process`` runs on the loop.
+    """
+
+    on_error: ClassVar[OnError] = "reject"
+    """What becomes of a batch when ``process`` raises something unforeseen; YAML may override."""
+
+    @abc.abstractmethod
+    def process(self, batch: Batch) -> Batch | Awaitable[Batch]:
+        """
+        Return the batch, changed in place or another one.
+
+        Raises:
+            Reject: the sender must not send this again.
+            Busy: too much at once, come back later.
+            Retry: cannot work now, come back later.
+
+        """
+
+
+class Exporter(Component[C]):
+    """Send batches to where they belong. Queueing, batching and retries are the engine's."""
+
+    unique_spans: ClassVar[bool] = False
+    """Whether a request must not hold a span twice; the engine then keeps the last one."""
+
+    def route(self, context: BatchContext, resource: Resource) -> str:
+        """
+        Return the destination of a resource's spans; ``""`` where the exporter has just one.
+
+        Called before the sender is answered, and cached by context and resource, so it depends
+        on nothing else and does not block. All spans of a trace go where its first ones went.
+
+        Raises:
+            Forbidden: the tenant may not write there; the request is refused.
+
+        """
+        del context, resource
+        return ""
+
+    def describe(self, destination: str) -> str:
+        """Return a destination as people know it, for logs and the status page."""
+        return destination
+
+    @abc.abstractmethod
+    async def export(self, batch: Batch) -> None:
+        """
+        Return once the destination has taken the whole batch.
+
+        Never called twice at the same time with spans of the same trace.
+
+        Raises:
+            Reject: sending again is useless, for the named spans or for all.
+            Retry: not now.
+            Moved: some traces belong to another destination.
+
+        """
+
+
+class Deliver(Protocol):
+    """How a receiver hands over a batch."""
+
+    async def __call__(self, batch: Batch) -> None:
+        """
+        Return once the batch is queued for every exporter of every pipeline.
+
+        Raises:
+            Reject, TooLarge, Forbidden: tell the sender not to come back.
+            Busy, Retry: tell the sender when to come back.
+
+        """
+
+
+class Receiver(Component[C]):
+    """Accept spans from senders and answer for them."""
+
+    @abc.abstractmethod
+    async def listen(self, deliver: Deliver) -> None:
+        """Open the endpoints, after every other component has started; return once they accept."""
+
+    async def refuse(self) -> None:
+        """Accept nothing new and finish what is in flight; called before ``stop``."""
+
+    def endpoints(self) -> dict[str, str]:
+        """Return the addresses that were opened, by protocol, for the banner."""
+        return {}
+
+
+Use = Callable[[Config], Component[Config]]

@@ -1,0 +1,1 @@
+"""Queues between receivers and exporters: lanes of records, acknowledged one by one."""

@@ -1,0 +1,96 @@
+"""
+Every metric of the gateway, declared once, each with what a rise means.
+
+Update them once a batch or a request, never once a span.
+"""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+REGISTRY = CollectorRegistry()
+
+receiver_accepted_spans = Counter(
+    "spangate_receiver_accepted_spans_total",
+    "Spans that were queued for every exporter and acknowledged to the sender.",
+    ("receiver", "transport"),
+    registry=REGISTRY,
+)
+receiver_refused_spans = Counter(
+    "spangate_receiver_refused_spans_total",
+    "Spans refused to the sender; a rise means that senders retry (busy, unavailable) or lose "
+    "spans (invalid, forbidden). Spans of a body that could not be read count as one.",
+    ("receiver", "transport", "reason"),
+    registry=REGISTRY,
+)
+processor_incoming_spans = Counter(
+    "spangate_processor_incoming_spans_total",
+    "Spans that entered a processor.",
+    ("pipeline", "processor"),
+    registry=REGISTRY,
+)
+processor_outgoing_spans = Counter(
+    "spangate_processor_outgoing_spans_total",
+    "Spans that left a processor; the difference to the incoming ones was dropped by it.",
+    ("pipeline", "processor"),
+    registry=REGISTRY,
+)
+processor_failures = Counter(
+    "spangate_processor_failures_total",
+    "Batches on which a processor failed; its on_error policy decided what became of them.",
+    ("pipeline", "processor", "policy"),
+    registry=REGISTRY,
+)
+processor_duration = Histogram(
+    "spangate_processor_duration_seconds",
+    "Time a processor took for one batch.",
+    ("pipeline", "processor"),
+    buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5),
+    registry=REGISTRY,
+)
+exporter_sent_spans = Counter(
+    "spangate_exporter_sent_spans_total",
+    "Spans that the destination took.",
+    ("exporter",),
+    registry=REGISTRY,
+)
+exporter_send_failed_spans = Counter(
+    "spangate_exporter_send_failed_spans_total",
+    "Spans given up, each once; they are dead letters unless the reason says otherwise.",
+    ("exporter", "reason"),
+    registry=REGISTRY,
+)
+exporter_retries = Counter(
+    "spangate_exporter_retries_total",
+    "Requests to a destination that failed and are tried again.",
+    ("exporter",),
+    registry=REGISTRY,
+)
+exporter_parked = Gauge(
+    "spangate_exporter_parked_destinations",
+    "Destinations that hold their spans until a person mends something; see the status page.",
+    ("exporter",),
+    registry=REGISTRY,
+)
+queue_size_bytes = Gauge(
+    "spangate_queue_size_bytes",
+    "Bytes that wait for an exporter.",
+    ("exporter",),
+    registry=REGISTRY,
+)
+queue_spans = Gauge(
+    "spangate_queue_spans",
+    "Spans that wait for an exporter.",
+    ("exporter",),
+    registry=REGISTRY,
+)
+queue_oldest_age = Gauge(
+    "spangate_queue_oldest_age_seconds",
+    "Age of the oldest span that waits; a steady rise means that the destination is too slow.",
+    ("exporter",),
+    registry=REGISTRY,
+)
+dead_letters = Counter(
+    "spangate_dead_letters_total",
+    "Spans kept as dead letters.",
+    ("exporter", "reason"),
+    registry=REGISTRY,
+)

@@ -1,0 +1,1 @@
+"""The built-in processors of Spangate; the engine finds them by entry point."""
