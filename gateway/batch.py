@@ -349,7 +349,13 @@ class Batch:
         return iter(self.spans)
 
     def __len__(self) -> int:
-        return len(self.spans)
+        if self._spans is not None:
+            return len(self.spans)
+        return sum(
+            len(scope_spans.spans)
+            for resource_spans in self.peek.resource_spans
+            for scope_spans in resource_spans.scope_spans
+        )
 
     @property
     def resources(self) -> list[Resource]:

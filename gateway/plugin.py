@@ -10,7 +10,7 @@ version, and is announced as deprecated one minor version before it goes.
 """
 
 import abc
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from pathlib import Path
 from typing import ClassVar, Generic, Literal, Protocol, TypeVar
 
@@ -199,6 +199,10 @@ class Exporter(Component[C]):
         """Return a destination as people know it, for logs and the status page."""
         return destination
 
+    def pages(self) -> dict[str, str]:
+        """Return addresses that a person may open to see what arrived, by name."""
+        return {}
+
     @abc.abstractmethod
     async def export(self, batch: Batch) -> None:
         """
@@ -241,6 +245,3 @@ class Receiver(Component[C]):
     def endpoints(self) -> dict[str, str]:
         """Return the addresses that were opened, by protocol, for the banner."""
         return {}
-
-
-Use = Callable[[Config], Component[Config]]

@@ -1,0 +1,29 @@
+"""What the engine gives a component when it starts."""
+
+from pathlib import Path
+
+from gateway.plugin import Clock, Logger, Meter
+from gateway.telemetry import logs
+from gateway.telemetry.meter import PluginMeter
+from gateway.tenants import Tenants
+
+
+class ComponentContext:
+    """The :class:`gateway.plugin.Context` of one component."""
+
+    def __init__(
+        self, kind: str, component_id: str, *, clock: Clock, data_dir: Path, tenants: Tenants
+    ) -> None:
+        self.component_id = component_id
+        self.logger: Logger = logs.get(component_id)
+        self.meter: Meter = PluginMeter(component_id)
+        self.clock = clock
+        self.tenants = tenants
+        """Settings of the authenticated tenants; for our own exporters."""
+        self._folder = data_dir / kind / component_id.replace("/", "-")
+
+    @property
+    def data_dir(self) -> Path:
+        """A folder of the component's own, made on first use."""
+        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return self._folder

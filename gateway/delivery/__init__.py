@@ -1,0 +1,1 @@
+"""From an exporter's queue to its destinations: batching, retries, parking, isolation."""

@@ -1,0 +1,224 @@
+"""Bring one request to its destination: try, wait, isolate what the destination refuses."""
+
+import asyncio
+import random
+from collections.abc import Sequence
+from typing import Any
+
+from gateway import guard
+from gateway.batch import Batch, BatchContext
+from gateway.config.exporting import RetryConfig
+from gateway.delivery.parts import by_trace
+from gateway.delivery.state import State
+from gateway.errors import Moved, Reject, Retry
+from gateway.otlp import wire
+from gateway.plugin import Clock, Exporter
+from gateway.queue.dead_letters import DeadLetters
+from gateway.telemetry import metrics
+
+PROBES = 8
+
+
+class OutageError(Exception):
+    """Nothing of a request could be stored, so the destination may be to blame, not the spans."""
+
+
+class Requests:
+    """
+    What all requests of an exporter share.
+
+    Args:
+        whole: state of the exporter as a whole; a failure that concerns the server holds
+            every destination.
+        concurrency: requests under way at the same time, over all destinations.
+
+    """
+
+    def __init__(
+        self,
+        component_id: str,
+        exporter: Exporter[Any],
+        retry: RetryConfig,
+        *,
+        whole: State,
+        dead_letters: DeadLetters,
+        clock: Clock,
+        concurrency: int,
+    ) -> None:
+        self.component_id = component_id
+        self.exporter = exporter
+        self.retry = retry
+        self.whole = whole
+        self.dead_letters = dead_letters
+        self.clock = clock
+        self.slots = asyncio.Semaphore(concurrency)
+        self.sent = metrics.exporter_sent_spans.labels(component_id)
+        self.retries = metrics.exporter_retries.labels(component_id)
+
+
+class Request:
+    """
+    One request's way to one destination.
+
+    Each of its spans ends in exactly one of three ways: taken by the destination, a dead letter,
+    or in :attr:`moved`.
+
+    Args:
+        stored_before: ``state.stored`` when these spans were first tried. A destination that has
+            taken a request since then works, so that what it refuses is to blame itself.
+
+    """
+
+    def __init__(
+        self, requests: Requests, destination: str, state: State, stored_before: int
+    ) -> None:
+        self._shared = requests
+        self._destination = destination
+        self._state = state
+        self._stored_before = stored_before
+        self._started = requests.clock.monotonic()
+        self._attempts = 0
+        self._refused: list[tuple[Sequence[wire.Entry], str]] = []
+        self.moved: dict[str, set[bytes]] = {}
+        """Trace ids that belong to another destination, by destination."""
+
+    async def deliver(self, entries: Sequence[wire.Entry]) -> None:
+        """
+        Return once every span is settled.
+
+        Raises:
+            OutageError: no part of the request that was tried could be stored, and nothing else
+                since; nothing is settled, try again later.
+
+        """
+        try:
+            await self._send(entries)
+        except Reject:
+            try:  # the second try, before looking for the culprit
+                await self._send(entries)
+            except Reject as refusal:
+                await self._isolate(entries, refusal)
+        for spans, reason in self._refused:
+            await self._bury(spans, "refused", reason)
+
+    async def _isolate(self, entries: Sequence[wire.Entry], refusal: Reject) -> None:
+        rest = entries
+        if self._state.stored == self._stored_before:
+            stored = await self._probe(entries)
+            if not stored:
+                raise OutageError(refusal.reason)
+            rest = [entry for entry in entries if entry not in stored]
+        await self._halve(rest, refusal)
+
+    async def _probe(self, entries: Sequence[wire.Entry]) -> Sequence[wire.Entry]:
+        """Try a few traces, or spans of a single trace; return the first that could be stored."""
+        units = _units(entries)
+        if len(units) < 2:
+            return ()
+        for unit in random.sample(units, min(PROBES, len(units))):
+            try:
+                await self._send(unit)
+            except Reject:
+                continue
+            return unit
+        return ()
+
+    async def _halve(self, entries: Sequence[wire.Entry], refusal: Reject) -> None:
+        """Halve by trace, then by span, until what is refused stands alone."""
+        units = _units(entries)
+        if len(units) < 2:
+            if units:
+                self._refused.append((entries, refusal.reason))
+            return
+        middle = len(units) // 2
+        for half in (units[:middle], units[middle:]):
+            piece = [entry for unit in half for entry in unit]
+            try:
+                await self._send(piece)
+            except Reject as again:
+                await self._halve(piece, again)
+
+    async def _send(self, entries: Sequence[wire.Entry]) -> None:
+        """
+        Return once the destination has taken the spans, or all of them are settled otherwise.
+
+        Raises:
+            Reject: the destination refuses them and cannot say which.
+
+        """
+        remaining = list(entries)
+        while remaining:
+            await self._shared.whole.ready()
+            await self._state.ready()
+            self._attempts += 1
+            try:
+                async with self._shared.slots:
+                    await guard.export(self._shared.exporter, self._batch(remaining))
+            except Retry as failure:
+                if not await self._retry(remaining, failure):
+                    return
+            except Moved as moved:
+                remaining = self._set_aside(remaining, moved)
+            except Reject as refusal:
+                if refusal.isolate:
+                    raise
+                remaining = await self._drop_named(remaining, refusal)
+            else:
+                self._taken(len(remaining))
+                return
+
+    def _batch(self, entries: Sequence[wire.Entry]) -> Batch:
+        return Batch(wire.assemble(entries), BatchContext(destination=self._destination))
+
+    def _taken(self, spans: int) -> None:
+        self._shared.sent.inc(spans)
+        self._shared.whole.succeeded()
+        self._state.succeeded()
+
+    async def _retry(self, entries: Sequence[wire.Entry], failure: Retry) -> bool:
+        """Note a failure; return whether to try again."""
+        retry = self._shared.retry
+        elapsed = self._shared.clock.monotonic() - self._started
+        if not retry.enabled or 0 < retry.max_elapsed_time <= elapsed:
+            await self._bury(entries, "retries_exhausted", failure.reason)
+            return False
+        self._shared.retries.inc()
+        state = self._shared.whole if failure.scope == "exporter" else self._state
+        state.failed(failure)
+        return True
+
+    def _set_aside(self, entries: Sequence[wire.Entry], moved: Moved) -> list[wire.Entry]:
+        """Take the moved traces out; one that would stay where it is counts as refused."""
+        traces = {entry.trace_id for entry in entries}
+        homes = {trace: home for trace, home in moved.homes.items() if trace in traces}
+        if not homes or self._destination in homes.values():
+            raise Reject(moved.reason, isolate=True)
+        for trace, home in homes.items():
+            self.moved.setdefault(home, set()).add(trace)
+        return [entry for entry in entries if entry.trace_id not in homes]
+
+    async def _drop_named(self, entries: Sequence[wire.Entry], refusal: Reject) -> list[wire.Entry]:
+        """Bury the spans that the exporter named, all where it named none."""
+        if refusal.spans is None:
+            await self._bury(entries, "refused", refusal.reason)
+            return []
+        named = {(span.trace_id, span.span_id) for span in refusal.spans}
+        bad = [entry for entry in entries if (entry.trace_id, entry.span_id) in named]
+        await self._bury(bad or entries, "refused", refusal.reason)
+        return [entry for entry in entries if entry not in bad] if bad else []
+
+    async def _bury(self, entries: Sequence[wire.Entry], kind: str, reason: str) -> None:
+        await self._shared.dead_letters.add(
+            entries,
+            exporter=self._shared.component_id,
+            destination=self._shared.exporter.describe(self._destination),
+            kind=kind,
+            reason=reason,
+            attempts=self._attempts,
+        )
+
+
+def _units(entries: Sequence[wire.Entry]) -> list[list[wire.Entry]]:
+    """Return the traces, or the spans where there is only one trace."""
+    traces = by_trace(entries)
+    return traces if len(traces) > 1 else [[entry] for entry in entries]

@@ -1,0 +1,157 @@
+"""One exporter at work: its queue, its lanes, the state of its destinations."""
+
+import asyncio
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from gateway.config.exporting import ExporterConfig
+from gateway.delivery.lane import Lane
+from gateway.delivery.request import Requests
+from gateway.delivery.state import State, Trouble
+from gateway.plugin import Clock, Exporter, Logger
+from gateway.queue.base import Queue, QueueStats, Store
+from gateway.queue.dead_letters import DeadLetters
+from gateway.telemetry import metrics
+
+DRAIN_POLL_S = 0.02
+
+
+class SenderStatus(msgspec.Struct, kw_only=True):
+    """An exporter as the status page shows it."""
+
+    exporter: str
+    waiting_spans: int
+    waiting_bytes: int
+    max_bytes: int
+    oldest_age_seconds: float
+    troubles: list[Trouble]
+
+
+class Sender:
+    """
+    Deliver what is queued for one exporter.
+
+    Several lanes work side by side; a destination in trouble waits for itself alone, unless the
+    exporter says that its server as a whole is to blame.
+    """
+
+    def __init__(
+        self,
+        component_id: str,
+        exporter: Exporter[Any],
+        *,
+        store: Store,
+        dead_letters: DeadLetters,
+        clock: Clock,
+        logger: Logger,
+    ) -> None:
+        config = exporter.config
+        settings = config if isinstance(config, ExporterConfig) else ExporterConfig()
+        self.component_id = component_id
+        self.exporter = exporter
+        self.num_lanes = settings.sending_queue.num_lanes
+        self.queue: Queue = store.open(component_id, settings.sending_queue)
+        self._clock = clock
+        self._logger = logger
+        self._states: dict[str, State] = {}
+        self._new_state = partial(State, retry=settings.retry_on_failure, clock=clock)
+        self._whole = self._new_state("", on_change=self._log_change)
+        self._parked = metrics.exporter_parked.labels(component_id)
+        requests = Requests(
+            component_id,
+            exporter,
+            settings.retry_on_failure,
+            whole=self._whole,
+            dead_letters=dead_letters,
+            clock=clock,
+            concurrency=self.num_lanes,
+        )
+        self._lanes = [
+            Lane(
+                number,
+                self.queue,
+                requests,
+                state_of=self._state,
+                batch=settings.batch,
+                follow=self.routes,
+            )
+            for number in range(self.num_lanes)
+        ]
+
+    @property
+    def routes(self) -> bool:
+        """Whether the exporter has more than one destination."""
+        return type(self.exporter).route is not Exporter.route
+
+    async def run(self) -> None:
+        """Deliver until cancelled."""
+        async with asyncio.TaskGroup() as tasks:
+            for lane in self._lanes:
+                tasks.create_task(lane.run())
+
+    async def drain(self) -> None:
+        """Return once nothing waits; the caller sets the time limit."""
+        for lane in self._lanes:
+            lane.flush()
+        while self.queue.stats().spans:
+            await self._clock.sleep(DRAIN_POLL_S)
+
+    def status(self) -> SenderStatus:
+        """Return what waits and what is in trouble."""
+        stats = self.queue.stats()
+        troubles = [state.trouble for state in (self._whole, *self._states.values())]
+        return SenderStatus(
+            exporter=self.component_id,
+            waiting_spans=stats.spans,
+            waiting_bytes=stats.size_bytes,
+            max_bytes=stats.max_bytes,
+            oldest_age_seconds=self._age_s(stats),
+            troubles=[trouble for trouble in troubles if trouble is not None],
+        )
+
+    def refresh_metrics(self) -> None:
+        """Set the gauges to what waits now."""
+        stats = self.queue.stats()
+        metrics.queue_size_bytes.labels(self.component_id).set(stats.size_bytes)
+        metrics.queue_spans.labels(self.component_id).set(stats.spans)
+        metrics.queue_oldest_age.labels(self.component_id).set(self._age_s(stats))
+
+    def _age_s(self, stats: QueueStats) -> float:
+        if not stats.oldest_unix_ns:
+            return 0.0
+        return max(0.0, (self._clock.time_ns() - stats.oldest_unix_ns) / 1e9)
+
+    def _state(self, destination: str) -> State:
+        state = self._states.get(destination)
+        if state is None:
+            name = self.exporter.describe(destination)
+            state = self._states[destination] = self._new_state(name, on_change=self._log_change)
+        return state
+
+    def _log_change(self, state: State, trouble: Trouble | None) -> None:
+        """Log trouble when it begins, when its advice changes, and when it ends."""
+        self._parked.set(sum(s.parked for s in (self._whole, *self._states.values())))
+        destination = state.name or "(all)"
+        if trouble is None:
+            self._logger.info(
+                "destination takes spans again",
+                exporter=self.component_id,
+                destination=destination,
+            )
+        elif trouble.advice is None:
+            self._logger.warning(
+                "destination cannot be reached, trying again",
+                exporter=self.component_id,
+                destination=destination,
+                reason=trouble.reason,
+            )
+        else:
+            self._logger.error(
+                "destination parked; its spans are kept until this is mended",
+                exporter=self.component_id,
+                destination=destination,
+                reason=trouble.reason,
+                advice=trouble.advice,
+            )

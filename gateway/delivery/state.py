@@ -1,0 +1,100 @@
+"""How a destination fares: backing off, parked, or fine. Shared by all lanes."""
+
+import asyncio
+import random
+from collections.abc import Callable
+
+import msgspec
+
+from gateway.config.exporting import RetryConfig
+from gateway.errors import Retry
+from gateway.plugin import Clock
+
+
+class Trouble(msgspec.Struct, kw_only=True):
+    """Why a destination takes nothing now, for the status page."""
+
+    destination: str
+    reason: str
+    advice: str | None
+    since_unix_ns: int
+    failures: int
+
+
+class State:
+    """
+    Back-off of one destination, or of a whole exporter.
+
+    Args:
+        on_change: called whenever trouble begins or ends.
+
+    """
+
+    def __init__(
+        self,
+        name: str,
+        retry: RetryConfig,
+        clock: Clock,
+        on_change: Callable[["State", Trouble | None], None],
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self.name = name
+        self.stored = 0
+        """Requests that the destination has taken."""
+        self.trouble: Trouble | None = None
+        self._retry = retry
+        self._clock = clock
+        self._jitter = jitter
+        self._on_change = on_change
+        self._resume_at = 0.0
+        self._changed = asyncio.Event()
+
+    @property
+    def parked(self) -> bool:
+        """Whether a person has to do something."""
+        return self.trouble is not None and self.trouble.advice is not None
+
+    def wait_s(self) -> float:
+        """Return how long to leave the destination alone; 0 for not at all."""
+        return max(0.0, self._resume_at - self._clock.monotonic())
+
+    async def ready(self) -> None:
+        """Wait until the destination may be tried."""
+        while (wait := self.wait_s()) > 0:
+            self._changed.clear()
+            try:
+                await asyncio.wait_for(self._changed.wait(), wait)
+            except TimeoutError:
+                continue
+
+    def succeeded(self) -> None:
+        """Note that a request was taken: everybody may go on at once."""
+        self.stored += 1
+        if self.trouble is not None:
+            self.trouble = None
+            self._resume_at = 0.0
+            self._changed.set()
+            self._on_change(self, None)
+
+    def failed(self, why: Retry) -> None:
+        """Note a failure and how long to wait after it."""
+        failures = self.trouble.failures + 1 if self.trouble else 1
+        changed = self.trouble is None or self.trouble.advice != why.advice
+        self.trouble = Trouble(
+            destination=self.name,
+            reason=why.reason,
+            advice=why.advice,
+            since_unix_ns=self.trouble.since_unix_ns if self.trouble else self._clock.time_ns(),
+            failures=failures,
+        )
+        self._resume_at = self._clock.monotonic() + self._delay_s(failures, why.after)
+        if changed:
+            self._on_change(self, self.trouble)
+
+    def _delay_s(self, failures: int, after: float | None) -> float:
+        """Return an exponential wait, half of it random, and never less than was asked for."""
+        longest = min(
+            float(self._retry.max_interval),
+            float(self._retry.initial_interval) * 2.0 ** min(failures - 1, 30),
+        )
+        return max(after or 0.0, longest * (0.5 + 0.5 * self._jitter()))

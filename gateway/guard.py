@@ -1,0 +1,233 @@
+"""
+Run code that may be anybody's, so that its faults stay its own.
+
+The only place where an unforeseen exception is caught. It is logged with the place in the
+component's code, counted, and turned into what the component's policy says.
+"""
+
+import inspect
+import time
+import traceback
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any
+
+from gateway.batch import Batch
+from gateway.errors import Flow, Reject, Retry
+from gateway.plugin import Component, Config, Exporter, Logger, OnError, Processor
+from gateway.telemetry import metrics
+
+BREAKER_FAILURES = 5
+BREAKER_OPEN_S = 30.0
+
+
+def blame(error: BaseException) -> str:
+    """Return the error with the file and line that raised it."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
+    return f"{type(error).__name__}: {error}{place}"
+
+
+class StartError(Exception):
+    """A component cannot be built or started; the gateway does not run without it."""
+
+    def __init__(self, where: str, error: Exception) -> None:
+        known = isinstance(error, OSError | ValueError)
+        super().__init__(f"{where}: {error if known else blame(error)}")
+
+
+def build(where: str, component: type[Component[Config]], config: Config) -> Component[Config]:
+    """
+    Make a component.
+
+    Raises:
+        StartError: its constructor failed.
+
+    """
+    try:
+        return component(config)
+    except Exception as error:
+        raise StartError(where, error) from error
+
+
+async def start(where: str, starting: Awaitable[None]) -> None:
+    """
+    Wait for a component's ``start`` or ``listen``.
+
+    Raises:
+        StartError: it failed.
+
+    """
+    try:
+        await starting
+    except Exception as error:
+        raise StartError(where, error) from error
+
+
+async def stop(where: str, stopping: Awaitable[None], logger: Logger) -> None:
+    """Wait for a component's ``stop`` or ``refuse``; a failure is logged, the others go on."""
+    try:
+        await stopping
+    except Exception as error:  # noqa: BLE001 - the guard's purpose
+        logger.error("component did not stop cleanly", component=where, reason=blame(error))
+
+
+class Breaker:
+    """Open after failures in a row, so that a broken component is not asked for every batch."""
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._failures = 0
+        self._open_until = 0.0
+
+    def remaining_s(self) -> float:
+        """Return how long the breaker stays open; 0 where it is closed."""
+        if self._failures < BREAKER_FAILURES:
+            return 0.0
+        return max(0.0, self._open_until - self._monotonic())
+
+    def failed(self) -> None:
+        """Count a failure."""
+        self._failures += 1
+        self._open_until = self._monotonic() + BREAKER_OPEN_S
+
+    def succeeded(self) -> None:
+        """Forget earlier failures."""
+        self._failures = 0
+
+
+class Guard:
+    """One processor in one pipeline: its policy, its breaker, its counters."""
+
+    def __init__(
+        self,
+        component_id: str,
+        processor: Processor[Any],
+        *,
+        pipeline: str,
+        logger: Logger,
+        on_error: OnError | None = None,
+    ) -> None:
+        self.component_id = component_id
+        self.is_async = inspect.iscoroutinefunction(processor.process)
+        self._process: Callable[[Batch], Any] = processor.process
+        self._policy: OnError = on_error or processor.on_error
+        self._breaker = Breaker()
+        self._logger = logger
+        self._pipeline = pipeline
+        self._incoming = metrics.processor_incoming_spans.labels(pipeline, component_id)
+        self._outgoing = metrics.processor_outgoing_spans.labels(pipeline, component_id)
+        self._duration = metrics.processor_duration.labels(pipeline, component_id)
+
+    def run(self, batch: Batch) -> Batch:
+        """
+        Run a sync processor; call it on a thread.
+
+        Raises:
+            Flow: what the processor, its policy or its breaker says.
+
+        """
+        before, closed = self._enter(batch)
+        if not closed:
+            return self._skip(batch)
+        started = time.perf_counter()
+        try:
+            result = self._process(batch)
+            if not isinstance(result, Batch):
+                raise _wrong_result(result)  # noqa: TRY301 - handled like any other fault
+        except Flow:
+            self._breaker.succeeded()
+            raise
+        except Exception as error:  # noqa: BLE001 - the guard's purpose
+            return self._failed(error, batch, before)
+        return self._leave(result, started)
+
+    async def run_async(self, batch: Batch) -> Batch:
+        """Run an async processor on the event loop; otherwise as :meth:`run`."""
+        before, closed = self._enter(batch)
+        if not closed:
+            return self._skip(batch)
+        started = time.perf_counter()
+        try:
+            pending: Awaitable[object] = self._process(batch)
+            result = await pending
+            if not isinstance(result, Batch):
+                raise _wrong_result(result)  # noqa: TRY301 - handled like any other fault
+        except Flow:
+            self._breaker.succeeded()
+            raise
+        except Exception as error:  # noqa: BLE001 - the guard's purpose
+            return self._failed(error, batch, before)
+        return self._leave(result, started)
+
+    def _enter(self, batch: Batch) -> tuple[bytes | None, bool]:
+        self._incoming.inc(len(batch))
+        before = batch.encode() if self._policy == "pass" else None
+        return before, self._breaker.remaining_s() == 0
+
+    def _leave(self, batch: Batch, started: float) -> Batch:
+        self._breaker.succeeded()
+        self._duration.observe(time.perf_counter() - started)
+        self._outgoing.inc(len(batch))
+        return batch
+
+    def _skip(self, batch: Batch) -> Batch:
+        after = self._breaker.remaining_s()
+        return self._by_policy(
+            batch,
+            batch.encode() if self._policy == "pass" else None,
+            Retry(f"processor {self.component_id} failed {BREAKER_FAILURES} times in a row", after),
+        )
+
+    def _failed(self, error: Exception, batch: Batch, before: bytes | None) -> Batch:
+        self._breaker.failed()
+        metrics.processor_failures.labels(self._pipeline, self.component_id, self._policy).inc()
+        self._logger.error(
+            "processor failed",
+            pipeline=self._pipeline,
+            processor=self.component_id,
+            policy=self._policy,
+            reason=blame(error),
+            hint="mend the plugin; the batch was " + _OUTCOME[self._policy],
+        )
+        refusal = Reject(f"processor {self.component_id} failed: {type(error).__name__}")
+        refusal.__cause__ = error
+        return self._by_policy(batch, before, refusal)
+
+    def _by_policy(self, batch: Batch, before: bytes | None, refusal: Flow) -> Batch:
+        if self._policy == "reject":
+            raise refusal
+        if self._policy == "drop":
+            return Batch(b"", batch.context)
+        assert before is not None
+        passed = Batch(before, batch.context)
+        self._outgoing.inc(len(passed))
+        return passed
+
+
+_OUTCOME: dict[OnError, str] = {
+    "pass": "passed on as it was before",
+    "drop": "dropped",
+    "reject": "refused to the sender",
+}
+
+
+def _wrong_result(result: object) -> TypeError:
+    return TypeError(f"process() returned {type(result).__name__}, expected the batch")
+
+
+async def export(exporter: Exporter[Config], batch: Batch) -> None:
+    """
+    Run an exporter; what is unforeseen is isolated like a refusal of the destination.
+
+    Raises:
+        Flow: what the exporter says.
+
+    """
+    try:
+        await exporter.export(batch)
+    except Flow:
+        raise
+    except Exception as error:
+        reason = f"exporter {type(exporter).__name__} failed: {blame(error)}"
+        raise Reject(reason, isolate=True) from error

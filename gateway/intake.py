@@ -1,0 +1,135 @@
+"""
+From a received batch to committed records.
+
+A request is processed by all its pipelines, split by lane and destination for all their
+exporters, and committed to all of their queues or to none.
+"""
+
+from collections.abc import Mapping, Sequence
+from zlib import crc32
+
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
+
+from gateway.batch import Batch, BatchContext, Resource
+from gateway.delivery.sender import Sender
+from gateway.otlp import wire
+from gateway.pipeline import Pipeline
+from gateway.plugin import Deliver
+from gateway.queue.base import Record, Store
+from gateway.telemetry import metrics
+
+ROUTES_KEPT = 4096
+
+
+class Routes:
+    """Destinations by context and resource, so that an exporter is asked once for each."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._exporter = sender.exporter
+        self._known: dict[tuple[str, tuple[tuple[str, str], ...], bytes], str] = {}
+
+    def find(self, context: BatchContext, head: bytes) -> str:
+        """
+        Return the destination for an encoded ResourceSpans without its spans.
+
+        Raises:
+            Forbidden: the tenant may not write there.
+
+        """
+        key = (context.tenant, context.headers, head)
+        destination = self._known.get(key)
+        if destination is None:
+            message = ResourceSpans.FromString(head)
+            resource = Resource(Batch(b"", context), message.resource)
+            destination = self._exporter.route(context, resource)
+            if len(self._known) >= ROUTES_KEPT:
+                self._known.clear()
+            self._known[key] = destination
+        return destination
+
+
+class Outlet:
+    """Where a pipeline hands over to one exporter: routing and splitting into records."""
+
+    def __init__(self, sender: Sender) -> None:
+        self._queue = sender.component_id
+        self._num_lanes = sender.num_lanes
+        self._routes = Routes(sender) if sender.routes else None
+
+    def records(
+        self, batch: BatchContext, data: bytes, entries: Sequence[wire.Entry]
+    ) -> list[Record]:
+        """
+        Return the batch as records: one for each lane and destination.
+
+        A trace goes where its first span in the batch goes.
+
+        Raises:
+            Forbidden: the tenant may not write where the batch points.
+
+        """
+        places: dict[bytes, tuple[int, str]] = {}
+        groups: dict[tuple[int, str], list[wire.Entry]] = {}
+        destination = ""
+        resource: bytes | None = None
+        for entry in entries:
+            if self._routes is not None and entry.resource is not resource:
+                resource = entry.resource
+                destination = self._routes.find(batch, resource)
+            place = places.get(entry.trace_id)
+            if place is None:
+                lane = crc32(entry.trace_id) % self._num_lanes
+                place = places[entry.trace_id] = (lane, destination)
+            group = groups.get(place)
+            if group is None:
+                groups[place] = [entry]
+            else:
+                group.append(entry)
+        return [
+            Record(
+                queue=self._queue,
+                lane=lane,
+                destination=home,
+                payload=data if len(groups) == 1 else wire.assemble(group),
+                spans=len(group),
+                trace_ids=frozenset(entry.trace_id for entry in group),
+                tenant=batch.tenant,
+                received_unix_ns=batch.received_unix_ns,
+            )
+            for (lane, home), group in groups.items()
+        ]
+
+
+class Intake:
+    """The engine's side of receivers: pipelines by receiver, and the queues behind them."""
+
+    def __init__(
+        self,
+        fed: Mapping[str, Sequence[tuple[Pipeline, Sequence[Outlet]]]],
+        store: Store,
+    ) -> None:
+        self._fed = fed
+        self._store = store
+
+    def deliver(self, receiver_id: str) -> Deliver:
+        """Return how a receiver hands over a batch."""
+        routes = self._fed.get(receiver_id, ())
+
+        async def deliver(batch: Batch) -> None:
+            spans = len(batch)
+            context = batch.context
+            data = batch.encode()
+            records: list[Record] = []
+            for pipeline, outlets in routes:
+                # The first pipeline may have the decoded request, each other makes its own.
+                mine = batch if pipeline is routes[0][0] else Batch(data, context)
+                done = await pipeline.process(mine)
+                encoded = done.encode()
+                entries = wire.index(encoded)
+                for outlet in outlets:
+                    records += outlet.records(context, encoded, entries)
+            if records:
+                await self._store.commit(records)
+            metrics.receiver_accepted_spans.labels(receiver_id, context.transport).inc(spans)
+
+        return deliver

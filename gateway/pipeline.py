@@ -1,0 +1,49 @@
+"""One pipeline: its stage-1 processors in order, each under its guard."""
+
+from collections.abc import Sequence
+from itertools import groupby
+
+from gateway.batch import Batch
+from gateway.guard import Guard
+from gateway.threads import Threads
+
+
+class Pipeline:
+    """Run a batch through the processors of a pipeline; with none, it passes untouched."""
+
+    def __init__(self, name: str, guards: Sequence[Guard], threads: Threads) -> None:
+        self.name = name
+        self._threads = threads
+        self._steps = [
+            (is_async, list(group)) for is_async, group in groupby(guards, lambda g: g.is_async)
+        ]
+
+    @property
+    def passes_through(self) -> bool:
+        """Whether the pipeline has no processor."""
+        return not self._steps
+
+    async def process(self, batch: Batch) -> Batch:
+        """
+        Return what the processors made of the batch; it may hold fewer spans, or none.
+
+        Sync processors in a row share one hop to a thread, which also encodes what they changed.
+
+        Raises:
+            Reject, Busy, Retry: what a processor or its guard says.
+
+        """
+        for is_async, guards in self._steps:
+            if is_async:
+                for guard in guards:
+                    batch = await guard.run_async(batch)
+            else:
+                batch = await self._threads.run(_run_all, guards, batch)
+        return batch
+
+
+def _run_all(guards: Sequence[Guard], batch: Batch) -> Batch:
+    for guard in guards:
+        batch = guard.run(batch)
+    batch.encode()
+    return batch
