@@ -1,0 +1,1 @@
+"""The demo: a local MLflow, the gateway, two real agents, and the traces read back."""
