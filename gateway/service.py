@@ -8,24 +8,21 @@ queues drain for at most ``shutdown_timeout``, exporters end last.
 import asyncio
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
 
 from gateway import guard
 from gateway.clock import SystemClock
-from gateway.component_context import ComponentContext
+from gateway.components import Components
 from gateway.config.exporting import ExporterConfig
-from gateway.config.settings import ComponentSettings, Settings
+from gateway.config.settings import Settings
 from gateway.data_dir import DataDir
 from gateway.delivery.sender import Sender
-from gateway.guard import Guard
 from gateway.intake import Intake, Outlet
 from gateway.pipeline import Pipeline
-from gateway.plugin import Clock, Component, Exporter, OnError, Processor, Receiver
+from gateway.plugin import Clock
 from gateway.queue.dead_letters import DeadLetters
 from gateway.queue.memory import MemoryStore
 from gateway.telemetry import logs, metrics
 from gateway.telemetry.server import Status, TelemetryServer
-from gateway.tenants import Tenants
 from gateway.threads import Threads
 from gateway.version import __version__
 
@@ -44,10 +41,7 @@ class Service:
         self._state = "starting"
         self._store = MemoryStore()
         self._threads = Threads()
-        self._tenants = Tenants()
-        self._exporters: dict[str, Exporter[Any]] = {}
-        self._processors: dict[tuple[str, str], Processor[Any]] = {}
-        self._receivers: dict[str, Receiver[Any]] = {}
+        self._components = Components(settings, self._clock, self._data_dir.path)
         self._senders: dict[str, Sender] = {}
         self._sending: list[asyncio.Task[None]] = []
         self._dead_letters = DeadLetters(
@@ -104,20 +98,16 @@ class Service:
         """Return addresses where a person sees what arrived, by name."""
         return {
             name: page
-            for exporter in self._exporters.values()
+            for exporter in self._components.exporters.values()
             for name, page in exporter.pages().items()
         }
 
     async def _start(self, tasks: asyncio.TaskGroup) -> None:
-        settings = self._settings
         self._warn_of_what_is_missing()
-        used = {i for pipeline in settings.service.pipelines.values() for i in pipeline.exporters}
-        self._build_receivers()
-        for exporter_id in [i for i in settings.exporters if i in used]:
-            exporter = self._build("exporters", settings.exporters[exporter_id])
-            self._exporters[exporter_id] = cast("Exporter[Any]", exporter)
-            await self._start_component("exporters", exporter_id, exporter)
-        for exporter_id, exporter in self._exporters.items():
+        parts = self._components
+        parts.build_receivers()
+        await parts.start_exporters()
+        for exporter_id, exporter in parts.exporters.items():
             self._senders[exporter_id] = Sender(
                 exporter_id,
                 exporter,
@@ -128,65 +118,26 @@ class Service:
             )
         intake = Intake(await self._wire(), self._store)
         self._sending = [tasks.create_task(sender.run()) for sender in self._senders.values()]
-        telemetry = settings.service.telemetry
+        telemetry = self._settings.service.telemetry
         self.endpoints |= await self._telemetry.start(
             telemetry.metrics.endpoint, telemetry.status.endpoint
         )
-        for receiver_id, receiver in self._receivers.items():
-            await self._start_component("receivers", receiver_id, receiver)
+        for receiver_id, receiver in parts.receivers.items():
+            await parts.start("receivers", receiver_id, receiver)
             where = f"receivers.{receiver_id}"
             await guard.start(where, receiver.listen(intake.deliver(receiver_id)))
-            prefix = "" if len(self._receivers) == 1 else f"{receiver_id} "
+            prefix = "" if len(parts.receivers) == 1 else f"{receiver_id} "
             self.endpoints |= {prefix + k: v for k, v in receiver.endpoints().items()}
 
-    def _build_receivers(self) -> None:
-        """Build receivers first, though they start last: exporters need their tenants."""
-        settings = self._settings
-        for receiver_id in settings.receivers:
-            if any(receiver_id in p.receivers for p in settings.service.pipelines.values()):
-                receiver = self._build("receivers", settings.receivers[receiver_id])
-                self._receivers[receiver_id] = cast("Receiver[Any]", receiver)
-                self._tenants.update(getattr(receiver, "tenants", {}))
-
     async def _wire(self) -> dict[str, list[tuple[Pipeline, list[Outlet]]]]:
-        """Build and start the processors of each pipeline, and join all with all."""
+        """Start the pipelines and join them with receivers and senders."""
         fed: dict[str, list[tuple[Pipeline, list[Outlet]]]] = {}
         for name, wanted in self._settings.service.pipelines.items():
-            guards = []
-            for processor_id in wanted.processors:
-                chosen = self._settings.processors[processor_id]
-                processor = cast("Processor[Any]", self._build("processors", chosen))
-                self._processors[name, processor_id] = processor
-                await self._start_component("processors", processor_id, processor)
-                guards.append(
-                    Guard(
-                        processor_id,
-                        processor,
-                        pipeline=name,
-                        logger=logs.get(processor_id),
-                        on_error=cast("OnError | None", chosen.on_error),
-                    )
-                )
-            pipeline = Pipeline(name, guards, self._threads)
+            pipeline = await self._components.pipeline(name, self._threads)
             outlets = [Outlet(self._senders[exporter_id]) for exporter_id in wanted.exporters]
             for receiver_id in wanted.receivers:
                 fed.setdefault(receiver_id, []).append((pipeline, outlets))
         return fed
-
-    def _build(self, kind: str, chosen: ComponentSettings) -> Component[Any]:
-        return guard.build(f"{kind}.{chosen.id}", chosen.component, chosen.config)
-
-    async def _start_component(
-        self, kind: str, component_id: str, component: Component[Any]
-    ) -> None:
-        context = ComponentContext(
-            kind,
-            component_id,
-            clock=self._clock,
-            data_dir=self._data_dir.path,
-            tenants=self._tenants,
-        )
-        await guard.start(f"{kind}.{component_id}", component.start(context))
 
     def _warn_of_what_is_missing(self) -> None:
         settings = self._settings
@@ -210,20 +161,14 @@ class Service:
     async def _stop(self) -> None:
         self._state = "stopping"
         deadline = self._clock.monotonic() + float(self._settings.service.shutdown_timeout)
-        for receiver_id, receiver in self._receivers.items():
+        for receiver_id, receiver in self._components.receivers.items():
             await guard.stop(receiver_id, receiver.refuse(), self._logger)
         await self._drain(max(0.0, deadline - self._clock.monotonic() - CLOSING_S))
         await self._store.close()
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
-        components: list[tuple[str, Component[Any]]] = [
-            *self._receivers.items(),
-            *((processor_id, p) for (_, processor_id), p in self._processors.items()),
-            *self._exporters.items(),
-        ]
-        for component_id, component in components:
-            await guard.stop(component_id, component.stop(), self._logger)
+        await self._components.stop(self._logger)
         await self._telemetry.stop()
         self._threads.close()
 

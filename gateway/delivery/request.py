@@ -108,7 +108,10 @@ class Request:
             if not stored:
                 raise OutageError(refusal.reason)
             rest = [entry for entry in entries if entry not in stored]
-        await self._halve(rest, refusal)
+        try:  # a verdict needs a refusal from after the proof that the destination works
+            await self._send(rest)
+        except Reject as again:
+            await self._halve(rest, again)
 
     async def _probe(self, entries: Sequence[wire.Entry]) -> Sequence[wire.Entry]:
         """Try a few traces, or spans of a single trace; return the first that could be stored."""

@@ -12,11 +12,11 @@ import structlog
 
 from gateway.plugin import Logger
 
-LEVELS = {"debug": 10, "info": 20, "warning": 30, "error": 40}
+LEVELS = {"debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40}
 
 
 def configure(
-    level: Literal["debug", "info", "warning", "error"],
+    level: Literal["debug", "info", "warn", "warning", "error"],
     form: Literal["auto", "console", "json"],
 ) -> None:
     """Set up logging for the process; ``auto`` is console on a terminal and JSON elsewhere."""

@@ -1,0 +1,108 @@
+"""Build and start the components that the settings name, and stop them again."""
+
+from pathlib import Path
+from typing import Any, cast
+
+from gateway import guard
+from gateway.component_context import ComponentContext
+from gateway.config.settings import Settings
+from gateway.guard import Guard
+from gateway.pipeline import Pipeline
+from gateway.plugin import Clock, Component, Exporter, Logger, OnError, Processor, Receiver
+from gateway.telemetry import logs
+from gateway.tenants import Tenants
+from gateway.threads import Threads
+
+
+class Components:
+    """The running components of one gateway; a processor has an instance in each pipeline."""
+
+    def __init__(self, settings: Settings, clock: Clock, data_dir: Path) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._data_dir = data_dir
+        self._tenants = Tenants()
+        self.receivers: dict[str, Receiver[Any]] = {}
+        self.exporters: dict[str, Exporter[Any]] = {}
+        self._processors: list[tuple[str, Processor[Any]]] = []
+
+    def build_receivers(self) -> None:
+        """
+        Build the receivers that a pipeline uses; exporters need the tenants they define.
+
+        Raises:
+            StartError: one cannot be built.
+
+        """
+        pipelines = self._settings.service.pipelines.values()
+        for receiver_id in self._settings.receivers:
+            if any(receiver_id in pipeline.receivers for pipeline in pipelines):
+                receiver = cast("Receiver[Any]", self._build("receivers", receiver_id))
+                self.receivers[receiver_id] = receiver
+                self._tenants.update(getattr(receiver, "tenants", {}))
+
+    async def start_exporters(self) -> None:
+        """
+        Build and start the exporters that a pipeline uses.
+
+        Raises:
+            StartError: one cannot work.
+
+        """
+        pipelines = self._settings.service.pipelines.values()
+        for exporter_id in self._settings.exporters:
+            if any(exporter_id in pipeline.exporters for pipeline in pipelines):
+                exporter = cast("Exporter[Any]", self._build("exporters", exporter_id))
+                self.exporters[exporter_id] = exporter
+                await self.start("exporters", exporter_id, exporter)
+
+    async def pipeline(self, name: str, threads: Threads) -> Pipeline:
+        """
+        Build and start the processors of a pipeline.
+
+        Raises:
+            StartError: one cannot work.
+
+        """
+        guards: list[Guard] = []
+        for processor_id in self._settings.service.pipelines[name].processors:
+            processor = cast("Processor[Any]", self._build("processors", processor_id))
+            self._processors.append((processor_id, processor))
+            await self.start("processors", processor_id, processor)
+            policy = cast("OnError | None", self._settings.processors[processor_id].on_error)
+            logger = logs.get(processor_id)
+            guards.append(
+                Guard(processor_id, processor, pipeline=name, logger=logger, on_error=policy)
+            )
+        return Pipeline(name, guards, threads)
+
+    async def start(self, kind: str, component_id: str, component: Component[Any]) -> None:
+        """
+        Start one component.
+
+        Raises:
+            StartError: it failed.
+
+        """
+        context = ComponentContext(
+            kind,
+            component_id,
+            clock=self._clock,
+            data_dir=self._data_dir,
+            tenants=self._tenants,
+        )
+        await guard.start(f"{kind}.{component_id}", component.start(context))
+
+    async def stop(self, logger: Logger) -> None:
+        """Stop all: receivers, processors, exporters."""
+        everything: list[tuple[str, Component[Any]]] = [
+            *self.receivers.items(),
+            *self._processors,
+            *self.exporters.items(),
+        ]
+        for component_id, component in everything:
+            await guard.stop(component_id, component.stop(), logger)
+
+    def _build(self, kind: str, component_id: str) -> Component[Any]:
+        chosen = getattr(self._settings, kind)[component_id]
+        return guard.build(f"{kind}.{component_id}", chosen.component, chosen.config)

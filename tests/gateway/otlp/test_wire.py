@@ -1,0 +1,104 @@
+"""What the wire functions promise: every span found, none changed, any garbage refused."""
+
+import random
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from gateway.otlp import wire
+
+ids = st.tuples(st.binary(max_size=20), st.binary(max_size=12))
+scopes = st.tuples(st.text(max_size=5), st.lists(ids, max_size=4))
+resources = st.tuples(st.text(max_size=5), st.lists(scopes, max_size=3))
+
+
+def request_of(shape: list[tuple[str, list[tuple[str, list[tuple[bytes, bytes]]]]]]) -> bytes:
+    request = ExportTraceServiceRequest()
+    for schema, scopes_of in shape:
+        resource_spans = request.resource_spans.add(schema_url=schema)
+        resource_spans.resource.attributes.add(key="schema").value.string_value = schema
+        for name, spans in scopes_of:
+            scope_spans = resource_spans.scope_spans.add(schema_url=name)
+            scope_spans.scope.name = name
+            for trace_id, span_id in spans:
+                scope_spans.spans.add(trace_id=trace_id, span_id=span_id, name=name * 100)
+    return request.SerializeToString()
+
+
+def spans_of(data: bytes) -> list[tuple[bytes, bytes, bytes]]:
+    """Return what each span is and where it belongs, as protobuf reads it."""
+    found = []
+    for resource_spans in ExportTraceServiceRequest.FromString(data).resource_spans:
+        for scope_spans in resource_spans.scope_spans:
+            head = (
+                resource_spans.resource.SerializeToString() + resource_spans.schema_url.encode(),
+                scope_spans.scope.SerializeToString() + scope_spans.schema_url.encode(),
+            )
+            found += [(*head, span.SerializeToString()) for span in scope_spans.spans]
+    return found
+
+
+@given(st.lists(resources, max_size=4))
+def test_finds_each_span_with_its_ids(shape: list) -> None:
+    """Ids are those protobuf reads, whatever their lengths, in the same order."""
+    data = request_of(shape)
+    expected = [(t, s) for _, scopes_of in shape for _, spans in scopes_of for t, s in spans]
+    assert expected == [(entry.trace_id, entry.span_id) for entry in wire.index(data)]
+
+
+@given(st.lists(resources, max_size=4), st.randoms())
+def test_assembles_the_same_spans(shape: list, shuffle: random.Random) -> None:
+    """Taken apart, shuffled and put together, each span is the same under the same head."""
+    data = request_of(shape)
+    entries = wire.index(data)
+    shuffle.shuffle(entries)
+    assert sorted(spans_of(data)) == sorted(spans_of(wire.assemble(entries)))
+
+
+@given(st.binary(max_size=300))
+def test_garbage_is_refused_or_read(data: bytes) -> None:
+    """Random bytes raise nothing but MalformedError."""
+    try:
+        wire.index(data)
+    except wire.MalformedError:
+        return
+
+
+@given(st.lists(resources, min_size=1, max_size=3), st.data())
+def test_damage_is_refused_or_read(shape: list, data: st.DataObject) -> None:
+    """A request with a flipped byte or a missing end raises nothing but MalformedError."""
+    body = bytearray(request_of(shape))
+    if body:
+        body[data.draw(st.integers(0, len(body) - 1))] ^= 1 << data.draw(st.integers(0, 7))
+    cut = data.draw(st.integers(0, len(body)))
+    try:
+        wire.index(bytes(body[:cut]))
+    except wire.MalformedError:
+        return
+
+
+@pytest.mark.parametrize("data", [b"\x0a", b"\x0a\x05\x12", b"\x0a\x04\x12\x0a\x12\x00", b"\x0b"])
+def test_broken_framing_is_refused(data: bytes) -> None:
+    """A message that ends inside a field, or a child larger than its parent."""
+    with pytest.raises(wire.MalformedError):
+        wire.index(data)
+
+
+def entry(trace: int, span: int, resource: bytes = b"r", scope: bytes = b"s") -> wire.Entry:
+    return wire.Entry(bytes([trace]) * 16, bytes([span]) * 8, resource, scope, bytes([trace, span]))
+
+
+def test_arranges_by_trace() -> None:
+    """Traces are sorted by id; inside a trace the order stays, by resource and scope."""
+    entries = [entry(2, 1), entry(1, 1), entry(2, 2, b"a"), entry(1, 2), entry(2, 3)]
+    arranged = wire.arrange(entries, unique=False)
+    assert [(1, 1), (1, 2), (2, 2), (2, 1), (2, 3)] == [tuple(e.span) for e in arranged]
+
+
+def test_keeps_the_last_of_equal_ids() -> None:
+    """With ``unique`` the last span with the same ids is kept."""
+    old, new = entry(1, 1), entry(1, 1)._replace(span=b"new")
+    assert [b"new"] == [e.span for e in wire.arrange([old, new], unique=True)]
+    assert 2 == len(wire.arrange([old, new], unique=False))
