@@ -1,0 +1,112 @@
+"""``spangate try``: run a pipeline's processors over a saved request."""
+
+import asyncio
+import gzip
+import sys
+import tempfile
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+from google.protobuf.message import DecodeError
+
+from gateway.batch import Batch, BatchContext
+from gateway.cli.options import ConfigFiles, Overrides, load_or_exit
+from gateway.clock import SystemClock
+from gateway.components import Components
+from gateway.config.settings import Settings
+from gateway.errors import Flow
+from gateway.guard import StartError
+from gateway.otlp.json import JsonError, decode_request
+from gateway.telemetry import logs
+from gateway.threads import Threads
+
+
+def try_(
+    file: Annotated[
+        Path,
+        typer.Argument(
+            help="A saved request: protobuf or OTLP JSON, also .gz; - reads from stdin.",
+            allow_dash=True,
+        ),
+    ],
+    config: ConfigFiles = None,
+    overrides: Overrides = None,
+    *,
+    pipeline: Annotated[
+        str | None, typer.Option(help="Which pipeline, where the configuration has several.")
+    ] = None,
+    output: Annotated[
+        Literal["table", "json"],
+        typer.Option(help="What to print: before and after, or the resulting OTLP JSON alone."),
+    ] = "table",
+) -> None:
+    """
+    Run a pipeline's processors over a saved request and show before and after.
+
+    Nothing is sent. Example: spangate try --config gateway.yaml request.json
+    """
+    settings = load_or_exit(config, overrides)
+    logs.configure("warning", "auto")
+    name = _choose(pipeline, settings)
+    before = _read(file)
+    try:
+        after = asyncio.run(_process(settings, name, before))
+    except (Flow, StartError, OSError) as failure:
+        typer.secho(f"spangate: {failure}", err=True, fg="red")
+        raise typer.Exit(1) from None
+    if output == "json":
+        typer.echo(after.to_json())
+        return
+    from gateway.cli.try_table import show  # noqa: PLC0415 - rich is not needed for JSON
+
+    show(before, after, name)
+
+
+def _choose(wanted: str | None, settings: Settings) -> str:
+    names = list(settings.service.pipelines)
+    if wanted is None and len(names) == 1:
+        return names[0]
+    if wanted in names:
+        return wanted
+    problem = "several pipelines" if wanted is None else f'no pipeline "{wanted}"'
+    typer.secho(
+        f"spangate: {problem} in the configuration; choose with --pipeline: {', '.join(names)}",
+        err=True,
+        fg="red",
+    )
+    raise typer.Exit(2)
+
+
+def _read(file: Path) -> Batch:
+    """Return the saved request; exit with a sentence where it is none."""
+    try:
+        data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+        if data[:2] == b"\x1f\x8b":
+            data = gzip.decompress(data)
+        if data.lstrip()[:1] == b"{":
+            data = decode_request(data).SerializeToString()
+        batch = Batch(data, BatchContext(received_unix_ns=SystemClock().time_ns()))
+        _ = batch.peek
+    except (OSError, EOFError, DecodeError, JsonError) as error:
+        typer.secho(
+            f"spangate: {file} is no trace request: {error}; expected protobuf or OTLP JSON as "
+            "an exporter posts it to /v1/traces",
+            err=True,
+            fg="red",
+        )
+        raise typer.Exit(2) from None
+    return batch
+
+
+async def _process(settings: Settings, name: str, before: Batch) -> Batch:
+    """Run the pipeline on a copy, with a data folder that is thrown away."""
+    with tempfile.TemporaryDirectory(prefix="spangate-try-") as folder:
+        components = Components(settings, SystemClock(), Path(folder))
+        threads = Threads()
+        try:
+            pipeline = await components.pipeline(name, threads)
+            return await pipeline.process(Batch(before.encode(), before.context))
+        finally:
+            await components.stop(logs.get("try"))
+            threads.close()

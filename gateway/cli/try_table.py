@@ -1,0 +1,71 @@
+"""Show a request before and after its processors, span by span."""
+
+from collections.abc import Iterator, Mapping
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from gateway.batch import Batch, Span
+from gateway.otlp.values import Value
+
+WIDTH = 60
+
+
+def show(before: Batch, after: Batch, pipeline: str) -> None:
+    """Print one table: for each span what changed, or that nothing did."""
+    table = Table(title=f"pipeline {pipeline}", title_justify="left", show_lines=True)
+    for column in ("span", "what", "before", "after"):
+        table.add_column(column, overflow="fold")
+    left = {_key(span): span for span in after}
+    for span in before:
+        remaining = left.pop(_key(span), None)
+        if remaining is None:
+            table.add_row(span.name, Text("dropped", style="red"), "", "")
+            continue
+        rows = list(_changes(span, remaining))
+        for what, old, new in rows:
+            table.add_row(span.name, what, old, new)
+        if not rows:
+            table.add_row(span.name, Text("unchanged", style="dim"), "", "")
+    for span in left.values():
+        table.add_row(span.name, Text("added", style="green"), "", "")
+    console = Console()
+    console.print(table)
+    console.print(f"{len(before)} spans in, {len(after)} out")
+
+
+def _key(span: Span) -> tuple[bytes, bytes]:
+    return span.trace_id, span.span_id
+
+
+def _changes(old: Span, new: Span) -> Iterator[tuple[str, str, str]]:
+    """Yield what differs: name, status, attributes of span, resource, scope; events, links."""
+    if old.name != new.name:
+        yield "name", old.name, new.name
+    if old.peek.status != new.peek.status:
+        yield "status", _short(old.peek.status.message), _short(new.peek.status.message)
+    yield from _differences("", old.attributes, new.attributes)
+    yield from _differences("resource ", old.resource.attributes, new.resource.attributes)
+    yield from _differences("scope ", old.scope.attributes, new.scope.attributes)
+    if list(old.peek.events) != list(new.peek.events):
+        yield "events", _short(str(old.peek.events)), _short(str(new.peek.events))
+    if list(old.peek.links) != list(new.peek.links):
+        yield "links", _short(str(old.peek.links)), _short(str(new.peek.links))
+
+
+def _differences(
+    where: str, old: Mapping[str, Value], new: Mapping[str, Value]
+) -> Iterator[tuple[str, str, str]]:
+    for key in sorted({*old, *new}):
+        if old.get(key) != new.get(key) or (key in old) != (key in new):
+            yield (
+                where + key,
+                _short(old[key]) if key in old else "-",
+                _short(new[key]) if key in new else "-",
+            )
+
+
+def _short(value: Value) -> str:
+    text = value if isinstance(value, str) else repr(value)
+    return text if len(text) <= WIDTH else f"{text[:WIDTH]}... ({len(text)} characters)"
