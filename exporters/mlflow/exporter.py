@@ -1,0 +1,223 @@
+"""Send traces to MLflow, each whole and under the right experiment."""
+
+import asyncio
+from urllib.parse import quote
+
+from exporters.mlflow import answers, destinations
+from exporters.mlflow.destinations import Destination
+from exporters.mlflow.experiments import Experiments
+from exporters.mlflow.homes import find_homes
+from exporters.mlflow.routing import EXPERIMENT_HEADER, RUN_HEADER, Router, TenantSettings
+from exporters.mlflow.server import Server
+from exporters.mlflow.settings import (
+    DATABRICKS_TABLE_HEADER,
+    MlflowConfig,
+    is_databricks,
+)
+from exporters.otlp_answers import partial_success
+from gateway.errors import Flow
+from gateway.plugin import Batch, BatchContext, Context, Exporter, Moved, Reject, Resource, Retry
+
+START_WAIT_S = 3.0
+"""How long starting waits for the server, so that the banner can show pages."""
+
+_PROBE_FIRST_S = 1.0
+_PROBE_LAST_S = 60.0
+_LEARN_EVERY_S = 60.0
+
+
+class Mlflow(Exporter[MlflowConfig]):
+    """
+    Post each batch to MLflow's ``/v1/traces``.
+
+    The server need not be there at start. A trace goes to one experiment, chosen by header,
+    attribute, rules or default; what MLflow already holds elsewhere follows it there.
+    """
+
+    stability = "beta"
+    unique_spans = True
+
+    def __init__(self, config: MlflowConfig) -> None:
+        super().__init__(config)
+        self._server = Server(config)
+        self._databricks = is_databricks(config)
+        self._context: Context | None = None
+        self._experiments: Experiments | None = None
+        self._probing: asyncio.Task[None] | None = None
+        self._router = Router(config, find_tenant=self._find_tenant, name_of=self._name_of)
+
+    async def start(self, context: Context) -> None:
+        """Load certificates, and ask the server about itself without insisting on an answer."""
+        self._context = context
+        self._experiments = Experiments(
+            self._server, self.config.experiment, clock=context.clock, logger=context.logger
+        )
+        await self._server.start(context.clock)
+        if not self._databricks:
+            tried = asyncio.Event()
+            self._probing = asyncio.create_task(self._probe(context, self._experiments, tried))
+            try:
+                await asyncio.wait_for(tried.wait(), START_WAIT_S)
+            except TimeoutError:
+                context.logger.debug("MLflow takes long to answer; going on without")
+
+    async def stop(self) -> None:
+        """Close the connections."""
+        probing, self._probing = self._probing, None
+        if probing is not None:
+            probing.cancel()
+            await asyncio.gather(probing, return_exceptions=True)
+        await self._server.stop()
+
+    def route(self, context: BatchContext, resource: Resource) -> str:
+        """
+        Return the key of the destination that header, attribute, rules or default choose.
+
+        Raises:
+            Reject: a routing header is not what MLflow takes.
+            Forbidden: the tenant may not write there.
+
+        """
+        return self._router.route(context, resource)
+
+    def describe(self, destination: str) -> str:
+        """Return the experiment by its name and id, as far as known."""
+        place = destinations.parse(destination)
+        known = self._experiments.known_id(place) if self._experiments else None
+        return f"{place} (id {known})" if known and place.name else str(place)
+
+    def page(self, destination: str) -> str:
+        """Return the address of a destination's traces in MLflow's UI."""
+        place = destinations.parse(destination)
+        known = self._experiments.known_id(place) if self._experiments else place.id
+        query = f"?workspace={quote(place.workspace)}" if place.workspace else ""
+        path = f"experiments/{known}/traces" if known else "experiments"
+        return f"{self._server.base}/#/{path}{query}"
+
+    def pages(self) -> dict[str, str]:
+        """Return the pages of the experiments that the settings name, by what they are called."""
+        if self._databricks:
+            return {}
+        return {str(place): self.page(place.key) for place in self._router.fixed()}
+
+    async def export(self, batch: Batch) -> None:
+        """
+        Return once MLflow has stored every span of the batch.
+
+        Raises:
+            Retry: MLflow is away, busy, or needs a person to mend something.
+            Reject: MLflow calls something in the batch wrong.
+            Moved: MLflow already has some of the traces in another experiment.
+
+        """
+        place = destinations.parse(batch.context.destination)
+        experiment_id = "" if place.table else await self._ready.resolve(place)
+        headers = await self._headers(place, experiment_id)
+        answer = await self._server.post_traces(batch.encode(), headers)
+        if 200 <= answer.status < 300:
+            content_type = answer.headers.get("Content-Type", "")
+            partial_success(answer.body, content_type).report(self._context)
+            return
+        trace = answers.foreign_trace(answer)
+        if trace is not None:
+            raise await self._follow(batch, place, experiment_id, trace)
+        if answer.status in (403, 404):
+            self._ready.forget(place)
+        raise self._server.failure(answer)
+
+    @property
+    def _ready(self) -> Experiments:
+        if self._experiments is None:
+            raise Retry("the mlflow exporter has not started")
+        return self._experiments
+
+    async def _headers(self, place: Destination, experiment_id: str) -> dict[str, str]:
+        headers = {"Content-Type": "application/x-protobuf"}
+        if place.table:
+            headers[DATABRICKS_TABLE_HEADER] = place.table
+            return headers
+        headers[EXPERIMENT_HEADER] = experiment_id
+        if place.run:
+            headers[RUN_HEADER] = place.run
+        return headers | await self._server.workspace_headers(place.workspace)
+
+    async def _follow(
+        self, batch: Batch, place: Destination, experiment_id: str, named: bytes
+    ) -> Flow:
+        """Return where those traces belong that MLflow has in other experiments."""
+        traces = {span.trace_id for span in batch.spans}
+        found = await find_homes(
+            self._server, traces, named=named or min(traces), workspace=place.workspace
+        )
+        homes = {trace: home for trace, home in found.items() if home != experiment_id}
+        if not homes and not named:
+            return Reject("MLflow has a trace of these in another experiment", isolate=True)
+        if named and named not in homes:
+            return self._refuse(batch, named, "an experiment that the gateway cannot see")
+        moved: dict[bytes, str] = {}
+        for trace, home in homes.items():
+            target = Destination(
+                id=home, workspace=place.workspace, run=place.run, tenant=place.tenant
+            )
+            if not await self._may_follow(target):
+                return self._refuse(batch, trace, "an experiment that its tenant may not use")
+            moved[trace] = target.key
+        return Moved("MLflow has the trace in another experiment", moved)
+
+    async def _may_follow(self, target: Destination) -> bool:
+        if self._router.allows(target, ""):
+            return True
+        return self._router.allows(target, await self._ready.name_of(target))
+
+    def _refuse(self, batch: Batch, trace: bytes, where: str) -> Reject:
+        spans = [span for span in batch.spans if span.trace_id == trace]
+        return Reject(f"MLflow has trace {trace.hex()} in {where}", spans)
+
+    async def _probe(
+        self, context: Context, experiments: Experiments, tried: asyncio.Event
+    ) -> None:
+        """Ask until the server answers; then keep the names that allow lists need."""
+        wait = _PROBE_FIRST_S
+        while not await self._greet(context, experiments):
+            tried.set()
+            await context.clock.sleep(wait)
+            wait = min(wait * 2, _PROBE_LAST_S)
+        tried.set()
+        while self._needs_names():
+            await context.clock.sleep(_LEARN_EVERY_S)
+            await self._learn(context, experiments)
+
+    async def _greet(self, context: Context, experiments: Experiments) -> bool:
+        """Log what will not work with this server; return whether it answered at all."""
+        try:
+            info = await self._server.info()
+        except Retry as failure:
+            context.logger.debug("MLflow does not answer yet", reason=failure.reason)
+            return False
+        for what, advice in info.warnings(self.config.workspace or ""):
+            context.logger.warning(what, advice=advice)
+        if self._needs_names():
+            await self._learn(context, experiments)
+        for place in self._router.fixed():
+            try:
+                await experiments.resolve(place)
+            except Retry as failure:
+                context.logger.warning(failure.reason, advice=failure.advice)
+        return True
+
+    async def _learn(self, context: Context, experiments: Experiments) -> None:
+        try:
+            await experiments.learn(self.config.workspace or "")
+        except Retry as failure:
+            context.logger.debug("cannot list experiments", reason=failure.reason)
+
+    def _needs_names(self) -> bool:
+        return any(tenant.experiments for tenant in getattr(self._context, "tenants", ()))
+
+    def _find_tenant(self, name: str) -> TenantSettings | None:
+        tenants = getattr(self._context, "tenants", None)
+        found: TenantSettings | None = tenants.get(name) if tenants is not None else None
+        return found
+
+    def _name_of(self, workspace: str, experiment_id: str) -> str | None:
+        return self._experiments.known_name(workspace, experiment_id) if self._experiments else None
