@@ -1,6 +1,7 @@
 """Real servers for exporters to talk to, and the context that they are started with."""
 
 import asyncio
+import contextlib
 import gzip
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
@@ -145,7 +146,7 @@ async def read_request(reader: asyncio.StreamReader) -> bytes:
     return head
 
 
-class GrpcSink(grpc.GenericRpcHandler):
+class GrpcSink(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # not generic at run time
     """A gRPC server that keeps what it gets and answers as told, OK by default."""
 
     def __init__(self) -> None:
@@ -161,9 +162,11 @@ class GrpcSink(grpc.GenericRpcHandler):
         """Serve one method."""
         if not handler_call_details.method.endswith("TraceService/Export"):
             return None
-        return grpc.unary_unary_rpc_method_handler(self._export)  # type: ignore[arg-type]  # async
+        return grpc.unary_unary_rpc_method_handler(self._export)
 
-    async def _export(self, request: bytes, context: grpc.aio.ServicerContext) -> bytes:
+    async def _export(
+        self, request: bytes, context: "grpc.aio.ServicerContext[bytes, bytes]"
+    ) -> bytes:
         self.received.append(request)
         self.metadata.append(dict(context.invocation_metadata() or ()))
         if self.answers:
@@ -190,3 +193,47 @@ async def grpc_sink(
         yield sink
     finally:
         await server.stop(grace=0)
+
+
+class Relay:
+    """A TCP relay that counts what it passes on."""
+
+    def __init__(self, target_port: int) -> None:
+        self._target_port = target_port
+        self.port = 0
+        self.bytes_in = 0
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        """Join a connection with one to the target until either ends."""
+        far_reader, far_writer = await asyncio.open_connection("127.0.0.1", self._target_port)
+        back = asyncio.create_task(_copy(far_reader, writer))
+        self.bytes_in += await _copy(reader, far_writer)
+        await back
+
+
+async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> int:
+    copied = 0
+    with contextlib.suppress(ConnectionError):
+        while data := await reader.read(65536):
+            copied += len(data)
+            writer.write(data)
+    writer.close()
+    return copied
+
+
+@asynccontextmanager
+async def counting_relay(target_port: int) -> AsyncIterator[Relay]:
+    """Run a relay on a free port."""
+    relay = Relay(target_port)
+    tasks: set[asyncio.Task[None]] = set()
+
+    def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        tasks.add(asyncio.create_task(relay.serve(reader, writer)))
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    relay.port = server.sockets[0].getsockname()[1]
+    try:
+        yield relay
+        await asyncio.gather(*tasks)
+    finally:
+        server.close()
