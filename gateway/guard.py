@@ -5,25 +5,35 @@ The only place where an unforeseen exception is caught. It is logged with the pl
 component's code, counted, and turned into what the component's policy says.
 """
 
+import importlib
 import inspect
 import time
 import traceback
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from gateway.batch import Batch
 from gateway.errors import Flow, Reject, Retry
 from gateway.plugin import Component, Config, Exporter, Logger, OnError, Processor
 from gateway.telemetry import metrics
 
+T = TypeVar("T")
+
 BREAKER_FAILURES = 5
 BREAKER_OPEN_S = 30.0
 
 
+_NOT_TO_BLAME = (__file__, importlib.__file__, str(Path(__file__).with_name("registry.py")))
+
+
 def blame(error: BaseException) -> str:
     """Return the error with the file and line that raised it."""
-    frames = traceback.extract_tb(error.__traceback__)
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<frozen") and frame.filename not in _NOT_TO_BLAME
+    ]
     place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
     return f"{type(error).__name__}: {error}{place}"
 
@@ -231,3 +241,23 @@ async def export(exporter: Exporter[Config], batch: Batch) -> None:
     except Exception as error:
         reason = f"exporter {type(exporter).__name__} failed: {blame(error)}"
         raise Reject(reason, isolate=True) from error
+
+
+class FaultError(Exception):
+    """A plugin's code failed in a way that it does not promise; says where in its code."""
+
+
+def attempt(step: Callable[[], T], promised: tuple[type[Exception], ...] = ()) -> T:
+    """
+    Run a plugin's code while a configuration is read: its import, the checks of its settings.
+
+    Raises:
+        FaultError: it raised something that is not ``promised``.
+
+    """
+    try:
+        return step()
+    except promised:
+        raise
+    except (Exception, SystemExit) as error:
+        raise FaultError(blame(error)) from error

@@ -4,7 +4,7 @@ from typing import Literal
 
 import msgspec
 
-from gateway.config.types import Config, Duration, Secret
+from gateway.config.types import Config, Duration, FilePath, Secret
 
 MIB = 1024 * 1024
 
@@ -95,13 +95,13 @@ class RetryConfig(Config):
 class ClientTlsConfig(Config):
     """Settings of ``tls`` for an outgoing connection."""
 
-    ca_file: str | None = None
+    ca_file: FilePath | None = None
     """PEM file of the authorities to trust instead of the system's."""
 
-    cert_file: str | None = None
+    cert_file: FilePath | None = None
     """PEM file of our certificate, for mutual TLS."""
 
-    key_file: str | None = None
+    key_file: FilePath | None = None
     """PEM file of our private key."""
 
     insecure_skip_verify: bool = False

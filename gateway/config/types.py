@@ -92,6 +92,35 @@ class Secret:
     __str__ = __repr__
 
 
+class FilePath(str):
+    """
+    The path of a file; in a configuration relative to the file that names it.
+
+    Once loaded it is absolute. ``data_dir`` is no such path: it is relative to the working
+    directory.
+    """
+
+    __slots__ = ()
+
+
+def parse_endpoint(text: str) -> tuple[str, int]:
+    """
+    Split ``host:port``; an IPv6 host stands in brackets and is returned without them.
+
+    Raises:
+        ValueError: the text is none.
+
+    """
+    host, colon, port = text.rpartition(":")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host or "/" in host:
+        host = ""
+    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
+        raise ValueError(f'endpoint: expected host:port such as "127.0.0.1:4317", found "{text}"')
+    return host, int(port)
+
+
 def from_yaml(kind: type, value: object) -> object:
     """
     Build one of our types out of what YAML holds; msgspec's ``dec_hook``.
@@ -112,6 +141,10 @@ def from_yaml(kind: type, value: object) -> object:
         if isinstance(value, int | float) and not isinstance(value, bool):
             return Secret(str(value))
         raise ValueError(f"expected a text, found {type(value).__name__}")
+    if kind is FilePath:
+        if isinstance(value, str):
+            return FilePath(value)
+        raise ValueError(f"expected the path of a file, found {type(value).__name__}")
     raise NotImplementedError(kind)
 
 

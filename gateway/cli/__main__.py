@@ -1,0 +1,5 @@
+"""``python -m gateway.cli`` is ``spangate``."""
+
+from gateway.cli import main
+
+main()

@@ -1,0 +1,122 @@
+"""What a configuration says, checked and typed: what the engine is built from."""
+
+from typing import Any, Literal
+
+import msgspec
+
+from gateway.config.types import Config, Duration, parse_endpoint
+from gateway.plugin import Component, OnError
+
+ComponentClass = type[Component[Any]]
+
+
+class PipelineConfig(Config):
+    """Settings of a pipeline: what spans go through, in order."""
+
+    receivers: list[str] = msgspec.field(default_factory=list)
+    """Ids of the receivers that feed it; at least one."""
+
+    processors: list[str] = msgspec.field(default_factory=list)
+    """Ids of the processors, in the order they run; empty passes everything through."""
+
+    exporters: list[str] = msgspec.field(default_factory=list)
+    """Ids of the exporters that each get every span; at least one."""
+
+
+class EndpointConfig(Config):
+    """An address that the gateway serves on."""
+
+    endpoint: str
+    """``host:port``; port 0 lets the system choose."""
+
+    def validate(self) -> None:
+        """Refuse what is no address."""
+        parse_endpoint(self.endpoint)
+
+
+class MetricsConfig(EndpointConfig):
+    """Settings of ``service.telemetry.metrics``: metrics for Prometheus at ``/metrics``."""
+
+    endpoint: str = "127.0.0.1:8888"
+    """``host:port``; port 0 lets the system choose."""
+
+
+class StatusConfig(EndpointConfig):
+    """Settings of ``service.telemetry.status``: ``/live``, ``/ready`` and the status page."""
+
+    endpoint: str = "127.0.0.1:13133"
+    """``host:port``; port 0 lets the system choose."""
+
+
+class LogsConfig(Config):
+    """Settings of ``service.telemetry.logs``."""
+
+    level: Literal["debug", "info", "warn", "warning", "error"] = "info"
+    """The least important level that is written."""
+
+    format: Literal["auto", "console", "json"] = "auto"
+    """``auto`` is ``console`` on a terminal and ``json``, one object a line, elsewhere."""
+
+
+class TelemetryConfig(Config):
+    """Settings of ``service.telemetry``: what the gateway says of itself."""
+
+    metrics: MetricsConfig = msgspec.field(default_factory=MetricsConfig)
+    """Where Prometheus scrapes."""
+
+    status: StatusConfig = msgspec.field(default_factory=StatusConfig)
+    """Where probes and people look."""
+
+    logs: LogsConfig = msgspec.field(default_factory=LogsConfig)
+    """What is logged, and how."""
+
+
+class ServiceConfig(Config):
+    """Settings of ``service``: the gateway as a whole."""
+
+    data_dir: str = "./spangate-data"
+    """Folder of queues and dead letters, relative to the working directory."""
+
+    workers: int | Literal["auto"] = 1
+    """Worker processes; ``auto`` is one a CPU that the gateway may use."""
+
+    shutdown_timeout: Duration = Duration(25)
+    """How long stopping may take to deliver what waits."""
+
+    pipelines: dict[str, PipelineConfig] = msgspec.field(default_factory=dict)
+    """The ways of spans, named ``traces`` or ``traces/name``; at least one."""
+
+    telemetry: TelemetryConfig = msgspec.field(default_factory=TelemetryConfig)
+    """Metrics, status page and logs."""
+
+    def validate(self) -> None:
+        """Refuse fewer than one worker."""
+        if isinstance(self.workers, int) and self.workers < 1:
+            raise ValueError(f"workers must be at least 1, found {self.workers}")
+
+
+class ComponentSettings(msgspec.Struct, kw_only=True):
+    """One component as configured."""
+
+    id: str
+    """``type`` or ``type/name``."""
+
+    type: str
+    component: ComponentClass
+    config: Config
+    on_error: OnError | None = None
+    """What becomes of a batch on which a processor failed; ``None`` leaves it to the class."""
+
+    use: str | None = None
+    """Where the class was loaded from; ``None`` where its type is announced by a package."""
+
+
+class Settings(msgspec.Struct, kw_only=True):
+    """A whole configuration that can be run."""
+
+    receivers: dict[str, ComponentSettings]
+    processors: dict[str, ComponentSettings]
+    exporters: dict[str, ComponentSettings]
+    service: ServiceConfig
+    warnings: list[str] = msgspec.field(default_factory=list)
+    """What is legal but hardly meant; logged at start."""
