@@ -68,7 +68,7 @@ def _hang(tree: Tree, spans: list[Span]) -> Iterator[tuple[Span, Tree]]:
 
 def _label(span: Span) -> Text:
     attributes = span.attributes
-    label = Text(_clean(span.name) or "(no name)", "bold")
+    label = Text().append(_clean(span.name) or "(no name)", "bold")
     for text, style in (
         (span_type(attributes), "cyan"),
         (duration_text(span.peek.start_time_unix_nano, span.peek.end_time_unix_nano), ""),

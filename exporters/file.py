@@ -154,6 +154,8 @@ def _write(fd: int, line: bytes, size: int) -> None:
         OSError: the disk is full or failing.
 
     """
+    if size and not _ends_line(fd):
+        line = b"\n" + line  # another writer died in the middle of its own
     written = 0
     try:
         written = os.write(fd, line)
@@ -162,3 +164,8 @@ def _write(fd: int, line: bytes, size: int) -> None:
             os.ftruncate(fd, size)
     if written != len(line):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+
+def _ends_line(fd: int) -> bool:
+    os.lseek(fd, -1, os.SEEK_END)
+    return os.read(fd, 1) == b"\n"
