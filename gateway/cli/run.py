@@ -12,7 +12,8 @@ from typing import Annotated
 import typer
 
 from gateway.banner import announce
-from gateway.cli.options import ConfigFiles, Overrides, load_or_exit
+from gateway.cli.options import ConfigFiles, Overrides
+from gateway.config.loader import load
 from gateway.config.settings import Settings
 from gateway.guard import StartError
 from gateway.service import Service
@@ -36,7 +37,7 @@ def run(
 
     Example: spangate run --config gateway.yaml --set exporters.mlflow.endpoint=http://mlflow:5000
     """
-    settings = load_or_exit(config, overrides)
+    settings = load(config or (), overrides or ())
     log_settings = settings.service.telemetry.logs
     logs.configure(log_settings.level, log_settings.format)
     try:
@@ -74,7 +75,7 @@ async def _run(
         if with_mlflow:
             url = await stack.enter_async_context(_mlflow(Path(settings.service.data_dir)))
             environ = {**os.environ, "MLFLOW_TRACKING_URI": url}
-            settings = load_or_exit(config, overrides, environ)
+            settings = load(config or (), overrides or (), environ=environ)
         service = Service(settings)
         stop = asyncio.Event()
         _stop_on_signals(stop)

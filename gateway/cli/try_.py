@@ -11,9 +11,10 @@ import typer
 from google.protobuf.message import DecodeError
 
 from gateway.batch import Batch, BatchContext
-from gateway.cli.options import ConfigFiles, Overrides, load_or_exit
+from gateway.cli.options import ConfigFiles, Overrides
 from gateway.clock import SystemClock
 from gateway.components import Components
+from gateway.config.loader import load
 from gateway.config.settings import Settings
 from gateway.errors import Flow
 from gateway.guard import StartError
@@ -46,7 +47,7 @@ def try_(
 
     Nothing is sent. Example: spangate try --config gateway.yaml request.json
     """
-    settings = load_or_exit(config, overrides)
+    settings = load(config or (), overrides or ())
     logs.configure("warning", "auto")
     name = _choose(pipeline, settings)
     before = _read(file)

@@ -160,7 +160,8 @@ def assemble(entries: Iterable[Entry]) -> bytes:
     sort by resource and scope inside a trace first.
     """
     parts: list[bytes] = []
-    resource = scope = None
+    resource: bytes | None = None
+    scope: bytes | None = None
     resource_at = scope_at = resource_size = scope_size = 0
 
     def close_scope() -> None:
