@@ -10,16 +10,17 @@ from pathlib import Path
 import aiohttp
 import msgspec
 
+from gateway import keeper
 from gateway.demo.report import Sent
 
 AGENT_S = 90.0
 READY_S = 60.0
-STOP_S = 35.0
+_STOP_S = keeper.GRACE_S + 5.0
 _POLL_S = 0.1
 
 # -P: a folder called `processors` in the working directory must not shadow ours.
 _PYTHON = (sys.executable, "-P")
-_SPANGATE = (*_PYTHON, "-c", "from gateway.cli import main; main()")
+_KEEPER = (sys.executable, "-I", keeper.__file__)
 
 
 class DemoError(Exception):
@@ -68,8 +69,8 @@ class LocalGateway:
         """
         with self._log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
-                *_SPANGATE, "run", "--config", str(self._config),
-                stdin=asyncio.subprocess.DEVNULL, stdout=log, stderr=log,
+                *_KEEPER, *_PYTHON, "-m", "gateway.cli", "run", "--config", str(self._config),
+                stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log,
                 env=environment(), start_new_session=True,
             )  # fmt: skip
         try:
@@ -103,24 +104,18 @@ class LocalGateway:
             raise DemoError(f"the gateway ended with code {code}:\n{tail(self._log)}")
 
     async def stop(self) -> None:
-        """Let it deliver what waits, then end it."""
-        if self._process is not None:
-            await end(self._process)
-
-
-async def end(process: asyncio.subprocess.Process) -> None:
-    """Ask a child to end, and make it end where it does not."""
-    if process.returncode is not None:
-        return
-    with suppress(ProcessLookupError):
-        process.terminate()
-    try:
-        async with asyncio.timeout(STOP_S):
-            await process.wait()
-    except TimeoutError:
-        with suppress(ProcessLookupError):
+        """Let it deliver what waits, then end it; safe without :meth:`start`, and safe twice."""
+        process, self._process = self._process, None
+        if process is None:
+            return
+        if process.stdin is not None:
+            process.stdin.close()
+        try:
+            async with asyncio.timeout(_STOP_S):
+                await process.wait()
+        except TimeoutError:
             process.kill()
-        await process.wait()
+            await process.wait()
 
 
 async def run_agent(module: str, *scenes: str, protocol: str, endpoint: str) -> Sent:
@@ -143,7 +138,9 @@ async def run_agent(module: str, *scenes: str, protocol: str, endpoint: str) -> 
     except TimeoutError:
         raise DemoError(f"the agent {module} took more than {AGENT_S:.0f} s") from None
     finally:
-        await end(process)
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     if process.returncode:
         raise DemoError(
             f"the agent {module} failed with code {process.returncode}:\n"

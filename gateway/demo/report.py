@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 
 import msgspec
+from rich import box
 from rich.table import Table
 from rich.text import Text
 
@@ -75,16 +76,15 @@ def table(
     *,
     redacted: bool,
 ) -> Table:
-    """Return what arrived, a row a trace."""
-    result = Table(title="What arrived in MLflow", title_justify="left", title_style="bold")
-    for heading in ("Trace", "Service", "Experiment"):
-        result.add_column(heading, overflow="fold")
+    """Return what arrived, a row a trace; it fits a terminal of 80 columns."""
+    result = Table(title="What arrived in MLflow", title_style="bold", box=box.SIMPLE_HEAD)
+    result.add_column("Trace\nService", no_wrap=True)
+    result.add_column("Experiment\nSession", overflow="fold")
     result.add_column("Spans", justify="right")
-    result.add_column("Types", overflow="fold")
-    for heading in ("Tokens", "Cost"):
-        result.add_column(heading, justify="right", no_wrap=True)
-    for heading in ("Session", "Status", "Redacted"):
-        result.add_column(heading, overflow="fold")
+    result.add_column("Types", no_wrap=True)
+    result.add_column("Tokens\nCost", justify="right", no_wrap=True)
+    result.add_column("Status", no_wrap=True)
+    result.add_column("Redacted", no_wrap=True)
     planted = {trace.trace_id: trace for agent in sent for trace in agent.traces}
     for trace in arrived:
         result.add_row(*_row(trace, planted[trace.trace_id], experiments, redacted=redacted))
@@ -95,15 +95,15 @@ def _row(
     trace: Trace, sent: SentTrace, experiments: Mapping[str, str], *, redacted: bool
 ) -> list[str | Text]:
     hidden = len(sent.planted) - _leaked(sent, trace)
+    tokens = NOTHING if trace.tokens is None else "{} → {}".format(*trace.tokens)
+    cost = NOTHING if trace.cost_usd is None else f"${trace.cost_usd:.6f}"
+    experiment = experiments.get(trace.experiment_id, trace.experiment_id)
     return [
-        f"{trace.root_name} {trace.trace_id[:8]}",
-        trace.service or NOTHING,
-        experiments.get(trace.experiment_id, trace.experiment_id),
+        f"{trace.trace_id[:8]}\n{trace.service or NOTHING}",
+        f"{experiment}\n{trace.session or NOTHING}",
         str(len(trace.span_ids)),
-        ", ".join(f"{count} {kind}" for kind, count in sorted(trace.types.items())),
-        NOTHING if trace.tokens is None else "{} → {}".format(*trace.tokens),
-        NOTHING if trace.cost_usd is None else f"${trace.cost_usd:.6f}",
-        trace.session or NOTHING,
+        "\n".join(f"{count} {kind}" for kind, count in sorted(trace.types.items())),
+        f"{tokens}\n{cost}",
         Text(trace.state, style="red" if trace.state == "ERROR" else "green"),
         f"{hidden} of {len(sent.planted)}" if redacted and sent.planted else NOTHING,
     ]

@@ -52,6 +52,7 @@ receivers:
         - {{match: {{service.name: "help-*"}}, experiment: demo-support}}
 service:
   data_dir: {data_dir}
+  shutdown_timeout: 4s
   pipelines:
     traces: {{receivers: [otlp], processors: [{pipeline}], exporters: [mlflow]}}
   telemetry:
@@ -208,7 +209,7 @@ def perform(options: Options, console: Console) -> int:
         asyncio.run(_until_told(show))
     except asyncio.CancelledError:
         console.print("Ended.")
-    except DemoError as error:
+    except (DemoError, OSError) as error:
         console.print(f"The demo failed: {error}", style="red", markup=False, soft_wrap=True)
         return 1
     return 0 if show.finished else 1
