@@ -1,6 +1,6 @@
 """Tenants: who may send, where their spans go, and how many they may send."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 
@@ -88,9 +88,9 @@ class TenantConfig(Config):
     experiments: list[str] = msgspec.field(default_factory=list)
     """Globs of the experiments the tenant may write to; empty allows all."""
 
-    from_header: bool | None = None
-    """Whether the sender's ``x-mlflow-*`` headers count; unset: only while the tenant has
-    neither ``experiment`` nor ``rules``."""
+    from_header: bool = False
+    """Whether the sender's ``x-mlflow-*`` headers count although there are ``experiment`` or
+    ``rules``; without those they always do."""
 
     quota: QuotaConfig = msgspec.field(default_factory=QuotaConfig)
     """How much the tenant may send."""
@@ -112,13 +112,6 @@ class TenantConfig(Config):
                 f'tenant "{self.name}" has an empty token; is an environment variable not set?'
             )
 
-    @property
-    def honours_headers(self) -> bool:
-        """Whether routing headers of the sender count."""
-        if self.from_header is None:
-            return self.experiment is None and not self.rules
-        return self.from_header
-
 
 class Tenants:
     """The settings of every authenticated tenant, by name."""
@@ -133,3 +126,6 @@ class Tenants:
     def get(self, name: str) -> TenantConfig | None:
         """Return a tenant's settings; ``None`` for ``""``, the sender of an open receiver."""
         return self._tenants.get(name)
+
+    def __iter__(self) -> Iterator[TenantConfig]:
+        return iter(self._tenants.values())

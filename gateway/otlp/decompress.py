@@ -94,7 +94,7 @@ def decompress(data: bytes, encoding: str, max_bytes: int, grow: _Grow = lambda 
                 )
             grow(len(piece))
             out.append(piece)
-    except (IsalError, zstandard.ZstdError) as error:
+    except (IsalError, zstandard.ZstdError) as error:  # type: ignore[misc] # isal's stub is wrong
         raise Refusal(MALFORMED, f"the {encoding} data is corrupt: {error}") from error
     return out[0] if len(out) == 1 else b"".join(out)
 

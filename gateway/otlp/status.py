@@ -14,6 +14,7 @@ from google.rpc.status_pb2 import Status  # type: ignore[import-untyped] # no st
 from gateway.errors import Busy, Flow, Forbidden, Retry, TooLarge
 
 DEFAULT_DELAY_S = 1.0
+MAX_REASON = 1000  # gRPC carries it in a header
 RETRY_INFO_URL = "type.googleapis.com/google.rpc.RetryInfo"
 
 
@@ -60,7 +61,9 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault of ours
     def __init__(self, kind: Kind, reason: str, after: float | None = None) -> None:
         super().__init__(reason)
         self.kind = kind
-        self.reason = reason
+        self.reason = reason[:MAX_REASON]
+        self.spans = 1
+        """Spans that are refused; what could not be read counts as one."""
         self.after: float | None = None
         if kind in _DELAYED:
             self.after = after if after is not None and after > 0 else DEFAULT_DELAY_S

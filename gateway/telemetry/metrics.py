@@ -21,6 +21,12 @@ receiver_refused_spans = Counter(
     ("receiver", "transport", "reason"),
     registry=REGISTRY,
 )
+receiver_discarded_requests = Counter(
+    "spangate_receiver_discarded_requests_total",
+    "Requests with metrics or logs that were taken and thrown away (other_signals: discard).",
+    ("receiver", "transport", "signal"),
+    registry=REGISTRY,
+)
 processor_incoming_spans = Counter(
     "spangate_processor_incoming_spans_total",
     "Spans that entered a processor.",

@@ -1,0 +1,108 @@
+"""
+Find the spans of a request that nobody can store: those without proper ids.
+
+Source: opentelemetry/proto/trace/v1/trace.proto, on trace_id, span_id and parent_span_id.
+"""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from gateway.otlp import wire
+
+NAMED = 3
+"""How many of the invalid spans a reason names."""
+NAME_LENGTH = 60
+
+_NO_TRACE = bytes(16)
+_NO_SPAN = bytes(8)
+_PARENT_TAG = 0x22
+_AFTER_IDS = 28  # where the fields behind trace id and span id begin, as all SDKs write them
+_PARENT_HEAD = b"\x22\x08"  # Span.parent_span_id, 8 bytes
+
+
+class Checked(NamedTuple):
+    """A request without its invalid spans."""
+
+    data: bytes
+    request: ExportTraceServiceRequest | None
+    """``data`` decoded, where it was at hand."""
+    spans: int
+    rejected: int
+    reason: str
+    """What is wrong with the rejected spans."""
+
+
+def check(data: bytes, request: ExportTraceServiceRequest) -> Checked:
+    """
+    Return the request without its invalid spans; untouched where there are none.
+
+    Args:
+        data: the encoded request.
+        request: the same, decoded.
+
+    """
+    data, entries = _index(data, request)
+    faults: list[tuple[wire.Entry, str]] = []
+    good: list[wire.Entry] = []
+    keep = good.append
+    for entry in entries:
+        trace_id, span_id, _, _, span = entry
+        if (
+            len(trace_id) == 16
+            and len(span_id) == 8
+            and trace_id != _NO_TRACE
+            and span_id != _NO_SPAN
+            and (span[_AFTER_IDS : _AFTER_IDS + 2] == _PARENT_HEAD or not _parent_fault(span))
+        ):
+            keep(entry)
+        else:
+            faults.append((entry, _fault(entry)))
+    if not faults:
+        return Checked(data, request, len(good), 0, "")
+    return Checked(wire.assemble(good), None, len(good), len(faults), _explain(faults))
+
+
+def _index(data: bytes, request: ExportTraceServiceRequest) -> tuple[bytes, Sequence[wire.Entry]]:
+    """
+    Return the spans of a request, and its bytes in the usual form.
+
+    Legal but unusual encodings, which the index does not know, are written anew.
+    """
+    count = sum(len(scope.spans) for group in request.resource_spans for scope in group.scope_spans)
+    try:
+        entries = wire.index(data)
+        if len(entries) == count:
+            return data, entries
+    except wire.MalformedError:
+        request.DiscardUnknownFields()
+    data = request.SerializeToString()
+    return data, wire.index(data)
+
+
+def _parent_fault(span: bytes) -> str:
+    """Return what is wrong with the parent id; decodes only spans that may have one."""
+    if len(span) > _AFTER_IDS and _PARENT_TAG not in span[_AFTER_IDS:]:
+        return ""
+    size = len(Span.FromString(span).parent_span_id)
+    return "" if size in (0, 8) else f"parent_span_id has {size} bytes, expected 8 or none"
+
+
+def _fault(entry: wire.Entry) -> str:
+    for name, value, size in (("trace_id", entry.trace_id, 16), ("span_id", entry.span_id, 8)):
+        if len(value) != size:
+            return f"{name} has {len(value)} bytes, expected {size}"
+        if not any(value):
+            return f"{name} is all zero"
+    return _parent_fault(entry.span)
+
+
+def _explain(faults: Sequence[tuple[wire.Entry, str]]) -> str:
+    named = [
+        f'span "{Span.FromString(entry.span).name[:NAME_LENGTH]}": {fault}'
+        for entry, fault in faults[:NAMED]
+    ]
+    more = len(faults) - len(named)
+    return "; ".join(named) + (f"; and {more} more" if more else "")

@@ -1,0 +1,63 @@
+"""What goes wrong when listening, in words that help."""
+
+import errno
+import ipaddress
+import os
+import socket
+
+from gateway import endpoint
+
+
+def listen_error(where: str, host: str, port: int, error: OSError | None = None) -> OSError:
+    """
+    Return an error that names setting, address, reason and what to do.
+
+    Args:
+        where: path of the settings that hold the endpoint.
+        host: to listen on.
+        port: to listen on.
+        error: what the system said; found out by trying where it is not known.
+
+    """
+    number = (error.errno if error is not None else _try(host, port)) or 0
+    reason = os.strerror(number) if number else "it cannot be used"
+    if number == errno.EADDRINUSE:
+        advice = "stop the program that holds it, or choose a free port"
+    elif number == errno.EACCES:
+        advice = "choose a port above 1023"
+    else:
+        advice = "name an address of this machine, such as 127.0.0.1 or 0.0.0.0"
+    address = endpoint.join(host, port)
+    return OSError(
+        number,
+        f"{where}.endpoint: cannot listen on {address}: {reason}; {advice}, for example "
+        f"--set {where}.endpoint={endpoint.join(host, _other(port))}",
+    )
+
+
+def is_loopback(host: str) -> bool:
+    """Tell whether only this machine can reach an address."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _other(port: int) -> int:
+    """Return a port to suggest: 14317 for 4317."""
+    return port + 10_000 if port < 50_000 else port - 10_000
+
+
+def _try(host: str, port: int) -> int | None:
+    """Return the error number of listening on an address."""
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        family, kind, protocol, _, address = found[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+    except OSError as error:
+        return None if isinstance(error, socket.gaierror) else error.errno
+    return None

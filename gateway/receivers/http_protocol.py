@@ -1,0 +1,147 @@
+"""
+HTTP connections with what aiohttp's server lacks: time-outs for headers, a cap on connections,
+and errors with ``google.rpc.Status`` bodies.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from aiohttp import web
+from aiohttp.http_exceptions import HttpProcessingError
+from aiohttp.web_protocol import RequestHandler
+
+from gateway.otlp.status import MALFORMED, UNAVAILABLE, Refusal
+from gateway.plugin import Logger
+from gateway.receivers.config import HttpConfig
+
+LINGER_S = 10.0
+"""How long what a refused client still sends is read, so that it sees the answer."""
+READ_BUFFER = 128 * 1024
+SERVER_NAME = "spangate"
+
+Handler = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+_SILENT = logging.getLogger(__name__)  # what aiohttp has to say is said by Connection instead
+_SILENT.addHandler(logging.NullHandler())
+_SILENT.propagate = False
+
+
+class HttpServer(web.Server):
+    """Make a :class:`Connection` of each client."""
+
+    def __init__(self, handler: Handler, config: HttpConfig, log: Logger) -> None:
+        super().__init__(handler)
+        self.config = config
+        self.log = log
+
+    def __call__(self) -> "Connection":
+        """Return the protocol of a new connection."""
+        return Connection(self)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether no further connection may stay."""
+        return len(self._connections) > self.config.max_connections
+
+
+class Connection(RequestHandler):
+    """One client's connection."""
+
+    __slots__ = ("_header_timeout", "_header_timer", "_log", "_server")
+
+    def __init__(self, server: HttpServer) -> None:
+        config = server.config
+        super().__init__(
+            server,
+            loop=asyncio.get_running_loop(),
+            keepalive_timeout=config.idle_timeout,
+            lingering_time=min(LINGER_S, config.read_timeout),
+            read_bufsize=READ_BUFFER,
+            auto_decompress=False,
+            access_log=None,  # type: ignore[arg-type] # None turns it off, as aiohttp documents
+            logger=_SILENT,
+        )
+        self._server = server
+        self._log = server.log
+        self._header_timeout = float(config.read_header_timeout)
+        self._header_timer: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Begin to wait for headers, or close where there are too many connections."""
+        super().connection_made(transport)
+        if self._server.is_full:
+            self.force_close()
+        else:
+            self._expect_headers()
+
+    def data_received(self, data: bytes) -> None:
+        """Take data in; headers that have begun must end in time."""
+        super().data_received(data)
+        if self._waiter is None or self._waiter.done():
+            self._stop_timer()
+        elif self._header_timer is None:
+            self._expect_headers()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Forget the timer."""
+        self._stop_timer()
+        super().connection_lost(exc)
+
+    def handle_error(
+        self,
+        request: web.BaseRequest,
+        status: int = 500,
+        exc: BaseException | None = None,
+        message: str | None = None,
+    ) -> web.StreamResponse:
+        """
+        Answer a request that is no HTTP with 400, and whatever went wrong here with 503.
+
+        A sender keeps what is answered with 503 and sends it again.
+        """
+        if isinstance(exc, ConnectionError) or request.writer.output_size > 0:
+            raise ConnectionError("the client is gone")
+        if isinstance(exc, HttpProcessingError):
+            first_line = (message or "").partition("\n")[0] or exc.__class__.__name__
+            refusal = Refusal(MALFORMED, f"not a valid HTTP request: {first_line}")
+        else:
+            self._log.error("request failed", status=status, exc_info=exc)
+            refusal = Refusal(UNAVAILABLE, "the gateway failed on this request; its log says why")
+        response = json_refusal(refusal)
+        response.force_close()
+        return response
+
+    def _expect_headers(self) -> None:
+        self._header_timer = asyncio.get_running_loop().call_later(
+            self._header_timeout, self._headers_overdue
+        )
+
+    def _headers_overdue(self) -> None:
+        self._header_timer = None
+        if self._waiter is not None and not self._waiter.done():
+            self.force_close()
+
+    def _stop_timer(self) -> None:
+        if self._header_timer is not None:
+            self._header_timer.cancel()
+            self._header_timer = None
+
+
+def refusal_headers(refusal: Refusal) -> dict[str, str]:
+    """Return the headers that every refusal has."""
+    headers = {"Server": SERVER_NAME}
+    if refusal.retry_after is not None:
+        headers["Retry-After"] = refusal.retry_after
+    return headers
+
+
+def json_refusal(refusal: Refusal, headers: dict[str, Any] | None = None) -> web.Response:
+    """Return a refusal with a JSON body."""
+    return web.Response(
+        status=refusal.kind.http,
+        body=refusal.to_json(),
+        content_type="application/json",
+        headers=refusal_headers(refusal) | (headers or {}),
+    )

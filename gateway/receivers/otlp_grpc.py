@@ -1,0 +1,186 @@
+"""
+OTLP/gRPC: the trace service on raw bytes.
+
+Handlers take the request as a stream of one message, so that credentials, room and time are
+checked before and while it is read. gRPC's own decompression is off: ours has a cap for what a
+small message may grow to and tells corrupt data from failures of the server.
+"""
+
+import asyncio
+from collections.abc import AsyncIterable, Awaitable, Callable
+from typing import Any, TypeAlias
+
+import grpc
+import grpc.aio
+
+from gateway import endpoint
+from gateway.otlp.answer import accepted
+from gateway.otlp.decompress import grpc_encoding
+from gateway.otlp.status import MALFORMED, TIMED_OUT, Refusal
+from gateway.plugin import Duration
+from gateway.receivers.addresses import listen_error
+from gateway.receivers.config import GrpcConfig
+from gateway.receivers.front import Front
+from gateway.receivers.requests import Body
+from gateway.receivers.routing_headers import routing_headers
+from gateway.receivers.tls import Certificates
+
+PACKAGE = "/opentelemetry.proto.collector"
+TRACES = f"{PACKAGE}.trace.v1.TraceService/Export"
+OTHER_SIGNALS = {
+    f"{PACKAGE}.metrics.v1.MetricsService/Export": "metrics",
+    f"{PACKAGE}.logs.v1.LogsService/Export": "logs",
+}
+DETAILS_KEY = "grpc-status-details-bin"
+
+_CODES = {code.value[0]: code for code in grpc.StatusCode}
+_Context: TypeAlias = Any  # grpc.aio's servicer context; its stubs lack read() and auth_context()
+_Export: TypeAlias = Callable[[AsyncIterable[bytes], _Context], Awaitable[bytes]]
+
+
+class GrpcEndpoint:
+    """The gRPC server of a receiver."""
+
+    def __init__(
+        self, config: GrpcConfig, front: Front, certificates: Certificates | None, where: str
+    ) -> None:
+        self._config = config
+        self._front = front
+        self._certificates = certificates
+        self._where = where
+        self._server: grpc.aio.Server | None = None
+
+    async def start(self, *, reuse_port: bool) -> str:
+        """
+        Accept requests and return the address.
+
+        Raises:
+            OSError: the address cannot be used; says what to do.
+
+        """
+        server = grpc.aio.server(options=_options(self._config, reuse_port=reuse_port))
+        server.add_generic_rpc_handlers((_Methods(self._export, self._refuse_or_discard),))
+        host, port = endpoint.split(self._config.endpoint)
+        address = endpoint.join(host, port)
+        try:
+            if self._certificates is None:
+                port = server.add_insecure_port(address)
+            else:
+                port = server.add_secure_port(address, self._certificates.grpc())
+        except RuntimeError as error:
+            raise listen_error(self._where, host, port) from error
+        await server.start()
+        self._server = server
+        return endpoint.join(host, port)
+
+    async def stop(self) -> None:
+        """End all connections."""
+        if self._server is not None:
+            server, self._server = self._server, None
+            await server.stop(None)
+        self._front.requests.close()
+
+    async def _export(self, _: AsyncIterable[bytes], context: _Context) -> bytes:
+        try:
+            return await self._accept(context)
+        except Refusal as refusal:
+            self._front.count(refusal)
+            await _abort(context, refusal)
+            raise
+
+    async def _accept(self, context: _Context) -> bytes:
+        front = self._front
+        with front.admission.enter() as lease:
+            metadata = context.invocation_metadata()
+            peer = context.peer()
+            tenant, quota = self._admit(metadata, context, peer)
+            data = await self._read(context)
+            lease.take(len(data))
+            body = Body(data, grpc_encoding(data), False, self._config.max_bytes)
+            batch_context = front.context(tenant, routing_headers(metadata), peer)
+            done = await front.requests.accept(body, batch_context, lease, quota)
+            return accepted(*done, as_json=False)
+
+    def _admit(self, metadata: Any, context: _Context, peer: str) -> Any:
+        if not self._front.auth.required:
+            return "", None
+        found = {key: value for key, value in metadata if isinstance(value, str)}
+        names = context.auth_context().get("x509_common_name") or [b""]
+        return self._front.admit(
+            found.get("authorization"), found.get("x-api-key"), names[0].decode(), peer
+        )
+
+    async def _read(self, context: _Context) -> bytes:
+        """Read the message; a client that never ends it is cut off."""
+        try:
+            async with asyncio.timeout(self._config.read_timeout):
+                data = await context.read()
+        except TimeoutError:
+            raise Refusal(
+                TIMED_OUT, f"the message did not arrive within {self._config.read_timeout}"
+            ) from None
+        if not isinstance(data, bytes):
+            raise Refusal(MALFORMED, "the request has no message")
+        return data
+
+    def _refuse_or_discard(self, signal: str) -> _Export:
+        async def handle(_: AsyncIterable[bytes], context: _Context) -> bytes:
+            if not self._front.discard:
+                await context.abort(
+                    grpc.StatusCode.UNIMPLEMENTED,
+                    f"this gateway takes only traces, not {signal}; turn their export off, or "
+                    "set other_signals: discard on the receiver",
+                )
+            try:
+                with self._front.admission.enter() as lease:
+                    self._admit(context.invocation_metadata(), context, context.peer())
+                    lease.take(len(await self._read(context)))
+            except Refusal as refusal:
+                await _abort(context, refusal)
+            self._front.count_discarded(signal)
+            return b""
+
+        return handle
+
+
+class _Methods(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic in the stubs only
+    """The methods of the server, by name."""
+
+    def __init__(self, export: _Export, other: Callable[[str], _Export]) -> None:
+        make = grpc.stream_unary_rpc_method_handler
+        self._methods: dict[str, Any] = {TRACES: make(export)}
+        for method, signal in OTHER_SIGNALS.items():
+            self._methods[method] = make(other(signal))
+
+    def service(self, handler_call_details: grpc.HandlerCallDetails) -> Any:
+        """Return the handler of a method; ``None`` answers UNIMPLEMENTED."""
+        return self._methods.get(handler_call_details.method)
+
+
+async def _abort(context: _Context, refusal: Refusal) -> None:
+    trailing = ((DETAILS_KEY, refusal.to_protobuf()),) if refusal.after is not None else ()
+    await context.abort(_CODES[refusal.kind.code], refusal.reason, trailing)
+
+
+def _milliseconds(duration: Duration) -> int:
+    """Return whole milliseconds; 0 is what gRPC calls never."""
+    return max(1, round(float(duration) * 1000)) if duration else 2**31 - 1
+
+
+def _options(config: GrpcConfig, *, reuse_port: bool) -> list[tuple[str, int]]:
+    server = config.keepalive.server_parameters
+    policy = config.keepalive.enforcement_policy
+    return [
+        ("grpc.max_receive_message_length", config.max_bytes),
+        ("grpc.per_message_decompression", 0),
+        ("grpc.max_concurrent_streams", config.max_concurrent_streams),
+        ("grpc.max_connection_age_ms", _milliseconds(config.max_connection_age)),
+        ("grpc.max_connection_age_grace_ms", _milliseconds(server.max_connection_age_grace)),
+        ("grpc.max_connection_idle_ms", _milliseconds(server.max_connection_idle)),
+        ("grpc.keepalive_time_ms", _milliseconds(server.time)),
+        ("grpc.keepalive_timeout_ms", _milliseconds(server.timeout)),
+        ("grpc.http2.min_ping_interval_without_data_ms", _milliseconds(policy.min_time)),
+        ("grpc.keepalive_permit_without_calls", int(policy.permit_without_stream)),
+        # With it a port that another process holds would be shared with it in silence.
+        ("grpc.so_reuseport", int(reuse_port)),
+    ]

@@ -1,0 +1,191 @@
+"""OTLP/HTTP: ``POST /v1/traces`` in protobuf or JSON."""
+
+import asyncio
+from typing import NamedTuple
+
+from aiohttp import web
+
+from gateway import endpoint
+from gateway.otlp.answer import accepted
+from gateway.otlp.decompress import check_encoding
+from gateway.otlp.status import (
+    TIMED_OUT,
+    UNAUTHENTICATED,
+    UNAVAILABLE,
+    UNKNOWN_METHOD,
+    UNKNOWN_PATH,
+    UNSUPPORTED,
+    Refusal,
+)
+from gateway.receivers.addresses import listen_error
+from gateway.receivers.admission import Quota
+from gateway.receivers.config import HttpConfig
+from gateway.receivers.cors import Cors
+from gateway.receivers.front import Front
+from gateway.receivers.http_body import read_body
+from gateway.receivers.http_protocol import SERVER_NAME, HttpServer, refusal_headers
+from gateway.receivers.requests import Body
+from gateway.receivers.routing_headers import routing_headers
+from gateway.receivers.tls import Certificates
+
+PROTOBUF = "application/x-protobuf"
+JSON = "application/json"
+OTHER_SIGNALS = {"/v1/metrics": "metrics", "/v1/logs": "logs"}
+
+_UNCOUNTED = (UNKNOWN_PATH, UNKNOWN_METHOD)
+_CLOSING = (TIMED_OUT, UNAVAILABLE)
+_SERVER = {"Server": SERVER_NAME}
+
+
+class _Reply(NamedTuple):
+    status: int
+    body: bytes
+    content_type: str
+
+
+class HttpEndpoint:
+    """The HTTP server of a receiver."""
+
+    def __init__(
+        self, config: HttpConfig, front: Front, certificates: Certificates | None, where: str
+    ) -> None:
+        self._config = config
+        self._front = front
+        self._certificates = certificates
+        self._where = where
+        self._paths = frozenset(config.traces_url_paths)
+        self._cors = Cors(config.cors)
+        self._allow = "POST, OPTIONS" if self._cors.enabled else "POST"
+        self._server: HttpServer | None = None
+        self._listener: asyncio.Server | None = None
+
+    async def start(self, *, reuse_port: bool) -> str:
+        """
+        Accept requests and return the address.
+
+        Raises:
+            OSError: the address cannot be used; says what to do.
+
+        """
+        host, port = endpoint.split(self._config.endpoint)
+        self._server = HttpServer(self._handle, self._config, self._front.logger)
+        tls = self._certificates.http() if self._certificates is not None else None
+        try:
+            self._listener = await asyncio.get_running_loop().create_server(
+                self._server,
+                host,
+                port,
+                ssl=tls,
+                ssl_handshake_timeout=float(self._config.read_header_timeout) if tls else None,
+                reuse_port=reuse_port or None,
+            )
+        except OSError as error:
+            raise listen_error(self._where, host, port, error) from error
+        return endpoint.join(host, self._listener.sockets[0].getsockname()[1])
+
+    def refuse(self) -> None:
+        """Take no new connections; those that are there are answered."""
+        if self._listener is not None:
+            self._listener.close()
+
+    async def stop(self) -> None:
+        """End all connections."""
+        self.refuse()
+        if self._server is not None:
+            server, self._server = self._server, None
+            await server.shutdown(0)
+        self._front.requests.close()
+
+    async def _handle(self, request: web.BaseRequest) -> web.Response:
+        media = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        try:
+            return await self._answer(request, media)
+        except Refusal as refusal:
+            return self._refuse(request, media, refusal)
+
+    async def _answer(self, request: web.BaseRequest, media: str) -> web.Response:
+        signal = self._route(request.raw_path.partition("?")[0])
+        if request.method != "POST":
+            headers = self._cors.preflight(request.headers) if request.method == "OPTIONS" else None
+            if headers is not None:
+                return web.Response(status=204, headers=_SERVER | headers)
+            raise Refusal(UNKNOWN_METHOD, f"{request.method} is not supported here, use POST")
+        peer = request.remote or ""
+        tenant, quota = self._admit(request, peer)
+        if media not in (PROTOBUF, JSON):
+            found = f'"{media}"' if media else "none"
+            raise Refusal(UNSUPPORTED, f"expected Content-Type {PROTOBUF} or {JSON}, found {found}")
+        encoding = check_encoding(request.headers.get("Content-Encoding", ""))
+        config, front = self._config, self._front
+        with front.admission.enter() as lease:
+            data = await read_body(request, config.max_bytes, config.read_timeout, lease)
+            if signal:
+                front.count_discarded(signal)
+                return self._reply(request, accepted(0, "", as_json=media == JSON), media)
+            body = Body(data, encoding, media == JSON, config.max_bytes)
+            context = front.context(tenant, routing_headers(request.headers.items()), peer)
+            done = await front.requests.accept(body, context, lease, quota)
+        return self._reply(request, accepted(*done, as_json=media == JSON), media)
+
+    def _route(self, path: str) -> str:
+        """Return the signal to discard, ``""`` for traces."""
+        if path in self._paths:
+            return ""
+        signal = OTHER_SIGNALS.get(path, "")
+        if signal and self._front.discard:
+            return signal
+        if signal:
+            raise Refusal(
+                UNKNOWN_PATH,
+                f"this gateway takes only traces, not {signal}; turn their export off, or set "
+                "other_signals: discard on the receiver",
+            )
+        known = ", ".join(sorted(self._paths))
+        raise Refusal(UNKNOWN_PATH, f"there is nothing at {path[:100]}; traces go to {known}")
+
+    def _admit(self, request: web.BaseRequest, peer: str) -> tuple[str, Quota | None]:
+        front = self._front
+        if not front.auth.required:
+            return "", None
+        headers = request.headers
+        return front.admit(
+            headers.get("Authorization"), headers.get("x-api-key"), _common_name(request), peer
+        )
+
+    def _reply(self, request: web.BaseRequest, body: bytes, media: str) -> web.Response:
+        headers = _SERVER
+        if self._cors.enabled:
+            headers = headers | self._cors.headers(request.headers)
+        return web.Response(body=body, content_type=media, headers=headers)
+
+    def _refuse(self, request: web.BaseRequest, media: str, refusal: Refusal) -> web.Response:
+        kind = refusal.kind
+        if kind not in _UNCOUNTED:
+            self._front.count(refusal)
+        headers = refusal_headers(refusal) | self._cors.headers(request.headers)
+        if kind is UNKNOWN_METHOD:
+            headers["Allow"] = self._allow
+        if kind is UNAUTHENTICATED:
+            headers["WWW-Authenticate"] = self._front.auth.challenge
+        in_protobuf = media == PROTOBUF
+        response = web.Response(
+            status=kind.http,
+            body=refusal.to_protobuf() if in_protobuf else refusal.to_json(),
+            content_type=PROTOBUF if in_protobuf else JSON,
+            headers=headers,
+        )
+        if kind in _CLOSING:
+            response.force_close()
+        return response
+
+
+def _common_name(request: web.BaseRequest) -> str | None:
+    """Return the common name of the client's certificate."""
+    if request.transport is None:
+        return None
+    certificate = request.transport.get_extra_info("peercert")
+    for names in (certificate or {}).get("subject", ()):
+        for key, value in names:
+            if key == "commonName":
+                return str(value)
+    return None

@@ -1,0 +1,124 @@
+"""From the body of a request to a delivered batch, the same for both protocols."""
+
+import asyncio
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from gateway.batch import Batch, BatchContext
+from gateway.errors import Flow
+from gateway.otlp import validate
+from gateway.otlp.decompress import decompress
+from gateway.otlp.json import JsonError, decode_request
+from gateway.otlp.status import MALFORMED, Refusal
+from gateway.plugin import Deliver
+from gateway.receivers.admission import Lease, Quota
+from gateway.telemetry import metrics
+
+INLINE_BYTES = 1024 * 1024
+"""Protobuf up to this size, decompressed, is read on the event loop: a thread costs more."""
+JSON_WEIGHT = 16  # reading JSON costs this many times as much as protobuf
+COMPRESSED_WEIGHT = 8  # what a compressed body is expected to grow to
+READERS = 2
+
+
+class Body(NamedTuple):
+    """A body as received."""
+
+    data: bytes
+    encoding: str
+    """How it is compressed; ``""`` is not at all."""
+    is_json: bool
+    max_bytes: int
+    """Largest size decompressed."""
+
+
+class Accepted(NamedTuple):
+    """What to tell the sender of an accepted request."""
+
+    rejected: int = 0
+    reason: str = ""
+
+
+class Requests:
+    """Read, check and deliver requests."""
+
+    def __init__(self, receiver: str, transport: str, deliver: Deliver) -> None:
+        self._deliver = deliver
+        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="receiver")
+        self._invalid = metrics.receiver_refused_spans.labels(receiver, transport, "invalid_span")
+
+    async def accept(
+        self, body: Body, context: BatchContext, lease: Lease, quota: Quota | None
+    ) -> Accepted:
+        """
+        Return once the spans are queued for every exporter.
+
+        Raises:
+            Refusal: they are not, and what to tell the sender.
+
+        """
+        checked, size = await self._read(body, lease.take)
+        if quota is not None:
+            quota.take(checked.spans, size)
+        if checked.spans:
+            try:
+                await self._deliver(Batch(checked.data, context, checked.request))
+            except Flow as flow:
+                if quota is not None:
+                    quota.give_back(checked.spans, size)
+                refusal = Refusal.from_flow(flow)
+                refusal.spans = checked.spans
+                raise refusal from flow
+        if checked.rejected:
+            self._invalid.inc(checked.rejected)
+        return Accepted(checked.rejected, checked.reason)
+
+    async def _read(self, body: Body, grow: Callable[[int], None]) -> tuple[validate.Checked, int]:
+        weight = len(body.data)
+        weight *= COMPRESSED_WEIGHT if body.encoding else 1
+        weight *= JSON_WEIGHT if body.is_json else 1
+        if weight <= INLINE_BYTES:
+            return read(body, grow)
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._threads, read, body, grow)
+
+    def close(self) -> None:
+        """End the threads."""
+        self._threads.shutdown(wait=False, cancel_futures=True)
+
+
+def read(body: Body, grow: Callable[[int], None]) -> tuple[validate.Checked, int]:
+    """
+    Return the checked request and its size, decompressed.
+
+    Args:
+        body: as received.
+        grow: called with the size of what is decompressed, before it grows further.
+
+    Raises:
+        Refusal: the body is corrupt, malformed or too large.
+
+    """
+    data = body.data
+    if body.encoding:
+        data = decompress(data, body.encoding, body.max_bytes, grow)
+    size = len(data)
+    try:
+        if body.is_json:
+            request = decode_request(data)
+            data = request.SerializeToString()
+        else:
+            request = ExportTraceServiceRequest.FromString(data)
+    except JsonError as error:
+        raise Refusal(
+            MALFORMED, f"the body is not an OTLP trace request in JSON: {error}"
+        ) from error
+    except DecodeError as error:
+        raise Refusal(
+            MALFORMED, f"the body is not an OTLP trace request in protobuf: {error}"
+        ) from error
+    return validate.check(data, request), size
