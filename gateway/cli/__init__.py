@@ -6,12 +6,18 @@ cannot be used, which ends in exit code 2, and ``typer.Exit(1)`` for a failure w
 """
 
 import importlib
+import os
 from typing import Annotated, Any, NamedTuple
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 
 from gateway.version import __version__
+
+_CONTEXT: dict[str, Any] = {
+    "help_option_names": ["-h", "--help"],
+    "color": False if os.environ.get("NO_COLOR") else None,
+}
 
 
 class _Listed(NamedTuple):
@@ -62,7 +68,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
     epilog="Example: spangate run --config gateway.yaml",
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings=_CONTEXT,
 )
 
 
@@ -71,7 +77,7 @@ def load_command(name: str) -> Any:
     listed = COMMANDS[name]
     function = getattr(importlib.import_module(f"gateway.cli.{listed.module}"), listed.module)
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-    alone.command(name, context_settings={"help_option_names": ["-h", "--help"]})(function)
+    alone.command(name, context_settings=_CONTEXT)(function)
     return typer.main.get_command(alone)
 
 

@@ -1,6 +1,6 @@
 """What users of the OpenTelemetry Collector look for, and where it is here."""
 
-from gateway.config.problems import Path_
+from gateway.config.problems import KeyPath
 
 _NO_EXTENSIONS = (
     "there are no extensions: health_check is service.telemetry.status, file_storage is "
@@ -44,7 +44,6 @@ _KEYS: dict[tuple[str, str], str] = {
     ("retry_on_failure", "multiplier"): _RATE,
     ("retry_on_failure", "randomization_factor"): _RATE,
     ("grpc", "max_recv_msg_size"): "write max_recv_msg_size_mib",
-    ("grpc", "keepalive"): "write max_connection_age",
     ("http", "max_request_body_size"): "write max_request_body_size_mib",
     ("http", "traces_url_path"): "write traces_url_paths: [/v1/traces]",
     ("http", "metrics_url_path"): "only traces are taken; see other_signals of the receiver",
@@ -74,7 +73,7 @@ _TYPES: dict[tuple[str, str], str] = {
 }
 
 
-def advice(path: Path_) -> str:
+def advice(path: KeyPath) -> str:
     """Return what to do about an unknown key that the Collector has, or nothing."""
     names = [part for part in path if isinstance(part, str)]
     key = names[-1] if names else ""
@@ -87,7 +86,7 @@ def advice_on_type(kind: str, type_name: str) -> str:
     return _TYPES.get((kind, type_name), "")
 
 
-def advice_on_value(path: Path_, text: str | None) -> str:
+def advice_on_value(path: KeyPath, text: str | None) -> str:
     """Return what to write instead of a value that the Collector takes, or nothing."""
     if path[-2:] == ("sending_queue", "storage") and (text or "").startswith("file_storage"):
         return "write storage: disk; files are kept under service.data_dir"

@@ -8,7 +8,7 @@ import msgspec
 
 from gateway.config import collector
 from gateway.config.decode import FAILED, Decoder
-from gateway.config.problems import Path_
+from gateway.config.problems import KeyPath
 from gateway.config.settings import ComponentSettings
 from gateway.config.tree import Node, describe
 from gateway.guard import FaultError, attempt
@@ -41,7 +41,7 @@ class ComponentReader:
         return {name: self._read(name, body, kind) for name, body in node.value.items()}
 
     def _read(self, name: str, body: Node, kind: Kind) -> ComponentSettings | None:
-        path: Path_ = (kind, name)
+        path: KeyPath = (kind, name)
         parts = _ID.fullmatch(name)
         if parts is None:
             self._decoder.report(path, 'expected an id such as "otlp" or "otlp/name"')
@@ -68,10 +68,11 @@ class ComponentReader:
             component=component,
             config=config,
             on_error=on_error,
+            where=str(body.mark),
             use=None if use is None else _absolute(use, body),
         )
 
-    def _take(self, own: dict[str, Node], key: str, kind: Any, path: Path_) -> Any:
+    def _take(self, own: dict[str, Node], key: str, kind: Any, path: KeyPath) -> Any:
         """Decode a key that is the engine's, and take it out; ``None`` where it is not there."""
         node = own.pop(key, None)
         if node is None or (node.value is None and not node.broken):
@@ -79,7 +80,7 @@ class ComponentReader:
         return self._decoder.decode(node, kind, (*path, key))
 
     def _component(
-        self, kind: Kind, type_name: str, use: str | None, body: Node, path: Path_
+        self, kind: Kind, type_name: str, use: str | None, body: Node, path: KeyPath
     ) -> type[Component[Any]] | None:
         try:
             if use is not None:
@@ -92,7 +93,7 @@ class ComponentReader:
             self._decoder.report((*path, "use") if use is not None else path, str(error))
         return None
 
-    def _config(self, component: type[Component[Any]], node: Node, path: Path_) -> Any:
+    def _config(self, component: type[Component[Any]], node: Node, path: KeyPath) -> Any:
         try:
             kind = config_type(component)
             attempt(lambda: msgspec.inspect.type_info(kind))

@@ -1,12 +1,15 @@
 """Settings that every exporter has: its queue, its batches, its retries, its connections."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import msgspec
 
 from gateway.config.types import Config, Duration, FilePath, Secret
 
 MIB = 1024 * 1024
+
+Count = Annotated[int, msgspec.Meta(ge=1)]
+"""A whole number from 1 on."""
 
 
 class QueueConfig(Config):
@@ -18,10 +21,10 @@ class QueueConfig(Config):
     storage: Literal["disk", "memory"] = "disk"
     """Where accepted spans wait: ``disk`` survives a crash, ``memory`` does not."""
 
-    max_size_mib: int = 1024
+    max_size_mib: Count = 1024
     """Bytes that may wait, in MiB; at the limit ``on_full`` decides."""
 
-    num_lanes: int = 4
+    num_lanes: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
     """Into how many lanes traces are sharded; each lane has one request in flight a destination."""
 
     fsync: Literal["group", "always", "none"] = "group"
@@ -32,37 +35,26 @@ class QueueConfig(Config):
     """``reject`` tells the sender to come back, ``drop_oldest`` gives up the oldest, counted."""
 
     def validate(self) -> None:
-        """Refuse sizes that cannot work."""
+        """Refuse to work without a queue."""
         if not self.enabled:
             raise ValueError(
                 "enabled: false is not supported: an answer to the sender means that the spans "
                 "are queued; use storage: memory for a queue without a disk"
             )
-        if self.max_size_mib < 1:
-            raise ValueError(f"max_size_mib must be at least 1, found {self.max_size_mib}")
-        if not 1 <= self.num_lanes <= 64:
-            raise ValueError(f"num_lanes must be between 1 and 64, found {self.num_lanes}")
 
 
 class BatchConfig(Config):
     """Settings of ``batch``: what is joined into one request to the destination."""
 
-    max_spans: int = 500
+    max_spans: Count = 500
     """Spans in a request at the most."""
 
-    max_size_mib: float = 8
+    max_size_mib: Annotated[float, msgspec.Meta(gt=0)] = 8
     """Encoded size of a request at the most, in MiB, before compression; a larger span goes
     alone."""
 
     flush_timeout: Duration = Duration(0.5)
     """How long the first span may wait for others."""
-
-    def validate(self) -> None:
-        """Refuse empty batches."""
-        if self.max_spans < 1:
-            raise ValueError(f"max_spans must be at least 1, found {self.max_spans}")
-        if self.max_size_mib <= 0:
-            raise ValueError(f"max_size_mib must be above 0, found {self.max_size_mib}")
 
 
 class RetryConfig(Config):

@@ -47,7 +47,6 @@ def load(
     """
     problems = Problems()
     root = _read(paths, overrides, environ, problems)
-    problems.raise_any()
     return _decode(root, registry if registry is not None else Registry(), problems)
 
 
@@ -76,6 +75,8 @@ def _read(
     else:
         text = DEFAULT.read_text(encoding="utf-8")
         trees = [reader.read_text(text, "the built-in default", Path())]
+    if any(tree.broken for tree in trees):
+        problems.raise_any()  # what the rest says cannot be judged without them
     root = trees[0] if isinstance(trees[0].value, dict) else Node({}, trees[0].mark)
     for tree in trees:
         if not isinstance(tree.value, dict | None):

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from gateway.config.problems import Mark, Path_, Problems
+from gateway.config.problems import KeyPath, Mark, Problems
 from gateway.config.reader import Reader
 from gateway.config.tree import Node
 
@@ -16,7 +16,7 @@ def apply(root: Node, override: str, reader: Reader, problems: Problems) -> Node
     key, equals, text = override.partition("=")
     key = key.strip()
     mark = Mark(f"--set {key}" if equals else "--set", 0, Path())
-    path: Path_ = tuple(key.split("."))
+    path: KeyPath = tuple(key.split("."))
     if not equals or not all(path):
         what = "expected --set a.b.c=value" + ("" if equals else f', found "{override}"')
         problems.add(mark, (), what, "for example --set exporters.mlflow.timeout=10s")
@@ -26,7 +26,7 @@ def apply(root: Node, override: str, reader: Reader, problems: Problems) -> Node
     return _set(root, path, value, problems, ())
 
 
-def _set(node: Node, rest: Path_, value: Node, problems: Problems, done: Path_) -> Node:
+def _set(node: Node, rest: KeyPath, value: Node, problems: Problems, done: KeyPath) -> Node:
     if not rest:
         return value
     if not isinstance(node.value, dict | None):

@@ -7,7 +7,7 @@ from typing import Any
 from gateway.config import collector
 from gateway.config.decode import FAILED, Decoder
 from gateway.config.exporting import ExporterConfig
-from gateway.config.problems import Path_
+from gateway.config.problems import KeyPath
 from gateway.config.settings import ComponentSettings, PipelineConfig, ServiceConfig
 from gateway.config.tree import Node
 from gateway.registry import KINDS, Kind, Registry
@@ -25,7 +25,7 @@ class PipelineChecker:
 
     def check(self, service: Node | None) -> None:
         """Report every mistake in ``service.pipelines``, even where the rest is broken."""
-        path: Path_ = ("service", "pipelines")
+        path: KeyPath = ("service", "pipelines")
         if service is None or service.broken or not isinstance(service.value, dict | None):
             if service is None:
                 self._decoder.report(("service",), "there is no pipeline", _EXAMPLE)
@@ -39,7 +39,7 @@ class PipelineChecker:
             for name, body in pipelines.value.items():
                 self._check_one(name, body, (*path, name))
 
-    def _check_one(self, name: str, body: Node, path: Path_) -> None:
+    def _check_one(self, name: str, body: Node, path: KeyPath) -> None:
         signal, slash, suffix = name.partition("/")
         if signal != "traces" or (slash and not suffix):
             hint = collector.advice_on_pipeline(name)
@@ -50,7 +50,7 @@ class PipelineChecker:
         for kind in KINDS:
             self._check_list(kind, (body.value or {}).get(kind), (*path, kind))
 
-    def _check_list(self, kind: Kind, node: Node | None, path: Path_) -> None:
+    def _check_list(self, kind: Kind, node: Node | None, path: KeyPath) -> None:
         ids = _ids(node)
         if ids is None:
             return
@@ -68,7 +68,7 @@ class PipelineChecker:
         if kind == "processors":
             self._check_order(ids, path)
 
-    def _dangling(self, kind: Kind, name: str, path: Path_) -> None:
+    def _dangling(self, kind: Kind, name: str, path: KeyPath) -> None:
         known = list(self._components[kind])
         close = difflib.get_close_matches(name, known, n=1, cutoff=0.6)
         elsewhere = [other for other in KINDS if name in self._components[other]]
@@ -84,7 +84,7 @@ class PipelineChecker:
             )
         self._decoder.report(path, f'{kind[:-1]} "{name}" is not defined', hint)
 
-    def _check_order(self, ids: list[tuple[int, str]], path: Path_) -> None:
+    def _check_order(self, ids: list[tuple[int, str]], path: KeyPath) -> None:
         """Let only ``memory_limiter`` stand before ``redaction``, and nothing before that."""
         types = [name.partition("/")[0] for _, name in ids]
         for place, (at, name) in enumerate(ids):

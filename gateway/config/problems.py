@@ -1,10 +1,13 @@
 """What is wrong with a configuration: where, what, and what to do."""
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-Path_ = tuple[str | int, ...]
+_PASSWORD = re.compile(r"(://[^/@:\s]*:)[^/@\s]+@")
+
+KeyPath = tuple[str | int, ...]
 """Keys and list positions from the root to a setting."""
 
 
@@ -73,7 +76,7 @@ class Problems:
         if secret:
             self._secrets.add(secret)
 
-    def add(self, mark: Mark, path: Path_, message: str, hint: str = "") -> None:
+    def add(self, mark: Mark, path: KeyPath, message: str, hint: str = "") -> None:
         """Note a mistake; the same one twice counts once."""
         self._found.setdefault(Problem(str(mark), dotted(path), message, hint), mark)
 
@@ -97,10 +100,15 @@ class Problems:
         message, hint = problem.message, problem.hint
         for secret in sorted(self._secrets, key=len, reverse=True):
             message, hint = message.replace(secret, "****"), hint.replace(secret, "****")
-        return problem._replace(message=message, hint=hint)
+        return problem._replace(message=without_password(message), hint=hint)
 
 
-def dotted(path: Path_) -> str:
+def without_password(text: str) -> str:
+    """Return a text with the passwords of the addresses in it masked."""
+    return _PASSWORD.sub(r"\1****@", text)
+
+
+def dotted(path: KeyPath) -> str:
     """Write a path as people do: ``receivers.otlp.auth.tenants[0].name``."""
     text = ""
     for key in path:

@@ -8,7 +8,7 @@ import yaml
 from yaml.constructor import SafeConstructor
 
 from gateway.config.expand import MAX_FILE_BYTES, Expanded, Expander, ExpansionError
-from gateway.config.problems import Mark, Path_, Problems
+from gateway.config.problems import KeyPath, Mark, Problems
 from gateway.config.tree import Node
 
 MAX_NODES = 200_000
@@ -101,7 +101,7 @@ class _Text:
         return Mark(self._source, line, self._base_dir)
 
     def _construct(
-        self, node: yaml.Node, path: Path_, mark: Mark, depth: int, *, expand: bool = True
+        self, node: yaml.Node, path: KeyPath, mark: Mark, depth: int, *, expand: bool = True
     ) -> Node:
         self._count += 1
         if self._count > MAX_NODES or depth > MAX_DEPTH:
@@ -119,7 +119,7 @@ class _Text:
         return self._broken(mark, path, f"the YAML tag {_short(node.tag)} is not supported")
 
     def _mapping(
-        self, node: yaml.MappingNode, path: Path_, depth: int, *, expand: bool
+        self, node: yaml.MappingNode, path: KeyPath, depth: int, *, expand: bool
     ) -> dict[str, Node]:
         own: dict[str, Node] = {}
         inherited: dict[str, Node] = {}
@@ -145,7 +145,7 @@ class _Text:
         return {**inherited, **own}
 
     def _merge_sources(
-        self, node: yaml.Node, path: Path_, mark: Mark
+        self, node: yaml.Node, path: KeyPath, mark: Mark
     ) -> Iterator[yaml.MappingNode]:
         for source in node.value if isinstance(node, yaml.SequenceNode) else [node]:
             self._count += 1
@@ -157,7 +157,7 @@ class _Text:
                 self._problems.add(mark, path, "<< takes a mapping or a list of mappings")
 
     def _scalar(
-        self, node: yaml.ScalarNode, path: Path_, mark: Mark, depth: int, *, expand: bool
+        self, node: yaml.ScalarNode, path: KeyPath, mark: Mark, depth: int, *, expand: bool
     ) -> Node:
         text = node.value
         self._check_unicode(text)
@@ -172,7 +172,7 @@ class _Text:
             return self._retyped(found, path, mark, depth)
         return Node(found.text, mark, text=found.text, origin=found.origin)
 
-    def _typed(self, node: yaml.ScalarNode, mark: Mark, path: Path_) -> Node:
+    def _typed(self, node: yaml.ScalarNode, mark: Mark, path: KeyPath) -> Node:
         text: str = node.value
         value: str | int | float | bool | None = text
         match node.tag.removeprefix(_TAG):
@@ -192,7 +192,7 @@ class _Text:
                 return self._broken(mark, path, f"the YAML tag {_short(node.tag)} is not supported")
         return Node(value, mark, text=text)
 
-    def _retyped(self, found: Expanded, path: Path_, mark: Mark, depth: int) -> Node:
+    def _retyped(self, found: Expanded, path: KeyPath, mark: Mark, depth: int) -> Node:
         """Let YAML say what a value from elsewhere is; fields for texts take it as it is."""
         if found.file is not None and (inside := self._from_file(found, mark)) is not None:
             return inside
@@ -227,7 +227,7 @@ class _Text:
         node.text, node.origin = found.text, found.origin
         return node
 
-    def _broken(self, mark: Mark, path: Path_, message: str, hint: str = "") -> Node:
+    def _broken(self, mark: Mark, path: KeyPath, message: str, hint: str = "") -> Node:
         self._problems.add(mark, path, message, hint)
         return Node(None, mark, broken=True)
 

@@ -1,10 +1,11 @@
 """What a configuration says, checked and typed: what the engine is built from."""
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 import msgspec
 
-from gateway.config.types import Config, Duration, parse_endpoint
+from gateway import endpoint
+from gateway.config.types import Config, Duration
 from gateway.plugin import Component, OnError
 
 ComponentClass = type[Component[Any]]
@@ -31,7 +32,10 @@ class EndpointConfig(Config):
 
     def validate(self) -> None:
         """Refuse what is no address."""
-        parse_endpoint(self.endpoint)
+        try:
+            endpoint.split(self.endpoint)
+        except ValueError as error:
+            raise ValueError(f"endpoint: {error}") from error
 
 
 class MetricsConfig(EndpointConfig):
@@ -77,7 +81,7 @@ class ServiceConfig(Config):
     data_dir: str = "./spangate-data"
     """Folder of queues and dead letters, relative to the working directory."""
 
-    workers: int | Literal["auto"] = 1
+    workers: Annotated[int, msgspec.Meta(ge=1)] | Literal["auto"] = 1
     """Worker processes; ``auto`` is one a CPU that the gateway may use."""
 
     shutdown_timeout: Duration = Duration(25)
@@ -88,11 +92,6 @@ class ServiceConfig(Config):
 
     telemetry: TelemetryConfig = msgspec.field(default_factory=TelemetryConfig)
     """Metrics, status page and logs."""
-
-    def validate(self) -> None:
-        """Refuse fewer than one worker."""
-        if isinstance(self.workers, int) and self.workers < 1:
-            raise ValueError(f"workers must be at least 1, found {self.workers}")
 
 
 class ComponentSettings(msgspec.Struct, kw_only=True):
@@ -106,6 +105,9 @@ class ComponentSettings(msgspec.Struct, kw_only=True):
     config: Config
     on_error: OnError | None = None
     """What becomes of a batch on which a processor failed; ``None`` leaves it to the class."""
+
+    where: str = ""
+    """File and line, for errors."""
 
     use: str | None = None
     """Where the class was loaded from; ``None`` where its type is announced by a package."""

@@ -1,6 +1,6 @@
 """A configuration before it is typed: plain values, each with the place that it came from."""
 
-from gateway.config.problems import Mark, Path_
+from gateway.config.problems import KeyPath, Mark
 
 
 class Node:
@@ -34,7 +34,7 @@ class Node:
         return f"<Node {type(self.value).__name__} at {self.mark}>"
 
 
-def locate(root: Node, path: Path_) -> Mark:
+def locate(root: Node, path: KeyPath) -> Mark:
     """Return the place of a setting, or of the nearest thing around it that was written."""
     node = root
     for key in path:
@@ -71,7 +71,9 @@ def describe(node: Node) -> str:
     if isinstance(value, list):
         return "a list"
     if isinstance(value, bool):
-        return f"{str(value).lower()} (true or false)"
+        meaning = str(value).lower()
+        text = meaning if node.text is None else node.text
+        return text if text.lower() == meaning else f"{text}, which YAML reads as {meaning}"
     if isinstance(value, str):
         shown = value if len(value) <= 60 else value[:57] + "..."
         return f'the text "{shown}"'

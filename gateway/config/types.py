@@ -103,24 +103,6 @@ class FilePath(str):
     __slots__ = ()
 
 
-def parse_endpoint(text: str) -> tuple[str, int]:
-    """
-    Split ``host:port``; an IPv6 host stands in brackets and is returned without them.
-
-    Raises:
-        ValueError: the text is none.
-
-    """
-    host, colon, port = text.rpartition(":")
-    if host.startswith("[") and host.endswith("]"):
-        host = host[1:-1]
-    elif ":" in host or "/" in host:
-        host = ""
-    if not (colon and host and port.isascii() and port.isdigit() and int(port) < 65536):
-        raise ValueError(f'endpoint: expected host:port such as "127.0.0.1:4317", found "{text}"')
-    return host, int(port)
-
-
 def from_yaml(kind: type, value: object) -> object:
     """
     Build one of our types out of what YAML holds; msgspec's ``dec_hook``.
