@@ -77,7 +77,12 @@ def table(
     redacted: bool,
 ) -> Table:
     """Return what arrived, a row a trace; it fits a terminal of 80 columns."""
-    result = Table(title="What arrived in MLflow", title_style="bold", box=box.SIMPLE_HEAD)
+    result = Table(
+        title="What arrived in MLflow",
+        title_style="bold",
+        box=box.SIMPLE_HEAD,
+        padding=(0, 1, 0, 0),
+    )
     result.add_column("Trace\nService", no_wrap=True)
     result.add_column("Experiment\nSession", overflow="fold")
     result.add_column("Spans", justify="right")

@@ -29,7 +29,7 @@ from gateway.demo import people
 from gateway.demo.telemetry import Ledger, tracer_provider
 
 SERVICE = "trip-planner"
-SESSION = "trip-to-paris"
+SESSION = "paris-trip"
 
 TURNS = (
     "What will the weather be in Paris tomorrow?",
@@ -62,7 +62,8 @@ def play(messages: list[ModelMessage], info: AgentInfo) -> ModelResponse:
     """Answer as a model would: call the tool that fits, mend a refused call, then sum up."""
     del info
     last = messages[-1].parts[-1]
-    if isinstance(last, RetryPromptPart):
+    # Older pydantic-ai asks for a retry with a part of its own kind, newer by an outcome.
+    if isinstance(last, RetryPromptPart) or getattr(last, "outcome", "") == "retried":
         return _call("find_train", origin="Lyon Part-Dieu", destination="Paris")
     if isinstance(last, ToolReturnPart):
         return ModelResponse([TextPart(f"Here you are: {last.model_response_str()}.")])
@@ -98,7 +99,7 @@ async def fail(agent: Agent[None, str]) -> None:
     """Run into a broken tool."""
     with using_attributes(user_id="plato"):
         try:
-            await agent.run(FAILURE, conversation_id="trip-to-atlantis")
+            await agent.run(FAILURE, conversation_id="atlantis-trip")
         except ConnectionError as error:
             sys.stderr.write(f"as planned, the run failed: {error}\n")
 
