@@ -144,7 +144,7 @@ class Router:
     def allows(self, destination: Destination, name: str) -> bool:
         """Return whether a destination's tenant may use the experiment of this name and id."""
         globs = self._tenant(destination.tenant).globs
-        return _passes(globs, name, destination.id)
+        return not globs or _passes(globs, name, destination.id)
 
     def fixed(self) -> list[Destination]:
         """Return the destinations that the settings name, whoever sends."""
