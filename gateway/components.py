@@ -93,15 +93,15 @@ class Components:
         )
         await guard.start(f"{kind}.{component_id}", component.start(context))
 
-    async def stop(self, logger: Logger) -> None:
-        """Stop all: receivers, processors, exporters."""
+    async def stop(self, logger: Logger, timeout_s: float = 1.0) -> None:
+        """Stop all: receivers, processors, exporters; each may take so long."""
         everything: list[tuple[str, Component[Any]]] = [
             *self.receivers.items(),
             *self._processors,
             *self.exporters.items(),
         ]
         for component_id, component in everything:
-            await guard.stop(component_id, component.stop(), logger)
+            await guard.stop(component_id, component.stop(), logger, timeout_s)
 
     def _build(self, kind: str, component_id: str) -> Component[Any]:
         chosen = getattr(self._settings, kind)[component_id]

@@ -6,6 +6,7 @@ component's code, counted, and turned into what the component's policy says.
 """
 
 import importlib
+import asyncio
 import inspect
 import time
 import traceback
@@ -74,12 +75,13 @@ async def start(where: str, starting: Awaitable[None]) -> None:
         raise StartError(where, error) from error
 
 
-async def stop(where: str, stopping: Awaitable[None], logger: Logger) -> None:
+async def stop(where: str, stopping: Awaitable[None], logger: Logger, timeout_s: float) -> None:
     """Wait for a component's ``stop`` or ``refuse``; a failure is logged, the others go on."""
     try:
-        await stopping
+        async with asyncio.timeout(timeout_s):
+            await stopping
     except Exception as error:  # noqa: BLE001 - the guard's purpose
-        logger.error("component did not stop cleanly", component=where, reason=blame(error))
+        logger.error("component did not stop cleanly", stopping=where, reason=blame(error))
 
 
 class Breaker:

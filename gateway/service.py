@@ -162,8 +162,8 @@ class Service:
         self._state = "stopping"
         deadline = self._clock.monotonic() + float(self._settings.service.shutdown_timeout)
         for receiver_id, receiver in self._components.receivers.items():
-            await guard.stop(receiver_id, receiver.refuse(), self._logger)
-        await self._drain(max(0.0, deadline - self._clock.monotonic() - CLOSING_S))
+            await guard.stop(receiver_id, receiver.refuse(), self._logger, self._left_s(deadline))
+        await self._drain(self._left_s(deadline))
         await self._store.close()
         for task in self._sending:
             task.cancel()
@@ -171,6 +171,10 @@ class Service:
         await self._components.stop(self._logger)
         await self._telemetry.stop()
         self._threads.close()
+
+    def _left_s(self, deadline: float) -> float:
+        """Return how long draining may go on; at least a moment, to look whether it is done."""
+        return max(0.1, deadline - self._clock.monotonic() - CLOSING_S)
 
     async def _drain(self, timeout_s: float) -> None:
         """Send what waits; what is left is counted as lost, since memory does not survive."""

@@ -64,7 +64,10 @@ class RetryConfig(Config):
     """``false`` turns a failed request into dead letters at once."""
 
     initial_interval: Duration = Duration(1)
-    """Wait after the first failure; doubled each time, with jitter."""
+    """Wait after the first failure; half of each wait is random."""
+
+    multiplier: float = 1.5
+    """By how much the wait grows with each failure."""
 
     max_interval: Duration = Duration(30)
     """Longest wait between two tries."""
@@ -77,6 +80,8 @@ class RetryConfig(Config):
         """Refuse intervals that contradict each other."""
         if self.initial_interval <= 0:
             raise ValueError("initial_interval must be above 0s")
+        if self.multiplier < 1:
+            raise ValueError(f"multiplier must be at least 1, found {self.multiplier}")
         if self.max_interval < self.initial_interval:
             raise ValueError(
                 f"max_interval ({self.max_interval}) must be at least "

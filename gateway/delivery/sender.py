@@ -93,6 +93,8 @@ class Sender:
 
     async def drain(self) -> None:
         """Return once nothing waits; the caller sets the time limit."""
+        for state in (self._whole, *self._states.values()):
+            state.nudge()
         for lane in self._lanes:
             lane.flush()
         while self.queue.stats().spans:

@@ -76,9 +76,19 @@ class State:
             self._changed.set()
             self._on_change(self, None)
 
+    def nudge(self) -> None:
+        """Let the next try happen at once."""
+        self._resume_at = 0.0
+        self._changed.set()
+
     def failed(self, why: Retry) -> None:
-        """Note a failure and how long to wait after it."""
-        failures = self.trouble.failures + 1 if self.trouble else 1
+        """
+        Note a failure and how long to wait after it.
+
+        Requests that were under way side by side and fail together count as one failure.
+        """
+        together = self.trouble is not None and self.wait_s() > 0
+        failures = self.trouble.failures + (not together) if self.trouble else 1
         changed = self.trouble is None or self.trouble.advice != why.advice
         self.trouble = Trouble(
             destination=self.name,
@@ -87,7 +97,9 @@ class State:
             since_unix_ns=self.trouble.since_unix_ns if self.trouble else self._clock.time_ns(),
             failures=failures,
         )
-        self._resume_at = self._clock.monotonic() + self._delay_s(failures, why.after)
+        if not together or why.after:
+            resume_at = self._clock.monotonic() + self._delay_s(failures, why.after)
+            self._resume_at = max(self._resume_at, resume_at)
         if changed:
             self._on_change(self, self.trouble)
 
@@ -95,6 +107,6 @@ class State:
         """Return an exponential wait, half of it random, and never less than was asked for."""
         longest = min(
             float(self._retry.max_interval),
-            float(self._retry.initial_interval) * 2.0 ** min(failures - 1, 30),
+            float(self._retry.initial_interval) * self._retry.multiplier ** min(failures - 1, 100),
         )
         return max(after or 0.0, longest * (0.5 + 0.5 * self._jitter()))

@@ -32,6 +32,9 @@ PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 OTHER_SIGNALS = {"/v1/metrics": "metrics", "/v1/logs": "logs"}
 
+CLOSE_S = 0.05
+"""How long stopping waits for connections that are closing."""
+
 _UNCOUNTED = (UNKNOWN_PATH, UNKNOWN_METHOD)
 _CLOSING = (TIMED_OUT, UNAVAILABLE)
 _SERVER = {"Server": SERVER_NAME}
@@ -93,7 +96,7 @@ class HttpEndpoint:
         self.refuse()
         if self._server is not None:
             server, self._server = self._server, None
-            await server.shutdown(0)
+            await server.shutdown(CLOSE_S)  # aiohttp reads 0 as no limit
         self._front.requests.close()
 
     async def _handle(self, request: web.BaseRequest) -> web.Response:
