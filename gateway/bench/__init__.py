@@ -1,0 +1,1 @@
+"""Measure throughput: a real gateway process between a load generator and a sink."""

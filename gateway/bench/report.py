@@ -1,0 +1,94 @@
+"""Show what was measured."""
+
+from collections.abc import Sequence
+
+import msgspec
+from rich.table import Table
+
+from gateway.bench.scenario import Figures
+
+_DISTURBED = 0.2
+_COLUMNS = (
+    "in",
+    "spans",
+    "a\nrequest",
+    "spans/\nCPU-s",
+    "requests/\nCPU-s",
+    "spans/s",
+    "p50\nms",
+    "p99\nms",
+    "idle\nMiB",
+    "peak\nMiB",
+)
+
+
+def middle(rounds: Sequence[Figures]) -> Figures:
+    """Return the median one of several measurements of the same work."""
+    by_rate = sorted(rounds, key=lambda figures: (figures.spans_per_cpu_s, figures.spans_per_s))
+    return by_rate[len(by_rate) // 2]
+
+
+def as_table(results: Sequence[Figures]) -> Table:
+    """Return a table for the terminal."""
+    table = Table(box=None, header_style="bold")
+    for column in _COLUMNS:
+        table.add_column(column, justify="left" if column in _COLUMNS[:2] else "right")
+    for figures in results:
+        table.add_row(*_cells(figures))
+    return table
+
+
+def as_markdown(results: Sequence[Figures]) -> str:
+    """Return a table for a page."""
+    heads = tuple(column.replace("\n", " ").replace("/ ", "/") for column in _COLUMNS)
+    lines = [heads, ("---", "---", *("---:" for _ in _COLUMNS[2:])), *map(_cells, results)]
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
+
+
+def as_json(results: Sequence[Figures]) -> str:
+    """Return all of it for programs."""
+    rates = ("spans_per_cpu_s", "requests_per_cpu_s", "spans_per_s")
+    rows = [
+        {**msgspec.to_builtins(figures), **{rate: getattr(figures, rate) for rate in rates}}
+        for figures in results
+    ]
+    return msgspec.json.format(msgspec.json.encode(rows)).decode()
+
+
+def warnings(results: Sequence[Figures]) -> list[str]:
+    """Return what to know before believing the figures."""
+    notes = [
+        f"{figures.scenario}: other programs kept {figures.other_cpu:.1f} processors busy; "
+        "measure again when the machine is quiet"
+        for figures in results
+        if figures.other_cpu > _DISTURBED
+    ]
+    notes += [
+        f"{figures.scenario}: {figures.refused} requests were told to come back later"
+        for figures in results
+        if figures.refused
+    ]
+    if any(figures.cpu_s == 0 for figures in results):
+        notes.append("CPU time is only known on Linux; spans/s depends on the load generator too")
+    return notes
+
+
+def _cells(figures: Figures) -> tuple[str, ...]:
+    scenario = figures.scenario
+    return (
+        scenario.protocol,
+        "LLM" if scenario.kind == "llm" else scenario.kind,
+        str(scenario.spans),
+        _rounded(figures.spans_per_cpu_s),
+        _rounded(figures.requests_per_cpu_s),
+        _rounded(figures.spans_per_s),
+        f"{figures.p50_ms:.1f}",
+        f"{figures.p99_ms:.1f}",
+        f"{figures.idle_rss_mib:.0f}",
+        f"{figures.peak_rss_mib:.0f}",
+    )
+
+
+def _rounded(value: float) -> str:
+    """Three digits are more than such a measurement is worth."""
+    return f"{float(f'{value:.3g}'):,.0f}" if value else "-"

@@ -1,0 +1,71 @@
+"""What a measurement promises, shown with the real gateway."""
+
+from pathlib import Path
+
+import pytest
+
+from gateway.bench import report
+from gateway.bench.load import Protocol
+from gateway.bench.processes import BenchError, gateway
+from gateway.bench.scenario import Figures, Scenario, measure
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("protocol", ["http", "grpc"])
+async def test_measures_the_real_gateway(protocol: Protocol) -> None:
+    """Every accepted span arrives, and the gateway's CPU time and memory are known."""
+    steps: list[str] = []
+
+    figures = await measure(Scenario(protocol=protocol, kind="plain", spans=20), 0.5, steps.append)
+
+    assert steps == ["starting", "warming up", "loading", "draining"]
+    assert figures.requests > 10
+    assert figures.spans == figures.requests * 20
+    assert figures.cpu_s > 0
+    assert figures.spans_per_cpu_s == figures.spans / figures.cpu_s
+    assert 0 < figures.p50_ms <= figures.p99_ms
+    assert 20 < figures.idle_rss_mib <= figures.peak_rss_mib
+
+
+async def test_says_why_the_gateway_does_not_start(tmp_path: Path) -> None:
+    """What the gateway wrote before it ended is in the error."""
+    config = tmp_path / "bad.yaml"
+    config.write_text("exporters: {nowhere: {}}\n")
+
+    with pytest.raises(BenchError, match=r"(?s)did not start.*nowhere"):
+        async with gateway(config, ()):
+            pass
+
+
+def figures(**changes: float) -> Figures:
+    """Return figures as they might be."""
+    values: dict[str, float] = {
+        "requests": 1000, "refused": 0, "body_bytes": 600_000, "load_s": 4, "drain_s": 1,
+        "cpu_s": 2.5, "idle_rss_mib": 70, "peak_rss_mib": 90, "p50_ms": 12.34, "p99_ms": 45,
+        "other_cpu": 0,
+    }  # fmt: skip
+    scenario = Scenario(protocol="http", kind="llm", spans=100)
+    return Figures(scenario=scenario, **{**values, **changes})  # type: ignore[arg-type]  # ints too
+
+
+def test_writes_a_row() -> None:
+    """Rates are rounded to three digits and everything has its column."""
+    head, _, row = report.as_markdown([figures(cpu_s=2.4567)]).splitlines()
+
+    assert head.startswith("| in | spans | a request | spans/CPU-s | requests/CPU-s | spans/s |")
+    assert row == "| http | LLM | 100 | 40,700 | 407 | 20,000 | 12.3 | 45.0 | 70 | 90 |"
+
+
+def test_takes_the_median() -> None:
+    """One disturbed round does not count."""
+    rounds = [figures(cpu_s=cpu_s) for cpu_s in (9.0, 2.5, 2.4)]
+
+    assert report.middle(rounds) is rounds[1]
+
+
+def test_warns_of_what_spoils_the_figures() -> None:
+    """A busy machine, refusals and a system without /proc are said; a quiet run says nothing."""
+    assert report.warnings([figures()]) == []
+    assert "0.5 processors busy" in report.warnings([figures(other_cpu=0.5)])[0]
+    assert "7 requests were told" in report.warnings([figures(refused=7)])[0]
+    assert "only known on Linux" in report.warnings([figures(cpu_s=0)])[0]
