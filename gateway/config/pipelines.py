@@ -23,12 +23,10 @@ class PipelineChecker:
         self._decoder = decoder
         self._components = components
 
-    def check(self, service: Node | None) -> None:
+    def check(self, service: Node) -> None:
         """Report every mistake in ``service.pipelines``, even where the rest is broken."""
         path: KeyPath = ("service", "pipelines")
-        if service is None or service.broken or not isinstance(service.value, dict | None):
-            if service is None:
-                self._decoder.report(("service",), "there is no pipeline", _EXAMPLE)
+        if service.broken or not isinstance(service.value, dict | None):
             return
         pipelines = (service.value or {}).get("pipelines")
         if pipelines is not None and pipelines.broken:
