@@ -19,6 +19,9 @@ class Flow(Exception):  # noqa: N818 - these are instructions, not errors
         super().__init__(reason)
         self.reason = reason
 
+    def __str__(self) -> str:
+        return self.reason
+
 
 class Reject(Flow):
     """

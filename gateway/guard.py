@@ -5,8 +5,8 @@ The only place where an unforeseen exception is caught. It is logged with the pl
 component's code, counted, and turned into what the component's policy says.
 """
 
-import importlib
 import asyncio
+import importlib
 import inspect
 import time
 import traceback
@@ -147,9 +147,8 @@ class Guard:
             result = self._process(batch)
             if not isinstance(result, Batch):
                 raise _wrong_result(result)  # noqa: TRY301 - handled like any other fault
-        except Flow:
-            self._breaker.succeeded()
-            raise
+        except Flow as flow:
+            raise self._named(flow) from flow.__cause__
         except Exception as error:  # noqa: BLE001 - the guard's purpose
             return self._failed(error, batch, before)
         return self._leave(result, started)
@@ -165,9 +164,8 @@ class Guard:
             result = await pending
             if not isinstance(result, Batch):
                 raise _wrong_result(result)  # noqa: TRY301 - handled like any other fault
-        except Flow:
-            self._breaker.succeeded()
-            raise
+        except Flow as flow:
+            raise self._named(flow) from flow.__cause__
         except Exception as error:  # noqa: BLE001 - the guard's purpose
             return self._failed(error, batch, before)
         return self._leave(result, started)
@@ -176,6 +174,12 @@ class Guard:
         self._incoming.inc(len(batch))
         before = batch.encode() if self._policy == "pass" else None
         return before, self._breaker.remaining_s() == 0
+
+    def _named(self, flow: Flow) -> Flow:
+        """Say which processor speaks; that it speaks is no failure."""
+        self._breaker.succeeded()
+        flow.reason = f"processor {self.component_id}: {flow.reason}"
+        return flow
 
     def _leave(self, batch: Batch, started: float) -> Batch:
         self._breaker.succeeded()

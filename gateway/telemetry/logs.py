@@ -15,6 +15,19 @@ from gateway.plugin import Logger
 LEVELS = {"debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40}
 
 
+class _Stderr:
+    """Write lines to what is standard error at the time, each in one write."""
+
+    def __init__(self, *_args: object) -> None:
+        pass
+
+    def msg(self, line: str) -> None:
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+    debug = info = warning = warn = error = critical = msg
+
+
 def configure(
     level: Literal["debug", "info", "warn", "warning", "error"],
     form: Literal["auto", "console", "json"],
@@ -35,7 +48,7 @@ def configure(
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=_Stderr,
         cache_logger_on_first_use=False,
     )
 

@@ -1,0 +1,111 @@
+"""What ``spangate try`` promises: what a pipeline would do, without sending anything."""
+
+import gzip
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from gateway.batch import Batch
+from gateway.cli import app
+from gateway.otlp.json import decode_request
+from gateway.testing import batch
+
+CONFIG = """
+receivers: {otlp: {protocols: {http: }}}
+processors:
+  tag: {use: "tests.gateway.plugins_for_tests:Tag"}
+  drop: {use: "tests.gateway.plugins_for_tests:DropNamed", value: span}
+  say: {use: "tests.gateway.plugins_for_tests:Say", what: reject}
+  bug: {use: "tests.gateway.plugins_for_tests:Say", what: crash}
+exporters: {debug: }
+service:
+  pipelines:
+    traces: {receivers: [otlp], processors: [tag], exporters: [debug]}
+    traces/drop: {receivers: [otlp], processors: [drop], exporters: [debug]}
+    traces/no: {receivers: [otlp], processors: [say], exporters: [debug]}
+    traces/bug: {receivers: [otlp], processors: [bug], exporters: [debug]}
+"""
+
+
+class Try:
+    """Run the command on a saved request."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.config = folder / "gateway.yaml"
+        self.config.write_text(CONFIG)
+
+    def __call__(self, body: bytes, *options: str, stdin: bool = False) -> Result:
+        file = self.folder / "request"
+        file.write_bytes(body)
+        arguments = ["try", "--config", str(self.config), *options, "-" if stdin else str(file)]
+        return CliRunner().invoke(app, arguments, input=body if stdin else None)
+
+    def spans(self, body: bytes, *options: str, stdin: bool = False) -> list[dict[str, object]]:
+        """Return the attributes of the spans that come out as JSON."""
+        result = self(body, "--pipeline", "traces", "--output", "json", *options, stdin=stdin)
+        assert 0 == result.exit_code, result.output
+        out = Batch(decode_request(result.stdout.encode()).SerializeToString())
+        return [dict(span.attributes) for span in out]
+
+
+@pytest.fixture
+def try_(tmp_path: Path) -> Try:
+    return Try(tmp_path)
+
+
+def test_reads_every_form(try_: Try) -> None:
+    """Protobuf, OTLP JSON, both gzipped, and standard input give the same result."""
+    saved = batch({"a": 1})
+    protobuf, text = saved.encode(), saved.to_json().encode()
+    for body in (protobuf, text, gzip.compress(protobuf), gzip.compress(text), b"\n " + text):
+        assert [{"a": 1, "tag": "x"}] == try_.spans(body)
+    assert [{"a": 1, "tag": "x"}] == try_.spans(protobuf, stdin=True)
+
+
+def test_json_is_all_that_stdout_holds(try_: Try) -> None:
+    """With ``--output json`` standard output is one JSON document."""
+    result = try_(batch({}).encode(), "--pipeline", "traces", "--output", "json")
+    assert ["resourceSpans"] == list(json.loads(result.stdout))
+
+
+def test_the_table_shows_before_and_after(try_: Try) -> None:
+    """The table names the attribute that changed, with both values."""
+    shown = try_(batch({"tag": "old"}).encode(), "--pipeline", "traces").stdout
+    assert "old" in shown
+    assert "oldx" in shown
+    assert "1 spans in, 1 out" in shown
+
+
+def test_dropped_spans_are_shown(try_: Try) -> None:
+    """A span that a processor drops is marked so."""
+    assert "dropped" in try_(batch({}).encode(), "--pipeline", "traces/drop").stdout
+
+
+@pytest.mark.parametrize(
+    ("pipeline", "says"),
+    [("traces/no", "processor say: not like this"), ("traces/bug", "processor bug failed")],
+)
+def test_a_refused_batch_exits_1(try_: Try, pipeline: str, says: str) -> None:
+    """Processor and reason stand on stderr, nothing on stdout."""
+    result = try_(batch({}).encode(), "--pipeline", pipeline, "--output", "json")
+    assert 1 == result.exit_code
+    assert says in result.stderr
+    assert "" == result.stdout
+
+
+@pytest.mark.parametrize("body", [b"\x00garbage", b"{", b'{"resourceSpans": 3}', b"\x1f\x8bno"])
+def test_what_is_no_request_exits_2(try_: Try, body: bytes) -> None:
+    """A file that is no trace request ends in a sentence that says what is expected."""
+    result = try_(body, "--pipeline", "traces")
+    assert 2 == result.exit_code
+    assert "is no trace request" in result.stderr
+
+
+def test_a_choice_of_pipelines_is_asked_for(try_: Try) -> None:
+    """With several pipelines and no choice, the names are listed."""
+    result = try_(batch({}).encode())
+    assert 2 == result.exit_code
+    assert "traces, traces/drop, traces/no" in result.stderr
