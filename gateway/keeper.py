@@ -31,7 +31,9 @@ def main() -> int:
 
 
 def _wait_for_parent(orphaned: threading.Event) -> None:
-    sys.stdin.buffer.read()
+    # Not sys.stdin: its lock would be held by this thread when the interpreter ends.
+    while os.read(0, 4096):
+        pass
     orphaned.set()
 
 

@@ -119,7 +119,7 @@ async def eventually(
     """Return once a check holds; fail where it does not in time."""
     try:
         async with asyncio.timeout(timeout_s):
-            while not await check():  # noqa: ASYNC110 - the server has no event to wait for
+            while not await check():
                 await asyncio.sleep(_POLL_S)
     except TimeoutError:
         raise AssertionError(f"{what} did not happen within {timeout_s:g} s") from None

@@ -14,6 +14,8 @@ import pytest_asyncio
 
 pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(240)]
 
+linux = pytest.mark.skipif(sys.platform != "linux", reason="reads Linux's process table")
+
 Start = Callable[..., Awaitable[Process]]
 
 
@@ -51,17 +53,18 @@ async def test_exit_shows_what_arrived_and_succeeds(demo: Start, tmp_path: Path)
     assert (tmp_path / "spangate.yaml").exists()
 
 
+@linux
 async def test_stays_up_until_told_and_leaves_nothing_behind(demo: Start, tmp_path: Path) -> None:
     """The gateway's status and MLflow answer until SIGINT; then both are gone, exit code 0."""
     process = await demo("--data-dir", str(tmp_path))
     assert process.stdout is not None
-    mlflow = ""
+    lines: list[str] = []
     async for line in process.stdout:
-        text = line.decode()
-        if text.startswith("MLflow "):
-            mlflow = text.split()[-1]
-        if "Ctrl-C" in text:
+        lines.append(line.decode())
+        if "Ctrl-C" in lines[-1]:
             break
+    (mlflow,) = [line.split()[-1] for line in lines if line.startswith("MLflow ")]
+    assert "Ctrl-C" in lines[-1], "".join(lines)
 
     async with aiohttp.ClientSession() as session:
         async with session.get(f"{mlflow}/health") as answer:
@@ -73,6 +76,20 @@ async def test_stays_up_until_told_and_leaves_nothing_behind(demo: Start, tmp_pa
             await session.get(f"{mlflow}/health")
 
     assert len(children) >= 4
+    assert [] == [pid for pid in children if _runs(pid)]
+
+
+@linux
+async def test_interrupted_early_it_ends_at_once(demo: Start, tmp_path: Path) -> None:
+    """SIGTERM while MLflow starts: nothing was shown, so exit code 1, and MLflow is gone."""
+    process = await demo("--data-dir", str(tmp_path))
+    while not (tmp_path / "mlflow" / "mlflow.log").exists():
+        await asyncio.sleep(0.05)
+    children = _descendants(process.pid)
+
+    process.send_signal(signal.SIGTERM)
+
+    assert 1 == await process.wait()
     assert [] == [pid for pid in children if _runs(pid)]
 
 
