@@ -89,10 +89,14 @@ async def _mlflow(data_dir: Path) -> AsyncIterator[str]:
 
     server = LocalMlflow(data_dir / "mlflow")
     try:
-        await server.start()
+        await server.start(_tell)
         yield server.url
     finally:
         await server.stop()
+
+
+def _tell(news: str) -> None:
+    typer.echo(news, err=True)
 
 
 def _stop_on_signals(stop: asyncio.Event) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import msgspec
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST, disable_created_metrics, generate_latest
 
 from gateway import endpoint
 from gateway.delivery.sender import SenderStatus
@@ -46,6 +46,7 @@ class TelemetryServer:
             OSError: one is taken; the message says which setting to change.
 
         """
+        disable_created_metrics()  # a time stamp beside each counter helps nobody here
         pages = [
             web.get("/live", self._live),
             web.get("/ready", self._ready),
