@@ -8,7 +8,6 @@ Source: OTLP specification, "JSON Protobuf Encoding"; protobuf's "ProtoJSON Form
 """
 
 import base64
-import binascii
 import math
 import re
 from collections.abc import Callable, Mapping
@@ -257,7 +256,7 @@ def _base64(value: Any) -> bytes:
     text = _text(value).rstrip("=").replace("-", "+").replace("_", "/")
     try:
         return base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
-    except binascii.Error as error:
+    except ValueError as error:
         raise JsonError(f"expected base64, found {text[:40]!r}") from error
 
 

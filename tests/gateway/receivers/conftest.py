@@ -14,7 +14,6 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from gateway.batch import Batch
 from gateway.clock import SystemClock
-from gateway.errors import Flow
 from gateway.receivers.otlp import OtlpReceiver
 from gateway.testing import component
 
@@ -28,14 +27,15 @@ class Engine:
 
     def __init__(self) -> None:
         self.batches: list[Batch] = []
-        self.error: Flow | None = None
-        self.entered = asyncio.Event()
+        self.error: Exception | None = None
+        self.entered = asyncio.Semaphore(0)
+        """Released once for each batch that comes in."""
         self.go_on = asyncio.Event()
         self.go_on.set()
 
     async def deliver(self, batch: Batch) -> None:
         """Take a batch once allowed to go on."""
-        self.entered.set()
+        self.entered.release()
         await self.go_on.wait()
         if self.error is not None:
             raise self.error

@@ -1,0 +1,301 @@
+"""What slow, silent, greedy and broken clients cost: bounded memory and time."""
+
+import asyncio
+import gzip
+import json
+from collections.abc import Callable
+from typing import Any
+
+import grpc
+import grpc.aio
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+Make = Callable[..., ExportTraceServiceRequest]
+Serve = Any  # the fixture's types live in conftest, which cannot be imported
+TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
+HEAD = b"POST /v1/traces HTTP/1.1\r\nHost: test\r\nContent-Type: application/x-protobuf\r\n"
+UNTIL_CLOSED_S = 10.0
+
+
+class Raw:
+    """A client that sends what it likes."""
+
+    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.reader = reader
+        self.writer = writer
+
+    @classmethod
+    async def connect(cls, address: str) -> "Raw":
+        """Connect to ``host:port``."""
+        host, _, port = address.rpartition(":")
+        return cls(*await asyncio.open_connection(host, int(port)))
+
+    async def answer(self) -> bytes:
+        """Return all that comes until the server closes."""
+        async with asyncio.timeout(UNTIL_CLOSED_S):
+            return await self.reader.read()
+
+    def close(self) -> None:
+        """Hang up."""
+        self.writer.close()
+
+
+@pytest.fixture
+async def connect() -> Any:
+    """Return how to connect; connections are closed at the end."""
+    clients: list[Raw] = []
+
+    async def start(address: str) -> Raw:
+        clients.append(await Raw.connect(address))
+        return clients[-1]
+
+    yield start
+    for client in clients:
+        client.close()
+
+
+async def test_silent_client(serve: Serve, connect: Any) -> None:
+    """A client that connects and says nothing is cut off."""
+    served = await serve(http={"read_header_timeout": "200ms"})
+    client = await connect(served.http_address)
+
+    assert b"" == await client.answer()
+
+
+async def test_half_sent_headers(serve: Serve, connect: Any) -> None:
+    """Headers that do not end in time end the connection, also on one used before."""
+    served = await serve(http={"read_header_timeout": "200ms"})
+    client = await connect(served.http_address)
+    client.writer.write(HEAD + b"Content-Length: 0\r\n\r\n")
+    await client.reader.readuntil(b"\r\n\r\n")
+
+    client.writer.write(HEAD)
+
+    assert b"" == await client.answer()
+
+
+async def test_idle_client(serve: Serve, connect: Any, make_request: Make) -> None:
+    """A connection without a request for ``idle_timeout`` is closed."""
+    served = await serve(http={"idle_timeout": "200ms"})
+    body = make_request("a").SerializeToString()
+    client = await connect(served.http_address)
+    client.writer.write(HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+
+    answer = await client.answer()
+
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert ["a"] == served.engine.names
+
+
+@pytest.mark.parametrize("framing", [b"Content-Length: 1000000", b"Transfer-Encoding: chunked"])
+async def test_half_sent_body(serve: Serve, connect: Any, framing: bytes) -> None:
+    """A body that does not arrive in time is 408, and its bytes are given up."""
+    served = await serve(http={"read_timeout": "200ms"})
+    client = await connect(served.http_address)
+    client.writer.write(HEAD + framing + b"\r\n\r\n" + b"3e8\r\n" + b"x" * 1000)
+
+    answer = await client.answer()
+
+    assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
+    assert 0 == served.receiver._admission.bytes_in_flight
+
+
+async def test_half_sent_body_holds_little(serve: Serve, connect: Any) -> None:
+    """A body costs what has arrived of it, not what it claims to be."""
+    served = await serve(http={"read_timeout": "1s"}, max_in_flight_mib=128)
+    clients = [await connect(served.http_address) for _ in range(8)]
+    for client in clients:
+        client.writer.write(HEAD + b"Content-Length: 60000000\r\n\r\n" + b"x" * 1000)
+
+    body = ExportTraceServiceRequest().SerializeToString()
+    assert 200 == (await served.send(body)).status
+    assert served.receiver._admission.bytes_in_flight <= 8000
+
+
+async def test_half_sent_message(serve: Serve) -> None:
+    """A gRPC request whose message never comes ends with DEADLINE_EXCEEDED."""
+    served = await serve(grpc={"read_timeout": "200ms"})
+    channel: Any
+    async with grpc.aio.insecure_channel(served.grpc_address) as channel:
+        call = channel.stream_unary(TRACES)()
+        code = await call.code()
+
+    assert grpc.StatusCode.DEADLINE_EXCEEDED == code
+    assert 0 == served.receiver._admission._requests
+
+
+async def test_no_message(serve: Serve) -> None:
+    """A gRPC request without a message is INVALID_ARGUMENT."""
+    served = await serve()
+    channel: Any
+    async with grpc.aio.insecure_channel(served.grpc_address) as channel:
+        call = channel.stream_unary(TRACES)()
+        await call.done_writing()
+        code = await call.code()
+
+    assert grpc.StatusCode.INVALID_ARGUMENT == code
+
+
+async def test_client_hangs_up(serve: Serve, connect: Any) -> None:
+    """A client that hangs up in the middle of a body leaves nothing behind, not even a log."""
+    served = await serve()
+    client = await connect(served.http_address)
+    client.writer.write(HEAD + b"Content-Length: 1000\r\n\r\n" + b"x")
+    await client.writer.drain()
+    client.writer.transport.abort()
+
+    assert 200 == (await served.send(b"")).status
+    await served.receiver.refuse()
+    assert [] == served.log.events
+
+
+async def test_too_many_connections(serve: Serve, connect: Any) -> None:
+    """Connections over the cap are closed at once, those within it stay."""
+    served = await serve(http={"max_connections": 2})
+    clients = [await connect(served.http_address) for _ in range(2)]
+    for client in clients:
+        client.writer.write(HEAD + b"Content-Length: 0\r\n\r\n")
+        await client.reader.readuntil(b"\r\n\r\n")
+    third = await connect(served.http_address)
+
+    assert b"" == await third.answer()
+    clients[0].writer.write(HEAD + b"Content-Length: 0\r\n\r\n")
+    assert (await clients[0].reader.readline()).startswith(b"HTTP/1.1 200")
+
+
+async def test_too_many_requests(serve: Serve, make_request: Make) -> None:
+    """Requests over the cap are told to come back, over both protocols."""
+    served = await serve(max_concurrent_requests=1)
+    body = make_request("a").SerializeToString()
+    served.engine.go_on.clear()
+    async with asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(served.send(body))
+        await served.engine.entered.acquire()
+        second = await served.send(body)
+        by_grpc = await served.call(body)
+        served.engine.go_on.set()
+
+    assert (200, 429, "1") == (first.result().status, second.status, second.headers["Retry-After"])
+    assert (grpc.StatusCode.RESOURCE_EXHAUSTED, 1.0) == (by_grpc.code, by_grpc.delay_s)
+
+
+async def test_too_many_bytes(serve: Serve, make_request: Make) -> None:
+    """Bytes over the budget, received or decompressed, are told to come back."""
+    served = await serve(
+        grpc={"max_recv_msg_size_mib": 1},
+        http={"max_request_body_size_mib": 1},
+        max_in_flight_mib=2,
+    )
+    body = make_request("a", size=900_000).SerializeToString()
+    packed = gzip.compress(body)
+    served.engine.go_on.clear()
+    async with asyncio.TaskGroup() as tasks:
+        waiting = [tasks.create_task(served.send(body)) for _ in range(2)]
+        for _ in waiting:
+            await served.engine.entered.acquire()
+        refused = [
+            await served.send(body),
+            await served.send(packed, {"Content-Encoding": "gzip"}),
+        ]
+        by_grpc = await served.call(body)
+        served.engine.go_on.set()
+
+    assert [200, 200] == [task.result().status for task in waiting]
+    assert [429, 429] == [answer.status for answer in refused]
+    assert (grpc.StatusCode.RESOURCE_EXHAUSTED, 1.0) == (by_grpc.code, by_grpc.delay_s)
+    assert 200 == (await served.send(body)).status
+    assert 0 == served.receiver._admission.bytes_in_flight
+
+
+@pytest.mark.parametrize(
+    "nonsense",
+    [
+        b"nonsense\r\n\r\n",
+        b"POST /v1/traces HTTP/9.9\r\n\r\n",
+        b"POST /v1/traces HTTP/1.1\r\nno colon\r\n\r\n",
+        b"POST /v1/traces HTTP/1.1\r\nContent-Length: x\r\n\r\n",
+        b"POST /v1/traces HTTP/1.1\r\nHost: a\r\nX: " + b"y" * 20_000 + b"\r\n\r\n",
+        b"POST /v1/traces HTTP/1.1\r\n" + b"X: y\r\n" * 1000 + b"\r\n",
+        b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03",
+        b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    ],
+)
+async def test_no_http(serve: Serve, connect: Any, nonsense: bytes) -> None:
+    """What is no HTTP is answered 400 with a Status in JSON, and closed."""
+    served = await serve()
+    client = await connect(served.http_address)
+    client.writer.write(nonsense)
+
+    head, _, body = (await client.answer()).partition(b"\r\n\r\n")
+
+    assert head.startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
+    assert 3 == json.loads(body)["code"]
+    assert [] == served.log.events
+
+
+async def test_broken_chunks(serve: Serve, connect: Any) -> None:
+    """A body whose chunks are broken is 400."""
+    served = await serve()
+    client = await connect(served.http_address)
+    client.writer.write(HEAD + b"Transfer-Encoding: chunked\r\n\r\nnonsense\r\n")
+
+    assert (await client.answer()).startswith((b"HTTP/1.1 400 ", b"HTTP/1.0 400 "))
+
+
+async def test_expect_continue(serve: Serve, connect: Any, make_request: Make) -> None:
+    """A client that asks first is told to go on, or refused before it sends."""
+    served = await serve(http={"max_request_body_size_mib": 0.01})
+    body = make_request("a").SerializeToString()
+    client = await connect(served.http_address)
+    client.writer.write(
+        HEAD + f"Content-Length: {len(body)}\r\nExpect: 100-continue\r\n\r\n".encode()
+    )
+    assert b"HTTP/1.1 100 Continue\r\n\r\n" == await client.reader.readuntil(b"\r\n\r\n")
+    client.writer.write(body)
+    assert (await client.reader.readline()).startswith(b"HTTP/1.1 200 ")
+
+    other = await connect(served.http_address)
+    other.writer.write(HEAD + b"Content-Length: 99999\r\nExpect: 100-continue\r\n\r\n")
+    assert (await other.reader.readline()).startswith(b"HTTP/1.1 413 ")
+
+
+async def test_fault_of_ours(serve: Serve, make_request: Make) -> None:
+    """An unforeseen failure is 503, so that the sender keeps its spans, and logged."""
+    served = await serve()
+    served.engine.error = ZeroDivisionError("unforeseen")
+
+    answer = await served.send(make_request("a").SerializeToString())
+
+    assert (503, "1") == (answer.status, answer.headers["Retry-After"])
+    assert ["request failed"] == [event for _, event, _ in served.log.events]
+
+
+async def test_pipelined_requests(serve: Serve, connect: Any, make_request: Make) -> None:
+    """Requests sent without waiting for answers are answered in order."""
+    served = await serve()
+    body = make_request("a").SerializeToString()
+    one = HEAD + f"Content-Length: {len(body)}\r\n".encode()
+    client = await connect(served.http_address)
+    client.writer.write((one + b"\r\n" + body) * 3 + one + b"Connection: close\r\n\r\n" + body)
+
+    answer = await client.answer()
+
+    assert 4 == answer.count(b"HTTP/1.1 200 OK\r\n")
+    assert ["a"] * 4 == served.engine.names
+
+
+async def test_in_flight_is_finished(serve: Serve, make_request: Make) -> None:
+    """Refusing waits for requests under way, which are answered as ever."""
+    served = await serve()
+    body = make_request("a").SerializeToString()
+    served.engine.go_on.clear()
+    async with asyncio.TaskGroup() as tasks:
+        first = tasks.create_task(served.send(body))
+        await served.engine.entered.acquire()
+        refusing = tasks.create_task(served.receiver.refuse())
+        await asyncio.sleep(0)
+        assert not refusing.done()
+        served.engine.go_on.set()
+
+    assert (200, ["a"]) == (first.result().status, served.engine.names)
