@@ -8,7 +8,14 @@ import socket
 from gateway import endpoint
 
 
-def listen_error(where: str, host: str, port: int, error: OSError | None = None) -> OSError:
+class ListenError(OSError):
+    """An address cannot be used; says which setting, why, and what to do."""
+
+    def __str__(self) -> str:
+        return str(self.strerror)
+
+
+def listen_error(where: str, host: str, port: int, error: OSError | None = None) -> ListenError:
     """
     Return an error that names setting, address, reason and what to do.
 
@@ -16,10 +23,10 @@ def listen_error(where: str, host: str, port: int, error: OSError | None = None)
         where: path of the settings that hold the endpoint.
         host: to listen on.
         port: to listen on.
-        error: what the system said; found out by trying where it is not known.
+        error: what the system said, where it is known.
 
     """
-    number = (error.errno if error is not None else _try(host, port)) or 0
+    number = error.errno if error is not None and not isinstance(error, socket.gaierror) else 0
     reason = os.strerror(number) if number else "it cannot be used"
     if number == errno.EADDRINUSE:
         advice = "stop the program that holds it, or choose a free port"
@@ -28,11 +35,30 @@ def listen_error(where: str, host: str, port: int, error: OSError | None = None)
     else:
         advice = "name an address of this machine, such as 127.0.0.1 or 0.0.0.0"
     address = endpoint.join(host, port)
-    return OSError(
+    return ListenError(
         number,
         f"{where}.endpoint: cannot listen on {address}: {reason}; {advice}, for example "
         f"--set {where}.endpoint={endpoint.join(host, _other(port))}",
     )
+
+
+def check_free(where: str, host: str, port: int) -> None:
+    """
+    Find out whether an address can be listened on.
+
+    Raises:
+        ListenError: it cannot.
+
+    """
+    try:
+        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, kind, protocol, _, address = found[0]
+        with socket.socket(family, kind, protocol) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(address)
+            probe.listen(1)
+    except OSError as error:
+        raise listen_error(where, host, port, error) from error
 
 
 def is_loopback(host: str) -> bool:
@@ -48,16 +74,3 @@ def is_loopback(host: str) -> bool:
 def _other(port: int) -> int:
     """Return a port to suggest: 14317 for 4317."""
     return port + 10_000 if port < 50_000 else port - 10_000
-
-
-def _try(host: str, port: int) -> int | None:
-    """Return the error number of listening on an address."""
-    try:
-        found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        family, kind, protocol, _, address = found[0]
-        with socket.socket(family, kind, protocol) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        return None if isinstance(error, socket.gaierror) else error.errno
-    return None

@@ -1,5 +1,6 @@
 """Settings of the ``otlp`` receiver, named as in the Collector where it has them."""
 
+from collections import Counter
 from typing import Literal
 
 import msgspec
@@ -115,6 +116,8 @@ class GrpcConfig(Config):
         _check(self.endpoint, "max_recv_msg_size_mib", self.max_recv_msg_size_mib)
         if self.max_concurrent_streams < 1:
             raise ValueError("max_concurrent_streams must be at least 1")
+        if self.read_timeout <= 0:
+            raise ValueError("read_timeout must be above 0s")
         if self.tls is not None and self.tls.min_version != "1.2":
             raise ValueError("tls.min_version: gRPC supports only 1.2 as the oldest version")
 
@@ -203,13 +206,19 @@ class AuthConfig(Config):
 
     def validate(self) -> None:
         """Refuse names that stand twice, and what is not there yet."""
-        names = [tenant.name for tenant in self.tenants]
-        for name in names:
-            if names.count(name) > 1:
-                raise ValueError(f'tenants: the name "{name}" stands {names.count(name)} times')
-        for key in ("tenants_from", "tenant_attribute"):
-            if getattr(self, key) is not None:
-                raise ValueError(f"{key} is not there yet; name the tenants under auth.tenants")
+        counts = Counter(tenant.name for tenant in self.tenants)
+        faults = [
+            f'tenants: the name "{name}" stands {count} times'
+            for name, count in counts.items()
+            if count > 1
+        ]
+        faults += [
+            f"{key} is not there yet; name the tenants under auth.tenants"
+            for key in ("tenants_from", "tenant_attribute")
+            if getattr(self, key) is not None
+        ]
+        if faults:
+            raise ValueError("; ".join(faults))
 
 
 class OtlpConfig(Config):
@@ -267,7 +276,8 @@ class OtlpConfig(Config):
     @property
     def largest_bytes(self) -> int:
         """Size of the largest request that either protocol takes."""
-        return max(config.max_bytes for config in (self.grpc, self.http) if config is not None)
+        sizes = [config.max_bytes for config in (self.grpc, self.http) if config is not None]
+        return max(sizes, default=0)
 
     @property
     def in_flight_bytes(self) -> int:

@@ -18,7 +18,7 @@ from gateway.otlp.answer import accepted
 from gateway.otlp.decompress import grpc_encoding
 from gateway.otlp.status import MALFORMED, TIMED_OUT, Refusal
 from gateway.plugin import Duration
-from gateway.receivers.addresses import listen_error
+from gateway.receivers.addresses import check_free, listen_error
 from gateway.receivers.config import GrpcConfig
 from gateway.receivers.front import Front
 from gateway.receivers.requests import Body
@@ -58,9 +58,11 @@ class GrpcEndpoint:
             OSError: the address cannot be used; says what to do.
 
         """
+        host, port = endpoint.split(self._config.endpoint)
+        if not reuse_port:
+            check_free(self._where, host, port)  # gRPC would write the reason to the log only
         server = grpc.aio.server(options=_options(self._config, reuse_port=reuse_port))
         server.add_generic_rpc_handlers((_Methods(self._export, self._refuse_or_discard),))
-        host, port = endpoint.split(self._config.endpoint)
         address = endpoint.join(host, port)
         try:
             if self._certificates is None:
@@ -92,7 +94,7 @@ class GrpcEndpoint:
         front = self._front
         with front.admission.enter() as lease:
             metadata = context.invocation_metadata()
-            peer = context.peer()
+            peer = _host(context.peer())
             tenant, quota = self._admit(metadata, context, peer)
             data = await self._read(context)
             lease.take(len(data))
@@ -133,7 +135,7 @@ class GrpcEndpoint:
                 )
             try:
                 with self._front.admission.enter() as lease:
-                    self._admit(context.invocation_metadata(), context, context.peer())
+                    self._admit(context.invocation_metadata(), context, _host(context.peer()))
                     lease.take(len(await self._read(context)))
             except Refusal as refusal:
                 await _abort(context, refusal)
@@ -160,6 +162,11 @@ class _Methods(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic in t
 async def _abort(context: _Context, refusal: Refusal) -> None:
     trailing = ((DETAILS_KEY, refusal.to_protobuf()),) if refusal.after is not None else ()
     await context.abort(_CODES[refusal.kind.code], refusal.reason, trailing)
+
+
+def _host(peer: str) -> str:
+    """Return the address in what gRPC calls a peer, such as ``ipv6:%5B::1%5D:1234``."""
+    return peer.partition(":")[2].rpartition(":")[0].removeprefix("%5B").removesuffix("%5D")
 
 
 def _milliseconds(duration: Duration) -> int:

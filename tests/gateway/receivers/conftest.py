@@ -1,7 +1,8 @@
 """A real receiver on ports of the system's choice, with a fake engine behind it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import threading
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -241,3 +242,45 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
     for receiver, session in started:
         await session.close()
         await receiver.stop()
+
+
+class Background(NamedTuple):
+    """A receiver that runs on a thread of its own, for tests that are not async."""
+
+    endpoints: dict[str, str]
+    log: Log
+    receiver: OtlpReceiver
+
+
+@pytest.fixture(scope="module")
+def background(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Background]:
+    """Run a receiver with caps of 1 MiB and an engine that takes everything."""
+    receiver = component(
+        OtlpReceiver,
+        protocols={
+            "grpc": {"endpoint": "127.0.0.1:0", "max_recv_msg_size_mib": 1},
+            "http": {"endpoint": "127.0.0.1:0", "max_request_body_size_mib": 1},
+        },
+    )
+    context = FakeContext(tmp_path_factory.mktemp("data"))
+    running = threading.Event()
+    stop = asyncio.Event()
+    loop = asyncio.new_event_loop()
+
+    async def deliver(batch: Batch) -> None:
+        assert len(batch) > 0
+
+    async def run() -> None:
+        await receiver.start(context)
+        await receiver.listen(deliver)
+        running.set()
+        await stop.wait()
+        await receiver.stop()
+
+    thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
+    thread.start()
+    assert running.wait(10)
+    yield Background(receiver.endpoints(), context.logger, receiver)
+    loop.call_soon_threadsafe(stop.set)
+    thread.join()
+    loop.close()
