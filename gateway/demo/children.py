@@ -56,7 +56,9 @@ class LocalGateway:
     def __init__(self, config: Path, status: str, log: Path) -> None:
         self._config = config
         self._status = status
-        self._log = log
+        self.log = log
+        """What it writes."""
+
         self._process: asyncio.subprocess.Process | None = None
 
     async def start(self) -> None:
@@ -67,7 +69,7 @@ class LocalGateway:
             DemoError: it ended or did not get ready; with the end of its log.
 
         """
-        with self._log.open("wb") as log:
+        with self.log.open("wb") as log:
             self._process = await asyncio.create_subprocess_exec(
                 *_KEEPER, *_PYTHON, "-m", "gateway.cli", "run", "--config", str(self._config),
                 stdin=asyncio.subprocess.PIPE, stdout=log, stderr=log,
@@ -78,7 +80,7 @@ class LocalGateway:
                 await self._ready(self._process)
         except TimeoutError:
             raise DemoError(
-                f"the gateway was not ready within {READY_S:.0f} s:\n{tail(self._log)}"
+                f"the gateway was not ready within {READY_S:.0f} s:\n{tail(self.log)}"
             ) from None
 
     async def _ready(self, process: asyncio.subprocess.Process) -> None:
@@ -89,7 +91,7 @@ class LocalGateway:
                         if answer.status == 200:
                             return
                 await asyncio.sleep(_POLL_S)
-        raise DemoError(f"the gateway ended with code {process.returncode}:\n{tail(self._log)}")
+        raise DemoError(f"the gateway ended with code {process.returncode}:\n{tail(self.log)}")
 
     async def wait(self) -> None:
         """
@@ -101,7 +103,7 @@ class LocalGateway:
         """
         if self._process is not None:
             code = await self._process.wait()
-            raise DemoError(f"the gateway ended with code {code}:\n{tail(self._log)}")
+            raise DemoError(f"the gateway ended with code {code}:\n{tail(self.log)}")
 
     async def stop(self) -> None:
         """Let it deliver what waits, then end it; safe without :meth:`start`, and safe twice."""

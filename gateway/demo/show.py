@@ -1,6 +1,7 @@
 """Put the demo on: MLflow, the gateway, the agents, and what arrived."""
 
 import asyncio
+import contextlib
 import shutil
 import signal
 import tempfile
@@ -9,12 +10,13 @@ from contextlib import AsyncExitStack
 from importlib import metadata
 from pathlib import Path
 
+import aiohttp
 import msgspec
 from rich.console import Console
 
 from gateway.demo import children, ports, report
 from gateway.demo.children import DemoError, LocalGateway
-from gateway.demo.readback import TraceReader
+from gateway.demo.readback import Trace, TraceReader
 from gateway.demo.report import Sent
 from gateway.local_mlflow import LocalMlflow
 from gateway.registry import Registry
@@ -134,7 +136,7 @@ class Show:
 
         with self._console.status("Running the agents ..."):
             sent = await _run_agents(grpc, http)
-        await self._show(sent, mlflow.url)
+        await self._show(sent, mlflow.url, gateway.log)
         self.finished = True
         if self._options.stay:
             self._invite(folder, mlflow.url, http)
@@ -161,17 +163,18 @@ class Show:
         )  # fmt: skip
         return LocalGateway(config, f"http://{ports.HOST}:{port['status']}", folder / "gateway.log")
 
-    async def _show(self, sent: Sequence[Sent], url: str) -> None:
+    async def _show(self, sent: Sequence[Sent], url: str, log: Path) -> None:
         redacted = "redaction" in self._processors
-        async with TraceReader(url) as reader:
-            with self._console.status("Reading the traces back from MLflow ..."):
-                arrived = await reader.wait_for(report.expected_spans(sent), ARRIVAL_S)
-            experiments = await reader.experiments()
+        with self._console.status("Reading the traces back from MLflow ..."):
+            arrived, experiments = await _read_back(sent, url)
         self._console.print(report.table(sent, arrived, experiments, redacted=redacted))
         for number in sorted({trace.experiment_id for trace in arrived}, key=int):
             self._say(f"{experiments[number]:<14}{url}/#/experiments/{number}/traces")
         if problems := report.faults(sent, arrived, redacted=redacted):
-            raise DemoError("not all that was sent arrived:\n" + "\n".join(problems))
+            raise DemoError(
+                "not all that was sent arrived as it should:\n" + "\n".join(problems)
+                + f"\nThe end of the gateway's log:\n{children.tail(log)}"
+            )  # fmt: skip
         spans = sum(len(one) for one in report.expected_spans(sent).values())
         self._say(f"[green]All {len(arrived)} traces with {spans} spans arrived.")
 
@@ -184,6 +187,15 @@ class Show:
 
     def _say(self, text: str) -> None:
         self._console.print(text, soft_wrap=True, highlight=False)
+
+
+async def _read_back(sent: Sequence[Sent], url: str) -> tuple[list[Trace], dict[str, str]]:
+    try:
+        async with TraceReader(url) as reader:
+            arrived = await reader.wait_for(report.expected_spans(sent), ARRIVAL_S)
+            return arrived, await reader.experiments()
+    except (aiohttp.ClientError, TimeoutError) as error:
+        raise DemoError(f"the traces cannot be read back from {url}: {error!r}") from error
 
 
 async def _run_agents(grpc: str, http: str) -> list[Sent]:
@@ -223,6 +235,7 @@ async def _until_told(show: Show) -> None:
         if task is not None and not task.cancelling():
             task.cancel()
 
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        loop.add_signal_handler(number, end)
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        with contextlib.suppress(NotImplementedError, AttributeError):  # Windows
+            loop.add_signal_handler(getattr(signal, name), end)
     await show.run()

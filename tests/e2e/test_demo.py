@@ -63,8 +63,8 @@ async def test_stays_up_until_told_and_leaves_nothing_behind(demo: Start, tmp_pa
         lines.append(line.decode())
         if "Ctrl-C" in lines[-1]:
             break
-    (mlflow,) = [line.split()[-1] for line in lines if line.startswith("MLflow ")]
     assert "Ctrl-C" in lines[-1], "".join(lines)
+    (mlflow,) = [line.split()[-1] for line in lines if line.startswith("MLflow ")]
 
     async with aiohttp.ClientSession() as session:
         async with session.get(f"{mlflow}/health") as answer:

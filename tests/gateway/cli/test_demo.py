@@ -1,5 +1,7 @@
 """What ``spangate demo`` promises on the command line; tests/e2e/test_demo.py plays it."""
 
+from importlib.metadata import requires
+
 import pytest
 from typer.testing import CliRunner
 
@@ -22,12 +24,10 @@ def test_missing_packages_end_in_the_command_that_installs_them(
 
 def test_packages_are_those_of_the_extra() -> None:
     """What the demo looks for is what the extra installs."""
-    from importlib.metadata import requires  # noqa: PLC0415 - for this test alone
-
     extra = [line for line in requires("spangate") or () if "extra == 'demo'" in line]
     names = {line.split(";")[0].partition(">")[0].strip() for line in extra}
 
-    assert names == set(show.PACKAGES)
+    assert set(show.PACKAGES) == names
 
 
 def test_help_has_purpose_and_example() -> None:
