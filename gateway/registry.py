@@ -15,7 +15,7 @@ from collections.abc import Iterable, Mapping
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, Literal, get_args, get_origin
+from typing import Any, Literal, TypeVar, cast, get_args, get_origin
 
 import msgspec
 
@@ -247,13 +247,15 @@ def config_type(component: type[Component[Any]]) -> type[Config]:
             if not (isinstance(origin, type) and issubclass(origin, Component)):
                 continue
             argument = get_args(base)[0]
-            if isinstance(argument, type):
-                if issubclass(argument, Config):
-                    return argument
-                raise BrokenComponentError(
-                    f"{component.__name__}: the settings {argument.__name__} must derive from "
-                    "gateway.plugin.Config"
-                )
+            if isinstance(argument, TypeVar):
+                continue
+            is_class = isinstance(argument, type) and get_origin(argument) is None
+            if is_class and issubclass(argument, Config):
+                return cast("type[Config]", argument)
+            raise BrokenComponentError(
+                f"{component.__name__}: the settings {argument} must derive from "
+                "gateway.plugin.Config"
+            )
     return Config
 
 

@@ -1,14 +1,15 @@
 """The types that settings are made of."""
 
 import hmac
+import math
 import re
 from typing import Self
 
 import msgspec
 
 _UNITS_S = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_DURATION = re.compile(r"(?:\d+(?:\.\d+)?(?:ns|us|µs|ms|s|m|h))+|0")
-_DURATION_PART = re.compile(r"(\d+(?:\.\d+)?)(ns|us|µs|ms|s|m|h)")
+_DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ns|us|µs|ms|s|m|h))+|0")
+_DURATION_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ns|us|µs|ms|s|m|h)")
 
 
 class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
@@ -47,11 +48,13 @@ class Duration(float):
             ValueError: the text is no duration.
 
         """
-        if not _DURATION.fullmatch(text):
+        parts = _DURATION_PART.findall(text) if _DURATION.fullmatch(text) else [("inf", "s")]
+        seconds = sum(float(number) * _UNITS_S[unit] for number, unit in parts)
+        if not math.isfinite(seconds):
             raise ValueError(
                 f'expected a duration such as "200ms", "5s" or "1m30s", found "{text}"'
             )
-        return cls(sum(float(n) * _UNITS_S[unit] for n, unit in _DURATION_PART.findall(text)))
+        return cls(seconds)
 
     def __str__(self) -> str:
         """Write the notation that :meth:`parse` reads."""

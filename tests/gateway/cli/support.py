@@ -1,0 +1,23 @@
+"""Calling a command in the process of the test."""
+
+from pathlib import Path
+
+from typer.testing import CliRunner, Result
+
+from gateway.cli import app
+
+GOOD = """\
+receivers: {otlp: {protocols: {http: }}}
+exporters:
+  otlp_http:
+    endpoint: http://backend.example:4318
+    headers: {authorization: hunter2-and-more}
+service:
+  pipelines:
+    traces: {receivers: [otlp], exporters: [otlp_http]}
+"""
+
+
+def call(*arguments: str | Path) -> Result:
+    """Call a command."""
+    return CliRunner().invoke(app, [str(one) for one in arguments])
