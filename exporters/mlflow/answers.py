@@ -22,8 +22,14 @@ _TRACE_ID = re.compile(r"\btr-([0-9a-f]{32})\b")
 _LATER = frozenset({408, 429, 502, 503, 504})
 _ISOLATE = frozenset({400, 413, 422, 500})
 _WRONG_SERVER = frozenset({405, 407})
-_PASSING = re.compile(r"UniqueViolation|QueuePool|IntegrityError|autoflush")
+_PASSING = re.compile(
+    r"QueuePool|UniqueViolation|UNIQUE constraint failed|Duplicate entry|IntegrityError"
+)
 """400s that are the database's, under load, not the spans'."""
+_DATA = re.compile(
+    r"DataError|RightTruncation|OutOfRange|Cardinality|NotNull|NOT NULL|Check|CHECK|[Tt]oo long"
+)
+"""What the database says of values that it will never take, whatever else it says."""
 _STATEMENT = re.compile(r"\s*\[(?:SQL|parameters):.*", re.DOTALL)
 
 UVICORN_ADVICE = (
@@ -129,9 +135,16 @@ def failure(answer: Answer, *, address: str, host: str, now: float) -> Flow:
 
 
 def _is_passing(answer: Answer) -> bool:
-    if answer.status not in (400, 422, 500):
+    """
+    Return whether the database was just busy.
+
+    ``autoflush``, which MLflow's users report too, says nothing by itself: it stands beside
+    values that are too long as well. The engine's second try is enough for it.
+    """
+    if answer.status not in (400, 500):
         return False
-    return _PASSING.search(answer.body.decode(errors="replace")) is not None
+    text = _STATEMENT.sub("", answer.body.decode(errors="replace"))
+    return bool(_PASSING.search(text)) and not _DATA.search(text)
 
 
 def _parked(answer: Answer, reason: str, host: str, now: float) -> Retry | None:

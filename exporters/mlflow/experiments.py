@@ -4,6 +4,7 @@ import asyncio
 from collections import deque
 from typing import Any, NamedTuple
 
+from exporters.http_client import Answer
 from exporters.mlflow import answers
 from exporters.mlflow.destinations import Destination
 from exporters.mlflow.server import Server, expect
@@ -135,24 +136,14 @@ class Experiments:
         return known if known is not None and known.expires_at > self._clock.monotonic() else None
 
     async def _ask_id(self, destination: Destination) -> Experiment | None:
-        answer = await self._server.call(
-            "GET",
-            f"{_API}/get",
-            workspace=destination.workspace,
-            params={"experiment_id": destination.id},
-        )
+        answer = await look_up(self._server, destination)
         if answer.status in _UNCHECKABLE and not answers.is_missing(answer):
             return None
         return self._remember(destination, expect(answer, self._server))
 
     async def _ask_name(self, destination: Destination) -> Experiment:
         for _ in range(2):
-            answer = await self._server.call(
-                "GET",
-                f"{_API}/get-by-name",
-                workspace=destination.workspace,
-                params={"experiment_name": destination.name},
-            )
+            answer = await look_up(self._server, destination)
             if not (answers.is_missing(answer) and self._config.create_missing):
                 return self._remember(destination, expect(answer, self._server))
             await self._create(destination)
@@ -245,6 +236,23 @@ class Experiments:
             if len(self._names) >= MAX_KNOWN:
                 self._names.clear()
             self._names[workspace, str(experiment_id)] = str(name)
+
+
+async def look_up(server: Server, destination: Destination) -> Answer:
+    """
+    Ask for an experiment by its id or its name.
+
+    Raises:
+        Retry: MLflow cannot be asked.
+
+    """
+    if destination.id:
+        path, params = "get", {"experiment_id": destination.id}
+    else:
+        path, params = "get-by-name", {"experiment_name": destination.name}
+    return await server.call(
+        "GET", f"{_API}/{path}", workspace=destination.workspace, params=params
+    )
 
 
 def _key(destination: Destination) -> tuple[str, str, str]:

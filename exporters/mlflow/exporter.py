@@ -5,6 +5,7 @@ from urllib.parse import quote
 
 from exporters.mlflow import answers, destinations
 from exporters.mlflow.destinations import Destination
+from exporters.mlflow.diagnosis import Examination
 from exporters.mlflow.experiments import Experiments
 from exporters.mlflow.homes import find_homes
 from exporters.mlflow.routing import EXPERIMENT_HEADER, RUN_HEADER, Router, TenantSettings
@@ -15,6 +16,7 @@ from exporters.mlflow.settings import (
     is_databricks,
 )
 from exporters.otlp_answers import partial_success
+from gateway.diagnosis import Finding
 from gateway.errors import Flow
 from gateway.plugin import Batch, BatchContext, Context, Exporter, Moved, Reject, Resource, Retry
 
@@ -124,6 +126,29 @@ class Mlflow(Exporter[MlflowConfig]):
         if answer.status in (403, 404):
             self._ready.forget(place)
         raise self._server.failure(answer)
+
+    async def diagnose(self, context: Context) -> list[Finding]:
+        """Look at the server the way that exporting will use it; nothing is changed there."""
+        if self._databricks:
+            return [
+                Finding(
+                    check=f"{context.component_id}: databricks",
+                    status="ok",
+                    detail="not looked at: Databricks can only be tried with a span",
+                )
+            ]
+        await self._server.start(context.clock)
+        examination = Examination(
+            context.component_id,
+            self._server,
+            self.config.experiment,
+            self.config.workspace or "",
+            self._router.fixed(),
+        )
+        try:
+            return await examination.run()
+        finally:
+            await self._server.stop()
 
     @property
     def _ready(self) -> Experiments:

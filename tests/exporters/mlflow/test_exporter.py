@@ -109,7 +109,7 @@ async def test_asks_for_isolation(server: FakeMlflow, status: int) -> None:
         "(psycopg2.errors.UniqueViolation) duplicate key",
         "QueuePool limit of size 5 overflow 10 reached",
         "(sqlite3.IntegrityError) UNIQUE constraint failed",
-        "raised as a result of Query-invoked autoflush",
+        "raised as a result of Query-invoked autoflush; (psycopg2.errors.UniqueViolation) x",
     ],
 )
 async def test_passing_trouble_of_the_database_is_no_ones_fault(
@@ -122,6 +122,27 @@ async def test_passing_trouble_of_the_database_is_no_ones_fault(
 
     assert isinstance(failure, Retry)
     assert failure.advice is None
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Query-invoked autoflush; (psycopg2.errors.StringDataRightTruncation) value too long",
+        "Query-invoked autoflush",
+        "(sqlite3.IntegrityError) NOT NULL constraint failed: spans.name",
+        "(psycopg2.errors.CardinalityViolation) cannot affect row a second time",
+    ],
+)
+async def test_value_that_the_database_cannot_hold_is_isolated(
+    server: FakeMlflow, message: str
+) -> None:
+    """What would fail for ever must not be tried for ever: it would hold up all behind it."""
+    server.answer_next(400, f'{{"error_code": "BAD_REQUEST", "message": "{message}"}}')
+
+    failure = await refused(server)
+
+    assert isinstance(failure, Reject)
+    assert failure.isolate
 
 
 HTML = "text/html; charset=utf-8"
