@@ -249,6 +249,28 @@ async def export(exporter: Exporter[Config], batch: Batch) -> None:
         raise Reject(reason, isolate=True) from error
 
 
+async def answer(
+    answering: Awaitable[T], promised: tuple[type[Exception], ...], logger: Logger
+) -> T:
+    """
+    Run a receiver's answer to one request; after an unforeseen fault the sender may come back.
+
+    Raises:
+        Flow: what the engine says.
+        Retry: something failed that is not ``promised``; what it says is for the log alone.
+
+    """
+    try:
+        return await answering
+    except Flow:
+        raise
+    except promised:
+        raise
+    except Exception as error:
+        logger.error("request failed", reason=blame(error), exc_info=error)
+        raise Retry("the gateway failed on this request; its log says why") from error
+
+
 class FaultError(Exception):
     """A plugin's code failed in a way that it does not promise; says where in its code."""
 

@@ -54,23 +54,25 @@ class Admission:
         self._idle.clear()
         return Lease(self)
 
-    def take(self, size: int) -> None:
+    def claim(self, lease: "Lease", size: int) -> None:
         """
-        Claim bytes.
+        Claim bytes for a lease.
 
         Raises:
-            Refusal: there is no room for them.
+            Refusal: there is no room for them, or the lease has ended.
 
         """
         with self._lock:
-            if self._bytes + size > self._max_bytes:
+            if lease.ended or self._bytes + size > self._max_bytes:
                 raise _no_room()
             self._bytes += size
+            lease.size += size
 
-    def leave(self, size: int) -> None:
-        """Give up the room of one request."""
+    def leave(self, lease: "Lease") -> None:
+        """End a lease and give up its room."""
         with self._lock:
-            self._bytes -= size
+            lease.ended = True
+            self._bytes -= lease.size
         self._requests -= 1
         if self._requests == 0:
             self._idle.set()
@@ -86,13 +88,18 @@ def _no_room() -> Refusal:
 
 
 class Lease:
-    """The room of one request."""
+    """
+    The room of one request.
 
-    __slots__ = ("_admission", "_size")
+    A thread that still reads for a sender that is gone finds its lease ended, and stops.
+    """
+
+    __slots__ = ("_admission", "ended", "size")
 
     def __init__(self, admission: Admission) -> None:
         self._admission = admission
-        self._size = 0
+        self.size = 0
+        self.ended = False
 
     def take(self, size: int) -> None:
         """
@@ -102,8 +109,7 @@ class Lease:
             Refusal: there is no room for them.
 
         """
-        self._admission.take(size)
-        self._size += size
+        self._admission.claim(self, size)
 
     def __enter__(self) -> Self:
         return self
@@ -114,7 +120,7 @@ class Lease:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._admission.leave(self._size)
+        self._admission.leave(self)
 
 
 class Bucket:

@@ -8,12 +8,13 @@ small message may grow to and tells corrupt data from failures of the server.
 
 import asyncio
 from collections.abc import AsyncIterable, Awaitable, Callable
-from typing import Any, TypeAlias
+from typing import Any, NoReturn, TypeAlias
 
 import grpc
 import grpc.aio
 
-from gateway import endpoint
+from gateway import endpoint, guard
+from gateway.errors import Flow
 from gateway.otlp.answer import accepted
 from gateway.otlp.decompress import grpc_encoding
 from gateway.otlp.status import MALFORMED, TIMED_OUT, Refusal
@@ -84,11 +85,13 @@ class GrpcEndpoint:
 
     async def _export(self, _: AsyncIterable[bytes], context: _Context) -> bytes:
         try:
-            return await self._accept(context)
-        except Refusal as refusal:
-            self._front.count(refusal)
-            await _abort(context, refusal)
-            raise
+            return await guard.answer(self._accept(context), (Refusal,), self._front.logger)
+        except Refusal as error:
+            refusal = error
+        except Flow as flow:
+            refusal = Refusal.from_flow(flow)
+        self._front.count(refusal)
+        return await _abort(context, refusal)
 
     async def _accept(self, context: _Context) -> bytes:
         front = self._front
@@ -138,7 +141,7 @@ class GrpcEndpoint:
                     self._admit(context.invocation_metadata(), context, _host(context.peer()))
                     lease.take(len(await self._read(context)))
             except Refusal as refusal:
-                await _abort(context, refusal)
+                return await _abort(context, refusal)
             self._front.count_discarded(signal)
             return b""
 
@@ -159,9 +162,10 @@ class _Methods(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic in t
         return self._methods.get(handler_call_details.method)
 
 
-async def _abort(context: _Context, refusal: Refusal) -> None:
+async def _abort(context: _Context, refusal: Refusal) -> NoReturn:
     trailing = ((DETAILS_KEY, refusal.to_protobuf()),) if refusal.after is not None else ()
     await context.abort(_CODES[refusal.kind.code], refusal.reason, trailing)
+    raise AssertionError("abort always raises")
 
 
 def _host(peer: str) -> str:

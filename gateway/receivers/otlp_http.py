@@ -5,7 +5,8 @@ from typing import NamedTuple
 
 from aiohttp import web
 
-from gateway import endpoint
+from gateway import endpoint, guard
+from gateway.errors import Flow
 from gateway.otlp.answer import accepted
 from gateway.otlp.decompress import check_encoding
 from gateway.otlp.status import (
@@ -101,10 +102,13 @@ class HttpEndpoint:
 
     async def _handle(self, request: web.BaseRequest) -> web.Response:
         media = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+        expected = (Refusal, ConnectionError)  # a client that is gone needs no answer
         try:
-            return await self._answer(request, media)
+            return await guard.answer(self._answer(request, media), expected, self._front.logger)
         except Refusal as refusal:
             return self._refuse(request, media, refusal)
+        except Flow as flow:
+            return self._refuse(request, media, Refusal.from_flow(flow))
 
     async def _answer(self, request: web.BaseRequest, media: str) -> web.Response:
         signal = self._route(request.raw_path.partition("?")[0])
@@ -118,7 +122,7 @@ class HttpEndpoint:
         if media not in (PROTOBUF, JSON):
             found = f'"{media}"' if media else "none"
             raise Refusal(UNSUPPORTED, f"expected Content-Type {PROTOBUF} or {JSON}, found {found}")
-        encoding = check_encoding(request.headers.get("Content-Encoding", ""))
+        encoding = check_encoding(", ".join(request.headers.getall("Content-Encoding", ())))
         config, front = self._config, self._front
         with front.admission.enter() as lease:
             data = await read_body(request, config.max_bytes, config.read_timeout, lease)

@@ -77,3 +77,15 @@ async def test_room_is_given_back() -> None:
     await admission.refuse()
     with pytest.raises(Refusal, match="stopping"):
         admission.enter()
+
+
+def test_ended_leases_take_nothing() -> None:
+    """What a thread reads on for a sender that is gone is not counted for ever."""
+    admission = Admission(1, 100)
+    with admission.enter() as lease:
+        lease.take(10)
+
+    with pytest.raises(Refusal):
+        lease.take(10)
+
+    assert 0 == admission.bytes_in_flight

@@ -3,9 +3,10 @@
 import asyncio
 import gzip
 import json
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
+import aiohttp
 import grpc
 import grpc.aio
 import pytest
@@ -261,14 +262,45 @@ async def test_expect_continue(serve: Serve, connect: Any, make_request: Make) -
 
 
 async def test_fault_of_ours(serve: Serve, make_request: Make) -> None:
-    """An unforeseen failure is 503, so that the sender keeps its spans, and logged."""
+    """An unforeseen failure is told as 503, without what it says, and logged."""
     served = await serve()
-    served.engine.error = ZeroDivisionError("unforeseen")
+    served.engine.error = ZeroDivisionError("a detail")
+    body = make_request("a").SerializeToString()
 
-    answer = await served.send(make_request("a").SerializeToString())
+    answer = await served.send(body)
+    by_grpc = await served.call(body)
 
     assert (503, "1") == (answer.status, answer.headers["Retry-After"])
-    assert ["request failed"] == [event for _, event, _ in served.log.events]
+    assert b"a detail" not in answer.body
+    assert (grpc.StatusCode.UNAVAILABLE, 1.0) == (by_grpc.code, by_grpc.delay_s)
+    assert "a detail" not in by_grpc.message
+    assert [("error", "request failed")] * 2 == [event[:2] for event in served.log.events]
+
+
+async def test_stop_does_not_wait_for_ever(serve: Serve, make_request: Make) -> None:
+    """Stopping ends requests that hang, over both protocols."""
+    served = await serve()
+    body = make_request("a").SerializeToString()
+    served.engine.go_on.clear()
+    async with asyncio.TaskGroup() as tasks:
+        hanging = tasks.create_task(served.call(body))
+        broken = tasks.create_task(failure(served.send(body)))
+        for _ in range(2):
+            await served.engine.entered.acquire()
+        async with asyncio.timeout(UNTIL_CLOSED_S):
+            await served.receiver.stop()
+
+    assert grpc.StatusCode.UNAVAILABLE == hanging.result().code
+    assert isinstance(broken.result(), aiohttp.ClientError)
+
+
+async def failure(sending: Awaitable[object]) -> Exception | None:
+    """Return how sending failed."""
+    try:
+        await sending
+    except aiohttp.ClientError as error:
+        return error
+    return None
 
 
 async def test_pipelined_requests(serve: Serve, connect: Any, make_request: Make) -> None:
