@@ -63,7 +63,7 @@ def retry_delay(status: bytes) -> float | None:
         return None
     for detail in message.details:
         info = RetryInfo()
-        if detail.Is(RetryInfo.DESCRIPTOR) and _parse(detail.value, "", info):
+        if detail.TypeName() == RetryInfo.DESCRIPTOR.full_name and _parse(detail.value, "", info):
             delay: float = info.retry_delay.seconds + info.retry_delay.nanos / 1e9
             return max(0.0, delay)
     return None

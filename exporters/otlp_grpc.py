@@ -4,6 +4,7 @@ import asyncio
 from typing import Any, Literal
 
 import grpc
+import grpc.aio
 import msgspec
 
 from exporters.grpc_settings import channel_credentials, parse_target, reveal_metadata
@@ -123,12 +124,12 @@ class OtlpGrpc(Exporter[OtlpGrpcConfig]):
         )
         if self._target.tls:
             credentials = await asyncio.to_thread(channel_credentials, self.config.tls)
-            self._channel = grpc.aio.secure_channel(
+            channel = grpc.aio.secure_channel(
                 self._target.address, credentials, _OPTIONS, compression
             )
         else:
-            self._channel = grpc.aio.insecure_channel(self._target.address, _OPTIONS, compression)
-        self._call = self._channel.unary_unary(_EXPORT, _as_is, _as_is)
+            channel = grpc.aio.insecure_channel(self._target.address, _OPTIONS, compression)
+        self._channel, self._call = channel, channel.unary_unary(_EXPORT, _as_is, _as_is)
 
     async def stop(self) -> None:
         """Close the channel."""

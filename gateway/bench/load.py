@@ -14,6 +14,7 @@ from collections.abc import Awaitable, Callable
 from typing import Literal
 
 import grpc
+import grpc.aio
 import msgspec
 
 from gateway.bench.loops import run

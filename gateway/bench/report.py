@@ -57,12 +57,13 @@ def as_json(results: Sequence[Figures]) -> str:
 
 def warnings(results: Sequence[Figures]) -> list[str]:
     """Return what to know before believing the figures."""
-    notes = [
-        f"{figures.scenario}: other programs kept {figures.other_cpu:.1f} processors busy; "
-        "measure again when the machine is quiet"
-        for figures in results
-        if figures.other_cpu > _DISTURBED
-    ]
+    notes = []
+    disturbed = max((figures.other_cpu for figures in results), default=0.0)
+    if disturbed > _DISTURBED:
+        notes.append(
+            f"other programs kept up to {disturbed:.1f} processors busy meanwhile; measure again "
+            "when the machine is quiet"
+        )
     notes += [
         f"{figures.scenario}: {figures.refused} requests were told to come back later"
         for figures in results

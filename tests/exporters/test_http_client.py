@@ -248,6 +248,22 @@ async def test_counts_a_success_whose_body_breaks_off() -> None:
     assert (answer.status, answer.body) == (200, b"beginning")
 
 
+async def test_hears_a_refusal_before_the_body_is_sent() -> None:
+    """A server that answers 413 to the head alone, and hangs up, is an answer, not a failure."""
+
+    async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 413 Too Large\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+
+    async with raw_server(talk) as url:
+        client = await started(url, compression="none")
+        answer = await client.post("/", bytes(5_000_000), headers={})
+        await client.stop()
+
+    assert answer.status == 413
+
+
 async def test_names_a_server_that_speaks_something_else() -> None:
     """Pointing at a gRPC port says so."""
 
