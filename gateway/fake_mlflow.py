@@ -109,6 +109,10 @@ class FakeMlflow:
         sent = {**(headers or {}), "Content-Type": content_type}
         self._answers.append((path, web.Response(status=status, body=data, headers=sent)))
 
+    def forget_answers(self) -> None:
+        """Answer by itself again."""
+        self._answers.clear()
+
     def calls(self, path: str) -> list[Asked]:
         """Return the requests so far for a path that ends so."""
         return [asked for asked in self.asked if asked.path.endswith(path)]
