@@ -37,7 +37,9 @@ async def read_body(
             return _ready(request, max_bytes, lease)
         return await _gather(request, max_bytes, timeout_s, lease)
     except TimeoutError:
-        raise Refusal(TIMED_OUT, f"the body did not arrive within {timeout_s:g}s") from None
+        raise Refusal(
+            TIMED_OUT, f"the body stalled or took longer than {timeout_s:g}s (read_timeout)"
+        ) from None
     except web.RequestPayloadError as error:
         raise Refusal(MALFORMED, f"the body is broken: {error}") from error
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -15,6 +16,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from gateway.batch import Batch
 from gateway.clock import SystemClock
+from gateway.errors import Flow
 from gateway.receivers.otlp import OtlpReceiver
 from gateway.testing import component
 
@@ -250,6 +252,10 @@ class Background(NamedTuple):
     endpoints: dict[str, str]
     log: Log
     receiver: OtlpReceiver
+    errors: deque[Flow]
+    """Raised for the next batches."""
+    batches: deque[Batch]
+    """The last batches that were taken."""
 
 
 @pytest.fixture(scope="module")
@@ -267,8 +273,13 @@ def background(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Background]
     stop = asyncio.Event()
     loop = asyncio.new_event_loop()
 
+    errors: deque[Flow] = deque()
+    batches: deque[Batch] = deque(maxlen=10)
+
     async def deliver(batch: Batch) -> None:
-        assert len(batch) > 0
+        if errors:
+            raise errors.popleft()
+        batches.append(batch)
 
     async def run() -> None:
         await receiver.start(context)
@@ -280,7 +291,7 @@ def background(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Background]
     thread = threading.Thread(target=loop.run_until_complete, args=(run(),))
     thread.start()
     assert running.wait(10)
-    yield Background(receiver.endpoints(), context.logger, receiver)
+    yield Background(receiver.endpoints(), context.logger, receiver, errors, batches)
     loop.call_soon_threadsafe(stop.set)
     thread.join()
     loop.close()

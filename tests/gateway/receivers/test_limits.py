@@ -12,6 +12,8 @@ import grpc.aio
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from gateway.receivers import http_body, http_protocol
+
 Make = Callable[..., ExportTraceServiceRequest]
 Serve = Any  # the fixture's types live in conftest, which cannot be imported
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
@@ -100,6 +102,17 @@ async def test_half_sent_body(serve: Serve, connect: Any, framing: bytes) -> Non
 
     assert answer.startswith(b"HTTP/1.1 408 Request Timeout\r\n")
     assert 0 == served.receiver._admission.bytes_in_flight
+
+
+async def test_stalled_body(serve: Serve, connect: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A body that stalls is given up long before a slow but steady one would be."""
+    monkeypatch.setattr(http_body, "STALL_S", 0.2)
+    monkeypatch.setattr(http_protocol, "LINGER_S", 0.2)
+    served = await serve(http={"read_timeout": "1h"})
+    client = await connect(served.http_address)
+    client.writer.write(HEAD + b"Content-Length: 1000\r\n\r\n" + b"x")
+
+    assert (await client.answer()).startswith(b"HTTP/1.1 408 ")
 
 
 async def test_half_sent_body_holds_little(serve: Serve, connect: Any) -> None:

@@ -1,6 +1,7 @@
 """How the receiver starts, what it says of itself, and what it hands over."""
 
 import socket
+import sys
 import time
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -98,6 +99,23 @@ async def test_taken_port(serve: Serve, taken: str, protocol: str) -> None:
     assert message.startswith(f"receivers.otlp.protocols.{protocol}.endpoint: cannot listen on")
     assert taken in message
     assert f"--set receivers.otlp.protocols.{protocol}.endpoint=127.0.0.1:" in message
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows shares no ports")
+async def test_shared_ports(
+    serve: Serve, make_request: Make, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Worker processes may share the addresses where they are told to."""
+    monkeypatch.setattr(OtlpReceiver, "reuse_port", True)
+    first = await serve()
+    shared = first.receiver.endpoints()
+
+    second = await serve(grpc={"endpoint": shared["grpc"]}, http={"endpoint": shared["http"]})
+    await first.receiver.stop()
+    await second.send(make_request("a").SerializeToString())
+
+    assert shared == second.receiver.endpoints()
+    assert ["a"] == second.engine.names
 
 
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
