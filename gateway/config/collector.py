@@ -6,7 +6,7 @@ _NO_EXTENSIONS = (
     "there are no extensions: health_check is service.telemetry.status, file_storage is "
     "sending_queue: {storage: disk}, authenticators are auth of a receiver or an exporter"
 )
-_RATE = "the back-off doubles with jitter; set initial_interval and max_interval"
+_RATE = "half of each wait is random; set initial_interval, multiplier and max_interval"
 _SIZES = "the queue is bounded in bytes: max_size_mib"
 _BATCH = "batching is each exporter's own: exporters.<id>.batch {max_spans, flush_timeout}"
 _TLS_TEXT = "name a file, or use ${file:PATH}"
@@ -41,7 +41,6 @@ _KEYS: dict[tuple[str, str], str] = {
     ("batch", "min_size"): "write max_spans and flush_timeout",
     ("batch", "max_size"): "write max_spans or max_size_mib",
     ("batch", "sizer"): "max_spans counts spans, max_size_mib bytes; the first limit reached sends",
-    ("retry_on_failure", "multiplier"): _RATE,
     ("retry_on_failure", "randomization_factor"): _RATE,
     ("grpc", "max_recv_msg_size"): "write max_recv_msg_size_mib",
     ("http", "max_request_body_size"): "write max_request_body_size_mib",

@@ -11,9 +11,9 @@ from gateway.config.overrides import apply
 from gateway.config.pipelines import PipelineChecker, warnings
 from gateway.config.problems import ConfigError, Problem, Problems
 from gateway.config.reader import Reader
-from gateway.config.settings import ServiceConfig, Settings
+from gateway.config.settings import ComponentSettings, ServiceConfig, Settings
 from gateway.config.tree import Node, merge
-from gateway.registry import KINDS, Registry
+from gateway.registry import KINDS, Kind, Registry
 
 __all__ = ["ConfigError", "Problem", "load", "load_part"]
 
@@ -106,7 +106,9 @@ def _decode(root: Node, registry: Registry, problems: Problems) -> Settings:
         if key not in _ROOT_KEYS:
             decoder.unknown_key((key,), _ROOT_KEYS)
     reader = ComponentReader(decoder, registry)
-    found = {kind: reader.read(root.value.get(kind), kind) for kind in KINDS}
+    found: dict[Kind, dict[str, ComponentSettings | None]] = {
+        kind: reader.read(root.value.get(kind), kind) for kind in KINDS
+    }
     given = root.value.get("service", Node(None, root.mark))
     service: Any = decoder.decode(given, ServiceConfig, ("service",))
     checker = PipelineChecker(decoder, found)
@@ -114,7 +116,7 @@ def _decode(root: Node, registry: Registry, problems: Problems) -> Settings:
     checker.check_queues(service)
     problems.raise_any()
     assert service is not FAILED
-    whole = {
+    whole: dict[Kind, dict[str, ComponentSettings]] = {
         kind: {name: one for name, one in found[kind].items() if one is not None} for kind in KINDS
     }
     return Settings(

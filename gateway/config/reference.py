@@ -16,11 +16,12 @@ from gateway.config.field_docs import field_docs, own_first
 from gateway.config.kinds import SEQUENCES
 from gateway.config.printing import to_plain
 from gateway.config.settings import ServiceConfig
-from gateway.config.types import Secret
+from gateway.config.types import Duration, FilePath, Secret
 from gateway.config.words import expected
 from gateway.registry import KINDS, ComponentInfo, Registry, config_type
 
 _DULL = ("settings", "config")
+_NAMES: dict[type[Any], str] = {Duration: "duration", FilePath: "path", Secret: "secret"}
 _OURS = ("gateway", "processors", "exporters")
 
 _INTRODUCTION = """\
@@ -129,8 +130,10 @@ class _Writer:
                 return f"mapping of names to {self._value(kind.value_type)}"
         if type(kind) in SEQUENCES:
             return f"list of {self._value(kind.item_type)}"  # type: ignore[attr-defined] # every sequence has it
-        if isinstance(kind, mi.CustomType) and kind.cls is Secret:
-            return "secret"
+        if isinstance(kind, mi.CustomType) and kind.cls in _NAMES:
+            return _NAMES[kind.cls]
+        if isinstance(kind, mi.IntType | mi.FloatType):
+            return expected(kind).removeprefix("a ") + _bounds(kind)
         if isinstance(kind, mi.LiteralType):
             return " or ".join(f"`{choice}`" for choice in kind.values)
         return expected(kind).removeprefix("a ").replace('"', "`")
@@ -145,6 +148,11 @@ class _Writer:
             self._waiting.append(kind)
         name = self._known[kind.cls]
         return f"[{name}](#{name.lower().replace(' ', '-')})"
+
+
+def _bounds(kind: mi.IntType | mi.FloatType) -> str:
+    words = {"from": kind.ge, "above": kind.gt, "to": kind.le, "below": kind.lt}
+    return "".join(f" {word} {bound:g}" for word, bound in words.items() if bound is not None)
 
 
 def _is_none(kind: mi.Type) -> bool:
