@@ -233,7 +233,8 @@ class Decoder:
             return type_scalar(node, kind)
         except Unfit as unfit:
             if holds_secret(kind):
-                return self.report(path, f"expected a text, found {shape(node)}")
+                hint = "put it in quotes" if isinstance(node.value, bool) else ""
+                return self.report(path, f"expected a text, found {shape(node)}", hint)
             message = str(unfit) or f"expected {expected(kind)}, found {describe(node)}"
             if node.origin:
                 message = f"expected {expected(kind)}, found {describe(node)}"

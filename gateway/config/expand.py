@@ -75,7 +75,8 @@ class Expander:
             return self._file(self.expand(rest).text)
         if _NAME.fullmatch(scheme) and (not colon or rest.startswith("-")):
             return self._variable(inside)
-        raise ExpansionError(f"{_EXPECTED}, found ${{{inside}}}", _ESCAPE)
+        found = f"${{{scheme}:...}}" if colon and scheme.isalpha() else "something else in ${...}"
+        raise ExpansionError(f"{_EXPECTED}, found {found}", _ESCAPE)
 
     def _variable(self, inside: str) -> Expanded:
         name, separator, default = inside.partition(":-")

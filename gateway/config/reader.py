@@ -16,6 +16,9 @@ MAX_DEPTH = 60
 _MAX_FILES_DEEP = 8
 _TAG = "tag:yaml.org,2002:"
 _EXPONENT = re.compile(r"[-+]?(?:\d+(?:\.\d*)?|\.\d+)[eE][-+]?\d+")
+_NO_TAGS = "this YAML tag is not supported"  # unnamed: it may be a secret without quotes
+_QUOTE = "a text that begins with a sign such as ! * & % @ stands in quotes"
+_UNQUOTED = re.compile(r"\b(alias|anchor|tag handle|tag|directive name) '[^']*'")
 _TOO_MUCH = "the YAML is nested too deeply or its aliases repeat too much"
 
 
@@ -86,7 +89,7 @@ class _Text:
         except yaml.MarkedYAMLError as error:
             line = error.problem_mark.line + 1 if error.problem_mark else 1
             mark = mark._replace(line=line if self._lines else 0)
-            what = ", ".join(filter(None, (error.context, error.problem)))
+            what = _UNQUOTED.sub(r"\1", ", ".join(filter(None, (error.context, error.problem))))
             self._problems.add(mark, (), f"not valid YAML: {what}", _syntax_hint(text, line))
         except yaml.YAMLError as error:
             self._problems.add(mark, (), f"not valid YAML: {_first_line(error)}")
@@ -116,7 +119,7 @@ class _Text:
             return Node(items, mark)
         if isinstance(node, yaml.MappingNode) and node.tag == _TAG + "map":
             return Node(self._mapping(node, path, depth, expand=expand), mark)
-        return self._broken(mark, path, f"the YAML tag {_short(node.tag)} is not supported")
+        return self._broken(mark, path, _NO_TAGS, _QUOTE)
 
     def _mapping(
         self, node: yaml.MappingNode, path: KeyPath, depth: int, *, expand: bool
@@ -189,7 +192,7 @@ class _Text:
             case "str" | "timestamp" | "value" | "merge":
                 pass
             case _:
-                return self._broken(mark, path, f"the YAML tag {_short(node.tag)} is not supported")
+                return self._broken(mark, path, _NO_TAGS, _QUOTE)
         return Node(value, mark, text=text)
 
     def _retyped(self, found: Expanded, path: KeyPath, mark: Mark, depth: int) -> Node:
@@ -252,10 +255,6 @@ def _is_mapping(text: str) -> bool:
         return False
 
 
-def _short(tag: str) -> str:
-    return tag.replace(_TAG, "!!")
-
-
 def _first_line(error: Exception) -> str:
     return (str(error).splitlines() or [type(error).__name__])[0]
 
@@ -267,4 +266,6 @@ def _syntax_hint(text: str, line: int) -> str:
         return 'inside [...] and {...} a reference stands in quotes: ["${env:NAME}"]'
     if "\t" in around:
         return "indent with spaces, not with tabs"
+    if re.search(r"[:\-,\[]\s+[*&!%@`]", around):
+        return _QUOTE
     return ""

@@ -101,6 +101,8 @@ def _number(value: object, kind: mi.IntType | mi.FloatType) -> int | float:
         raise Unfit
     if isinstance(kind, mi.IntType) and not isinstance(value, int):
         raise Unfit
+    if isinstance(value, int) and abs(value) >= 2**63:
+        raise Unfit("the number is too large")
     if not math.isfinite(value):
         raise Unfit(f"expected a finite number, found {value}")
     for wrong, words in (
