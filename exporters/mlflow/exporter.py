@@ -175,7 +175,7 @@ class Mlflow(Exporter[MlflowConfig]):
             self._server, traces, named=named or min(traces), workspace=place.workspace
         )
         homes = {trace: home for trace, home in found.items() if home != experiment_id}
-        if not homes and not named:
+        if found.get(named) == experiment_id or not (homes or named):
             return Reject("MLflow has a trace of these in another experiment", isolate=True)
         if named and named not in homes:
             return self._refuse(batch, named, "an experiment that the gateway cannot see")

@@ -19,7 +19,8 @@ async def find_homes(
         server: MLflow.
         traces: to ask for, all at once where the server can.
         named: the one to ask for where it cannot.
-        workspace: where to look; what other workspaces hold cannot be seen.
+        workspace: where to look; what other workspaces hold cannot be seen, nor what the
+            gateway's user may not read.
 
     Raises:
         Retry: MLflow cannot be asked.
@@ -37,7 +38,7 @@ async def find_homes(
     answer = await server.call(
         "GET", f"{_API}/get", workspace=workspace, params={"trace_id": _text(named)}
     )
-    if is_missing(answer):
+    if answer.status == 403 or is_missing(answer):
         return {}
     trace = expect(answer, server).get("trace")
     return _homes([trace.get("trace_info")] if isinstance(trace, dict) else [])

@@ -90,6 +90,13 @@ class AuthConfig(Config):
         ways = [self.username is not None, self.token is not None, self.token_file is not None]
         if sum(ways) > 1:
             raise ValueError("set only one of username with password, token, and token_file")
+        if self.username is not None and (":" in self.username or not self.username.isprintable()):
+            raise ValueError("username: no colon and no line break may stand in it")
+        token = self.token.reveal().strip() if self.token is not None else "-"
+        if not (token and token.isascii() and token.isprintable()):
+            raise ValueError(
+                "token: expected one line of ASCII; is an environment variable not set?"
+            )
 
 
 class DatabricksConfig(Config):

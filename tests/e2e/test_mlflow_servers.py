@@ -151,8 +151,18 @@ async def test_basic_auth(tmp_path: Path) -> None:
         ]
         async with MlflowApi(local.url, ADMIN) as api:
             found = await api.trace_ids((await api.experiment("mine"))["experiment_id"])
+            user = {"username": "gateway", "password": ADMIN[1]}
+            await api.call("POST", "/api/2.0/mlflow/users/create", json=user)
+        async with exporting(local.url, None, experiment={"default": "own"}, auth=user) as exporter:
+            await send(exporter, batch({}))
+            readable = batch({}, resource={"mlflow.experiment": "mine"})
+            with pytest.raises(Retry) as caught:
+                await send(exporter, readable)
+        async with MlflowApi(local.url, ADMIN) as api:
+            own = await api.trace_ids((await api.experiment("own"))["experiment_id"])
 
-    assert 1 == len(found)
+    assert (1, 1) == (len(found), len(own))
+    assert ("destination", True) == (caught.value.scope, "EDIT" in (caught.value.advice or ""))
     assert {"exporter"} == {failure.scope for failure in failures}
     assert all("exporters.mlflow.auth" in (failure.advice or "") for failure in failures)
 

@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from exporters.mlflow import Mlflow, destinations
 from exporters.mlflow.destinations import Destination
@@ -295,3 +297,24 @@ def test_databricks_has_one_destination() -> None:
     )
 
     assert Destination(table="main.llm.app_otel_spans") == got
+
+
+@given(
+    header=st.text(max_size=40),
+    asked=st.one_of(st.text(), st.integers(), st.floats(), st.booleans(), st.none()),
+    team=st.text(max_size=300),
+)
+def test_nothing_a_sender_writes_breaks_routing(
+    header: str, asked: str | float | None, team: str
+) -> None:
+    """Whatever comes, it is an experiment that MLflow could hold, or a plain refusal."""
+    try:
+        got = route(RULES, {"mlflow.experiment": asked, "team": team}, by_header(header))
+    except Reject:
+        return
+
+    assert bool(got.name) != bool(got.id)
+    assert not got.id or 0 <= int(got.id) < 2**63
+    assert got == destinations.parse(got.key)
+    assert len(got.name) <= 250
+    assert got.name.isprintable()
