@@ -164,6 +164,22 @@ processors:
 """
 """A configuration to which a test adds the settings of ``sample``, from line 8 on."""
 
+FULL = FRAME + (
+    "  sample:\n"
+    "    on_error: drop\n"
+    "    text: a $$ and $${env:X} ü\n"
+    "    mode: fast\n"
+    "    wait: 1500ms\n"
+    "    file: key.pem\n"
+    "    inner: [{name: 'yes'}, {name: '5', size: 7}]\n"
+    "    by_key: {'on': {name: c}}\n"
+    "    pair: [2, b]\n"
+    "    id: '12'\n"
+    "    side:\n"
+    "    rule: {type: by_size, size: 3}\n"
+)
+"""A configuration that uses every kind of setting."""
+
 
 class Loading:
     """Write files and load them."""

@@ -2,26 +2,14 @@
 
 import pytest
 import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from gateway.config.loader import load
 from gateway.config.printing import to_yaml
-from tests.gateway.config.support import FRAME, Loading
+from tests.gateway.config.support import FRAME, FULL, REGISTRY, InnerConfig, Loading, SampleConfig
 
 SECRET = "hunter" + "2-and-more"
-FULL = FRAME + (
-    "  sample:\n"
-    "    on_error: drop\n"
-    "    text: a $$ and $${env:X} ü\n"
-    "    mode: fast\n"
-    "    wait: 1500ms\n"
-    "    file: key.pem\n"
-    "    inner: [{name: 'yes'}, {name: '5', size: 7}]\n"
-    "    by_key: {'on': {name: c}}\n"
-    "    pair: [2, b]\n"
-    "    id: '12'\n"
-    "    side:\n"
-    "    rule: {type: by_size, size: 3}\n"
-)
 
 
 def test_what_is_printed_loads_as_the_same_settings(loading: Loading) -> None:
@@ -37,6 +25,21 @@ def test_what_is_printed_loads_as_the_same_settings(loading: Loading) -> None:
         for name in before:
             assert before[name].config == after[name].config
             assert before[name].on_error == after[name].on_error
+
+
+texts = st.text(st.characters(codec="utf-8", exclude_characters="@"), max_size=20)
+
+
+@settings(deadline=None)
+@given(text=texts, key=texts.filter(bool))
+def test_any_text_survives(tmp_path_factory: pytest.TempPathFactory, text: str, key: str) -> None:
+    """Dollar signs, quotes, line breaks and words that YAML knows are the same after loading."""
+    loading = Loading(tmp_path_factory.getbasetemp())
+    loaded = loading.load(FRAME + "  sample: {}")
+    config = SampleConfig(text=text, by_key={key: InnerConfig(name=text)}, keys=(text, key))
+    loaded.processors["sample"].config = config
+
+    assert config == loading.load(to_yaml(loaded), registry=REGISTRY).processors["sample"].config
 
 
 def test_prints_every_default(loading: Loading) -> None:

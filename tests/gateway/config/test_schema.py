@@ -8,8 +8,7 @@ import yaml
 from gateway.config.loader import DEFAULT
 from gateway.config.schema import schema
 from gateway.registry import KINDS, Registry
-from tests.gateway.config.support import FRAME, REGISTRY, Loading
-from tests.gateway.config.test_printing import FULL
+from tests.gateway.config.support import FRAME, FULL, REGISTRY, Loading
 
 jsonschema = pytest.importorskip("jsonschema")
 
