@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -10,11 +11,13 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from gateway.local_mlflow import LocalMlflow
 from gateway.otlp import wire
 from gateway.plugin import Batch, Reject
+from gateway.telemetry import metrics
 from gateway.testing import batch
 from tests.e2e import postgres
 from tests.e2e.conftest import free_port, running
-from tests.e2e.mlflow_server import MlflowApi
+from tests.e2e.mlflow_server import MlflowApi, eventually
 from tests.e2e.sending import exporting, routed, send
+from tests.gateway.running import gateway
 
 pytestmark = [
     pytest.mark.e2e,
@@ -56,6 +59,33 @@ async def test_eight_senders_with_the_same_new_traces(url: str) -> None:
     async with MlflowApi(url) as api:
         experiment = await api.experiment("deadlocks")
         assert 11 == len(await api.trace_ids(experiment["experiment_id"]))
+
+
+async def test_eight_senders_through_a_gateway(url: str, tmp_path: Path) -> None:
+    """Eight senders of the same new traces in opposite order: nothing waits, nothing is retried."""
+    sent = batch(*({} for _ in range(10)), one_trace=False)
+    backwards = wire.assemble(list(reversed(wire.index(sent.encode()))))
+    text = f"""
+exporters:
+  mlflow: {{endpoint: {url}, experiment: {{default: senders}}, sending_queue: {{storage: memory}}}}
+service: {{pipelines: {{traces: {{receivers: [otlp], processors: [], exporters: [mlflow]}}}}}}
+"""
+    retries = metrics.exporter_retries.labels("mlflow")._value
+    before = retries.get()
+    async with gateway(tmp_path, text) as running:
+        both = [sent.encode(), backwards]
+        await asyncio.gather(*(running.post(both[n % 2]) for n in range(8)))
+
+        async def empty() -> bool:
+            return running.service.status().exporters[0].waiting_spans == 0
+
+        await eventually(empty, timeout_s=10, what="delivery without a deadlock")
+        assert not running.service.status().dead_letters
+
+    assert before == retries.get()
+    async with MlflowApi(url) as api:
+        experiment = await api.experiment("senders")
+        assert 10 == len(await api.trace_ids(experiment["experiment_id"]))
 
 
 async def test_span_twice_in_one_request(url: str) -> None:

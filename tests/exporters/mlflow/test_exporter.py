@@ -31,10 +31,15 @@ def by_id(experiment_id: str) -> BatchContext:
 
 async def refused(server: FakeMlflow, **settings: object) -> Retry | Reject:
     """Return what the exporter makes of the answer that the server has ready."""
+    return await refused_batch(server, batch({}), **settings)
+
+
+async def refused_batch(server: FakeMlflow, sent: Batch, **settings: object) -> Retry | Reject:
+    """Return why a batch for experiment 0 is not taken."""
     settings = {"experiment": {"default": 0}, **settings}
     async with exporting(server.url, None, **settings) as exporter:
         with pytest.raises((Retry, Reject)) as caught:
-            await send(exporter, batch({}))
+            await send(exporter, sent)
     assert isinstance(caught.value, Retry | Reject)
     return caught.value
 
@@ -295,6 +300,36 @@ async def test_trace_whose_home_cannot_be_seen_is_rejected_alone(server: FakeMlf
 
     assert not caught.value.isolate
     assert [hidden] == [span.trace_id for span in caught.value.spans or ()]
+
+
+@pytest.mark.parametrize("status", [403, 404])
+async def test_home_that_may_not_be_read_parks_nothing(server: FakeMlflow, status: int) -> None:
+    """One trace that belongs to somebody else does not hold up an experiment."""
+    home = server.add_experiment("theirs")
+    sent = batch({})
+    server.experiments[home].spans[sent.spans[0].trace_id, b"earlier!"] = sent.spans[0].peek
+    for path in ("/batchGetInfos", "/traces/get"):
+        server.answer_next(status, '{"error_code": "RESOURCE_DOES_NOT_EXIST"}', path=path)
+
+    failure = await refused_batch(server, sent)
+
+    assert isinstance(failure, Reject)
+    assert not failure.isolate
+
+
+async def test_trace_that_came_here_meanwhile_is_tried_again(server: FakeMlflow) -> None:
+    """Between MLflow's refusal and our question the trace's home may have become the right one."""
+    sent = batch({})
+    server.experiments["0"].spans[sent.spans[0].trace_id, b"earlier!"] = sent.spans[0].peek
+    trace = sent.spans[0].trace_id.hex()
+    server.answer_next(
+        400, f'{{"message": "Trace with ID \'tr-{trace}\' already exists in another experiment."}}'
+    )
+
+    failure = await refused_batch(server, sent)
+
+    assert isinstance(failure, Reject)
+    assert failure.isolate
 
 
 async def test_tenant_cannot_follow_a_trace_out_of_its_experiments(server: FakeMlflow) -> None:
