@@ -4,9 +4,6 @@ import os
 import sys
 from pathlib import Path
 
-if sys.platform != "win32":
-    import fcntl
-
 
 class DataDirError(OSError):
     """The data directory cannot be used; the message says what to do."""
@@ -36,6 +33,8 @@ class DataDir:
                 "this user may write to, with service.data_dir or SPANGATE_DATA_DIR"
             ) from error
         if sys.platform != "win32":
+            import fcntl  # noqa: PLC0415 - not there on Windows
+
             try:
                 fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:

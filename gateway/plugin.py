@@ -74,15 +74,19 @@ class Logger(Protocol):
 
     def debug(self, event: str, **fields: object) -> None:
         """Log for developers."""
+        ...
 
     def info(self, event: str, **fields: object) -> None:
         """Log what an operator may want to know."""
+        ...
 
     def warning(self, event: str, **fields: object) -> None:
         """Log what an operator should look at."""
+        ...
 
     def error(self, event: str, **fields: object) -> None:
         """Log what an operator must act on."""
+        ...
 
 
 class Clock(Protocol):
@@ -90,12 +94,15 @@ class Clock(Protocol):
 
     def time_ns(self) -> int:
         """Return the wall clock in nanoseconds since 1970, as OTLP counts."""
+        ...
 
     def monotonic(self) -> float:
         """Return seconds that only ever grow."""
+        ...
 
     async def sleep(self, seconds: float) -> None:
         """Wait."""
+        ...
 
 
 class Meter(Protocol):
@@ -103,9 +110,11 @@ class Meter(Protocol):
 
     def count(self, name: str, amount: float = 1, **labels: str) -> None:
         """Add to a counter; update once a batch, not once a span."""
+        ...
 
     def gauge(self, name: str, value: float, **labels: str) -> None:
         """Set a gauge."""
+        ...
 
 
 class Context(Protocol):
@@ -114,22 +123,27 @@ class Context(Protocol):
     @property
     def component_id(self) -> str:
         """``type`` or ``type/name``, as in the configuration."""
+        ...
 
     @property
     def logger(self) -> Logger:
         """Logs with the component's id."""
+        ...
 
     @property
     def meter(self) -> Meter:
         """Metrics of the component."""
+        ...
 
     @property
     def clock(self) -> Clock:
         """The time."""
+        ...
 
     @property
     def data_dir(self) -> Path:
         """A folder of the component's own that survives restarts; made on first use."""
+        ...
 
 
 class Component(Generic[C]):

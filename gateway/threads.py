@@ -4,9 +4,9 @@ import asyncio
 import os
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import ParamSpec, TypeVar
+from typing import TypeVar, TypeVarTuple
 
-P = ParamSpec("P")
+Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
 
 
@@ -17,10 +17,8 @@ class Threads:
         workers = min(4, (os.cpu_count() or 1) + 1)
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="stage-1")
 
-    async def run(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    async def run(self, function: Callable[[*Ts], T], *args: *Ts) -> T:
         """Run a function on a thread and return its result."""
-        if kwargs:
-            raise TypeError("keyword arguments are not supported")
         loop = asyncio.get_running_loop()
         return await loop.run_in_executor(self._pool, function, *args)
 

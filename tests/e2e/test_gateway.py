@@ -183,8 +183,8 @@ async def test_poison_harms_nobody(tmp_path: Path, mlflow: MlflowApi, name: str)
         victim = list(mixed)[1]
         victim.name = label
         spoil(victim.proto)
-        spans = [span for span in mixed if span is not victim]
-        good.append((victim.trace_id, {span.span_id for span in spans}))
+        neighbours = {span.span_id for span in mixed if span is not victim}
+        good.append((victim.trace_id, neighbours))
         requests.append(mixed.encode())
     requests += [batch({}, {}).encode() for _ in range(20)]
     async with to_mlflow(tmp_path, mlflow.url, name) as running:

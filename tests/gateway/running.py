@@ -49,7 +49,9 @@ class Gateway:
         async with grpc.aio.insecure_channel(
             address, options=[("grpc.max_send_message_length", -1)]
         ) as channel:
-            export = channel.unary_unary(EXPORT)
+            export = channel.unary_unary(
+                EXPORT, request_serializer=None, response_deserializer=None
+            )
             answer: bytes = await export(body, metadata=tuple((metadata or {}).items()), timeout=20)
             return answer
 

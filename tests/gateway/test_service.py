@@ -193,7 +193,8 @@ async def test_larger_than_the_queue_is_permanent(tmp_path: Path) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as refusal:
             await running.call(huge)
         assert grpc.StatusCode.RESOURCE_EXHAUSTED == refusal.value.code()
-        assert "grpc-status-details-bin" not in dict(refusal.value.trailing_metadata() or ())
+        details = [key for key, _ in refusal.value.trailing_metadata() or ()]
+        assert "grpc-status-details-bin" not in details
 
 
 async def test_stopping_delivers_what_waits(tmp_path: Path) -> None:
