@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import os
 import sys
-from asyncio.subprocess import PIPE, Process
+from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -116,7 +116,7 @@ class SinkProcess:
 @asynccontextmanager
 async def sink(cpus: Collection[int]) -> AsyncIterator[SinkProcess]:
     """Run a destination that counts spans."""
-    process = await spawn("gateway.bench.sink", cpus=cpus)
+    process = await spawn("gateway.bench.sink", cpus=cpus, stderr=DEVNULL)
     try:
         assert process.stdout is not None
         yield SinkProcess(process, int(await process.stdout.readline()))

@@ -10,6 +10,7 @@ from gateway.bench.scenario import Figures
 _DISTURBED = 0.2
 _COLUMNS = (
     "in",
+    "out",
     "spans",
     "a\nrequest",
     "spans/\nCPU-s",
@@ -29,19 +30,21 @@ def middle(rounds: Sequence[Figures]) -> Figures:
 
 
 def as_table(results: Sequence[Figures]) -> Table:
-    """Return a table for the terminal."""
+    """Return a table for the terminal, narrow enough for 80 columns."""
     table = Table(box=None, header_style="bold")
     for column in _COLUMNS:
-        table.add_column(column, justify="left" if column in _COLUMNS[:2] else "right")
+        if column != "out":
+            table.add_column(column, justify="left" if column in _COLUMNS[:3] else "right")
     for figures in results:
-        table.add_row(*_cells(figures))
+        protocol, _, *rest = _cells(figures)
+        table.add_row(protocol, *rest)
     return table
 
 
 def as_markdown(results: Sequence[Figures]) -> str:
     """Return a table for a page."""
     heads = tuple(column.replace("\n", " ").replace("/ ", "/") for column in _COLUMNS)
-    lines = [heads, ("---", "---", *("---:" for _ in _COLUMNS[2:])), *map(_cells, results)]
+    lines = [heads, ("---", "---", "---", *("---:" for _ in _COLUMNS[3:])), *map(_cells, results)]
     return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
@@ -78,6 +81,7 @@ def _cells(figures: Figures) -> tuple[str, ...]:
     scenario = figures.scenario
     return (
         scenario.protocol,
+        scenario.exporter,
         "LLM" if scenario.kind == "llm" else scenario.kind,
         str(scenario.spans),
         _rounded(figures.spans_per_cpu_s),

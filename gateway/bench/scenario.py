@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Collection
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Literal
 
 import msgspec
 
@@ -28,13 +29,13 @@ receivers:
       grpc: {{endpoint: "127.0.0.1:0"}}
       http: {{endpoint: "127.0.0.1:0"}}
 exporters:
-  otlp_http:
+  {exporter}:
     endpoint: "http://127.0.0.1:{sink}"
     sending_queue: {{storage: memory}}
 service:
   data_dir: "{folder}/data"
   pipelines:
-    traces: {{receivers: [otlp], processors: [], exporters: [otlp_http]}}
+    traces: {{receivers: [otlp], processors: [], exporters: [{exporter}]}}
   telemetry:
     metrics: {{endpoint: "127.0.0.1:0"}}
     status: {{endpoint: "127.0.0.1:0"}}
@@ -49,10 +50,11 @@ class Scenario(msgspec.Struct, kw_only=True, frozen=True):
     kind: Kind
     spans: int
     """Spans in a request."""
+    exporter: Literal["otlp_http", "mlflow"] = "otlp_http"
 
     def __str__(self) -> str:
         kind = "LLM" if self.kind == "llm" else self.kind
-        return f"{self.protocol}, {kind} spans, {self.spans} a request"
+        return f"{self.protocol} to {self.exporter}, {kind} spans, {self.spans} a request"
 
 
 class Figures(msgspec.Struct, kw_only=True):
@@ -110,7 +112,9 @@ async def measure(
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="spangate-bench-"))
         target = await stack.enter_async_context(sink(theirs))
         config = Path(folder) / "bench.yaml"
-        config.write_text(_CONFIG.format(sink=target.port, folder=folder))
+        config.write_text(
+            _CONFIG.format(exporter=scenario.exporter, sink=target.port, folder=folder)
+        )
         running = await stack.enter_async_context(gateway(config, ours))
         idle = usage.of_tree(running.pid)
         order = Order(

@@ -1,6 +1,7 @@
 """What a measurement promises, shown with the real gateway."""
 
 from pathlib import Path
+from typing import Literal
 
 import pytest
 
@@ -11,12 +12,18 @@ from gateway.bench.scenario import Figures, Scenario, measure
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("protocol", ["http", "grpc"])
-async def test_measures_the_real_gateway(protocol: Protocol) -> None:
+@pytest.mark.parametrize(
+    ("protocol", "exporter"), [("http", "otlp_http"), ("grpc", "otlp_http"), ("http", "mlflow")]
+)
+async def test_measures_the_real_gateway(
+    protocol: Protocol, exporter: Literal["otlp_http", "mlflow"]
+) -> None:
     """Every accepted span arrives, and the gateway's CPU time and memory are known."""
     steps: list[str] = []
 
-    figures = await measure(Scenario(protocol=protocol, kind="plain", spans=20), 0.5, steps.append)
+    figures = await measure(
+        Scenario(protocol=protocol, kind="plain", spans=20, exporter=exporter), 0.5, steps.append
+    )
 
     assert steps == ["starting", "warming up", "loading", "draining"]
     assert figures.requests > 10
@@ -52,8 +59,8 @@ def test_writes_a_row() -> None:
     """Rates are rounded to three digits and everything has its column."""
     head, _, row = report.as_markdown([figures(cpu_s=2.4567)]).splitlines()
 
-    assert head.startswith("| in | spans | a request | spans/CPU-s | requests/CPU-s | spans/s |")
-    assert row == "| http | LLM | 100 | 40,700 | 407 | 20,000 | 12.3 | 45.0 | 70 | 90 |"
+    assert head.startswith("| in | out | spans | a request | spans/CPU-s | requests/CPU-s |")
+    assert row == "| http | otlp_http | LLM | 100 | 40,700 | 407 | 20,000 | 12.3 | 45.0 | 70 | 90 |"
 
 
 def test_takes_the_median() -> None:
