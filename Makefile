@@ -40,7 +40,7 @@ bench: $(READY) ## measure throughput on this machine
 docs: $(READY) ## write the generated pages anew
 	$(BIN)/python -m gateway.config.reference docs/configuration.md
 
-lock: $(READY) ## resolve the dependencies anew
+lock: | .venv/bin/python ## resolve the dependencies anew
 	$(BIN)/python -m pip install -q uv
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --upgrade \
