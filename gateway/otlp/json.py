@@ -101,6 +101,12 @@ def _wrong(expected: str, value: object) -> JsonError:
     return JsonError(f"expected {expected}, found {_name(value)}")
 
 
+def _inside(step: str, error: ValueError) -> JsonError:
+    wrapped = JsonError(str(error))
+    wrapped.inside(step)
+    return wrapped
+
+
 def _read_message(readers: Mapping[str, _Read], message: Any, value: Any, depth: int) -> None:
     if type(value) is not dict:
         raise _wrong("an object", value)
@@ -116,9 +122,7 @@ def _read_message(readers: Mapping[str, _Read], message: Any, value: Any, depth:
             error.inside(f".{name}")
             raise
         except ValueError as error:  # what upb itself refuses: out of range, not UTF-8
-            wrapped = JsonError(str(error))
-            wrapped.inside(f".{name}")
-            raise wrapped from error
+            raise _inside(f".{name}", error) from error
 
 
 def _reader(field: FieldDescriptor) -> _Read:
@@ -168,9 +172,7 @@ def _scalars(name: str, convert: _Convert) -> _Read:
             try:
                 append(convert(item))
             except ValueError as error:
-                wrapped = JsonError(str(error))
-                wrapped.inside(f"[{at}]")
-                raise wrapped from error
+                raise _inside(f"[{at}]", error) from error
 
     return read
 

@@ -55,31 +55,31 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault of ours
         reason: what is wrong and what to do.
         after: seconds after which the sender should come back; kinds that are worth sending
             again always have a delay, the others never.
+        spans: how many are refused; what could not be read counts as one.
 
     """
 
-    def __init__(self, kind: Kind, reason: str, after: float | None = None) -> None:
+    def __init__(self, kind: Kind, reason: str, after: float | None = None, spans: int = 1) -> None:
         super().__init__(reason)
         self.kind = kind
         self.reason = reason[:MAX_REASON]
-        self.spans = 1
-        """Spans that are refused; what could not be read counts as one."""
+        self.spans = spans
         self.after: float | None = None
         if kind in _DELAYED:
             self.after = after if after is not None and after > 0 else DEFAULT_DELAY_S
 
     @classmethod
-    def from_flow(cls, flow: Flow) -> "Refusal":
-        """Translate what the engine or a processor says."""
+    def from_flow(cls, flow: Flow, spans: int = 1) -> "Refusal":
+        """Translate what the engine or a processor says of a request with so many spans."""
         if isinstance(flow, Busy):
-            return cls(BUSY, flow.reason, flow.after)
+            return cls(BUSY, flow.reason, flow.after, spans)
         if isinstance(flow, Retry):
-            return cls(UNAVAILABLE, flow.reason, flow.after)
+            return cls(UNAVAILABLE, flow.reason, flow.after, spans)
         if isinstance(flow, TooLarge):
-            return cls(TOO_LARGE, flow.reason)
+            return cls(TOO_LARGE, flow.reason, spans=spans)
         if isinstance(flow, Forbidden):
-            return cls(FORBIDDEN, flow.reason)
-        return cls(REJECTED, flow.reason)
+            return cls(FORBIDDEN, flow.reason, spans=spans)
+        return cls(REJECTED, flow.reason, spans=spans)
 
     @property
     def retry_after(self) -> str | None:

@@ -11,10 +11,14 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from gateway.otlp import wire
+from gateway.otlp.status import TOO_LARGE, Refusal
 
 NAMED = 3
 """How many of the invalid spans a reason names."""
 NAME_LENGTH = 60
+MAX_ELEMENTS = 1_000_000
+"""Resources, scopes and spans in a request at the most: empty ones cost a sender two bytes each,
+and us a hundred."""
 
 _NO_TRACE = bytes(16)
 _NO_SPAN = bytes(8)
@@ -43,9 +47,12 @@ def check(data: bytes, request: ExportTraceServiceRequest) -> Checked:
         data: the encoded request.
         request: the same, decoded.
 
+    Raises:
+        Refusal: the request has too many parts.
+
     """
     data, entries = _index(data, request)
-    faults: list[tuple[wire.Entry, str]] = []
+    named: list[tuple[wire.Entry, str]] = []
     good: list[wire.Entry] = []
     keep = good.append
     for entry in entries:
@@ -58,11 +65,12 @@ def check(data: bytes, request: ExportTraceServiceRequest) -> Checked:
             and (span[_AFTER_IDS : _AFTER_IDS + 2] == _PARENT_HEAD or not _parent_fault(span))
         ):
             keep(entry)
-        else:
-            faults.append((entry, _fault(entry)))
-    if not faults:
+        elif len(named) < NAMED:
+            named.append((entry, _fault(entry)))
+    rejected = len(entries) - len(good)
+    if not rejected:
         return Checked(data, request, len(good), 0, "")
-    return Checked(wire.assemble(good), None, len(good), len(faults), _explain(faults))
+    return Checked(wire.assemble(good), None, len(good), rejected, _explain(named, rejected))
 
 
 def _index(data: bytes, request: ExportTraceServiceRequest) -> tuple[bytes, Sequence[wire.Entry]]:
@@ -71,7 +79,7 @@ def _index(data: bytes, request: ExportTraceServiceRequest) -> tuple[bytes, Sequ
 
     Legal but unusual encodings, which the index does not know, are written anew.
     """
-    count = sum(len(scope.spans) for group in request.resource_spans for scope in group.scope_spans)
+    count = _count(request)
     try:
         entries = wire.index(data)
         if len(entries) == count:
@@ -80,6 +88,25 @@ def _index(data: bytes, request: ExportTraceServiceRequest) -> tuple[bytes, Sequ
         request.DiscardUnknownFields()
     data = request.SerializeToString()
     return data, wire.index(data)
+
+
+def _count(request: ExportTraceServiceRequest) -> int:
+    """Return the number of spans, without looking at each."""
+    elements = len(request.resource_spans)
+    spans = 0
+    if elements <= MAX_ELEMENTS:
+        for group in request.resource_spans:
+            elements += len(group.scope_spans)
+            if elements > MAX_ELEMENTS:
+                break
+            spans += sum(len(scope.spans) for scope in group.scope_spans)
+    if elements + spans > MAX_ELEMENTS:
+        raise Refusal(
+            TOO_LARGE,
+            f"the request has more than {MAX_ELEMENTS} resources, scopes and spans: send fewer "
+            "at once",
+        )
+    return spans
 
 
 def _parent_fault(span: bytes) -> str:
@@ -99,10 +126,10 @@ def _fault(entry: wire.Entry) -> str:
     return _parent_fault(entry.span)
 
 
-def _explain(faults: Sequence[tuple[wire.Entry, str]]) -> str:
+def _explain(faults: Sequence[tuple[wire.Entry, str]], rejected: int) -> str:
     named = [
         f'span "{Span.FromString(entry.span).name[:NAME_LENGTH]}": {fault}'
-        for entry, fault in faults[:NAMED]
+        for entry, fault in faults
     ]
-    more = len(faults) - len(named)
+    more = rejected - len(named)
     return "; ".join(named) + (f"; and {more} more" if more else "")

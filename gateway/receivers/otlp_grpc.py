@@ -87,9 +87,11 @@ class GrpcEndpoint:
         try:
             return await guard.answer(self._accept(context), (Refusal,), self._front.logger)
         except Refusal as error:
-            refusal = error
+            # Its traceback would hold the whole request until the garbage collector comes.
+            refusal = error.with_traceback(None)
         except Flow as flow:
             refusal = Refusal.from_flow(flow)
+        refusal.__cause__ = refusal.__context__ = None
         self._front.count(refusal)
         return await _abort(context, refusal)
 

@@ -14,6 +14,7 @@ from gateway.otlp import validate
 from gateway.otlp.decompress import decompress
 from gateway.otlp.json import JsonError, decode_request
 from gateway.otlp.status import MALFORMED, Refusal
+from gateway.otlp.weigh import weigh_json, weigh_protobuf
 from gateway.plugin import Deliver
 from gateway.receivers.admission import Lease, Quota
 from gateway.telemetry import metrics
@@ -70,9 +71,7 @@ class Requests:
             except Flow as flow:
                 if quota is not None:
                     quota.give_back(checked.spans, size)
-                refusal = Refusal.from_flow(flow)
-                refusal.spans = checked.spans
-                raise refusal from flow
+                raise Refusal.from_flow(flow, checked.spans) from flow
         if checked.rejected:
             self._invalid.inc(checked.rejected)
         return Accepted(checked.rejected, checked.reason)
@@ -109,9 +108,11 @@ def read(body: Body, grow: Callable[[int], None]) -> tuple[validate.Checked, int
     size = len(data)
     try:
         if body.is_json:
+            weigh_json(data)
             request = decode_request(data)
             data = request.SerializeToString()
         else:
+            weigh_protobuf(data)
             request = ExportTraceServiceRequest.FromString(data)
     except JsonError as error:
         raise Refusal(

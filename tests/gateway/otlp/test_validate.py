@@ -4,7 +4,8 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from gateway.otlp.validate import Checked, check
+from gateway.otlp.status import Refusal
+from gateway.otlp.validate import MAX_ELEMENTS, Checked, check
 
 TRACE = b"\1" * 16
 SPAN = b"\2" * 8
@@ -84,6 +85,32 @@ def test_reasons_are_short() -> None:
     assert 10 == result.rejected
     assert result.reason.endswith("; and 7 more")
     assert len(result.reason) < 400
+
+
+@pytest.mark.parametrize(
+    ("part", "around"),
+    [(b"\x0a\x00", 0), (b"\x12\x00", 1), (b"\x12\x00", 2)],
+    ids=["resources", "scopes", "spans"],
+)
+def test_too_many_parts(part: bytes, around: int) -> None:
+    """Empty parts, which cost a sender next to nothing, are refused before they cost us."""
+    data = part * (MAX_ELEMENTS + 1)
+    for tag in (b"\x12", b"\x0a")[2 - around :]:
+        data = tag + _varint(len(data)) + data
+    request = ExportTraceServiceRequest.FromString(data)
+
+    with pytest.raises(Refusal) as caught:
+        check(data, request)
+
+    assert 413 == caught.value.kind.http
+
+
+def _varint(number: int) -> bytes:
+    out = bytearray()
+    while number > 0x7F:
+        out.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*out, number])
 
 
 def test_unusual_encodings() -> None:
