@@ -1,0 +1,131 @@
+"""
+Smaller dialects: what they add to the GenAI conventions fits in a few lines each.
+
+Source: each project's own constants, as named beside it.
+"""
+
+from processors.mlflow_mapping.dialect import Dialect
+
+# org.springframework.ai.observation.conventions
+SPRING_AI = Dialect(
+    name="spring_ai",
+    kinds={
+        "spring.ai.kind": {
+            "chat_client": "CHAIN",
+            "advisor": "CHAIN",
+            "vector_store": "RETRIEVER",
+            "tool_call": "TOOL",
+        }
+    },
+    inputs=(
+        "spring.ai.tool.call.arguments", "db.vector.query.content",
+        "spring.ai.chat.client.user.text",
+    ),
+    outputs=("spring.ai.tool.call.result", "db.vector.query.response.documents"),
+    system=("spring.ai.chat.client.system.text",),
+    session=(
+        "spring.ai.chat.client.conversation.id", "spring.ai.chat.client.advisors.conversation.id",
+    ),
+)  # fmt: skip
+
+# openlit.semcov
+OPENLIT = Dialect(
+    name="openlit",
+    scopes=("openlit",),
+    exclusive=("anthropic", "bedrock"),
+    hints={"db.vector.query.top_k": "RETRIEVER"},
+    input_messages=("gen_ai.content.prompt",),
+    output_messages=("gen_ai.content.completion",),
+    inputs=("gen_ai.agent.input", "gen_ai.workflow.input"),
+    outputs=("gen_ai.agent.output", "gen_ai.workflow.output"),
+    tools=("gen_ai.request.tool_definitions",),
+)
+
+# @voltagent/core: observability/types
+VOLTAGENT = Dialect(
+    name="voltagent",
+    only_with=("voltagent.", "entity.type"),
+    plain=(
+        "input", "output", "conversationId", "userId", "tool.input", "tool.output",
+        "usage.prompt_tokens", "usage.completion_tokens", "usage.total_tokens", "llm.model",
+    ),
+    kinds={
+        "span.type": {"guardrail": "GUARDRAIL", "workflow-step": "TASK", "middleware": "CHAIN"},
+        "entity.type": {"agent": "AGENT", "workflow": "WORKFLOW", "tool": "TOOL"},
+    },
+    model=("ai.model.name", "llm.model"),
+    input_tokens=("usage.prompt_tokens",),
+    output_tokens=("usage.completion_tokens",),
+    total_tokens=("usage.total_tokens",),
+    cache_read=("usage.cached_tokens",),
+    reasoning=("usage.reasoning_tokens",),
+    input_messages=("llm.messages", "agent.messages"),
+    inputs=("tool.input", "input"),
+    outputs=("tool.output", "output"),
+    tools=("llm.tools",),
+    session=("voltagent.conversation_id", "conversationId"),
+    user=("userId",),
+)  # fmt: skip
+
+# lmnr: sdk/laminar.py
+LAMINAR = Dialect(
+    name="laminar",
+    kinds={
+        "lmnr.span.type": {
+            "llm": "LLM",
+            "tool": "TOOL",
+            "default": "CHAIN",
+            "pipeline": "CHAIN",
+            "executor": "AGENT",
+            "evaluator": "EVALUATOR",
+            "human_evaluator": "EVALUATOR",
+            "evaluation": "EVALUATOR",
+            "cached": "LLM",
+        }
+    },
+    inputs=("lmnr.span.input",),
+    outputs=("lmnr.span.output",),
+    session=("lmnr.association.properties.session_id",),
+    user=("lmnr.association.properties.user_id",),
+    tags=("lmnr.association.properties.tags",),
+    metadata_prefixes=("lmnr.association.properties.metadata.",),
+)
+
+# langwatch: attributes
+LANGWATCH = Dialect(
+    name="langwatch",
+    kinds={
+        "langwatch.span.type": {
+            "module": "CHAIN",
+            "component": "CHAIN",
+            "span": "CHAIN",
+            "server": "CHAIN",
+            "workflow": "WORKFLOW",
+        }
+    },
+    usage=("langwatch.metrics",),
+    inputs=("langwatch.input",),
+    outputs=("langwatch.output",),
+    session=("langwatch.thread.id",),
+    user=("langwatch.user.id",),
+    tags=("langwatch.labels", "langwatch.tags"),
+    metadata=("langwatch.metadata",),
+)
+
+# braintrust.otel
+BRAINTRUST = Dialect(
+    name="braintrust",
+    kinds={"braintrust.span_attributes.type": {"score": "EVALUATOR", "eval": "EVALUATOR"}},
+    usage=("braintrust.metrics",),
+    inputs=("braintrust.input_json", "braintrust.input"),
+    outputs=("braintrust.output_json", "braintrust.output"),
+    tags=("braintrust.tags",),
+    metadata=("braintrust.metadata",),
+)
+
+# mlflow.tracing.constant: what MLflow's own SDK says besides the attributes that we keep
+MLFLOW = Dialect(
+    name="mlflow",
+    session=("mlflow.trace.session",),
+    user=("mlflow.trace.user",),
+)

@@ -1,0 +1,110 @@
+"""Documents that were searched, found or ranked, and texts that were embedded."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from gateway.otlp import values
+from processors.mlflow_mapping.flattened import groups, rebuild
+from processors.mlflow_mapping.parts import first
+from processors.mlflow_mapping.plan import Hit, Reading
+from processors.mlflow_mapping.texts import as_text, parse, read, reparse
+
+Document = dict[str, Any]
+
+_TEXT = ("content", "text", "page_content", "document", "pageContent")
+_READ = frozenset({*_TEXT, "metadata", "id", "score"})
+
+
+def read_document(item: Any) -> Document | None:
+    """Return a document as MLflow's retriever view shows it: page_content, metadata, id."""
+    item = reparse(item)
+    if not isinstance(item, Mapping):
+        return {"page_content": item, "metadata": {}} if isinstance(item, str) else None
+    metadata = reparse(item.get("metadata"))
+    held = dict(metadata) if isinstance(metadata, Mapping) else {}
+    if metadata and not isinstance(metadata, Mapping):
+        held["metadata"] = metadata
+    for key in ("score", *(key for key in item if key not in _READ)):
+        if item.get(key) is not None:
+            held.setdefault(key, item[key])
+    document: Document = {"page_content": as_text(first(item, *_TEXT) or ""), "metadata": held}
+    if item.get("id") is not None:
+        document["id"] = as_text(item["id"])
+    return document
+
+
+def read_documents(hits: Sequence[Hit]) -> list[Document]:
+    """Return documents from flattened keys or from a list under one key."""
+    for group in groups(hits):
+        held = rebuild(group) or [
+            item for hit in group if isinstance(items := read(hit.value), list) for item in items
+        ]
+        documents = [read_document(item) for item in held]
+        found = [document for document in documents if document is not None]
+        if found:
+            return found
+    return []
+
+
+def read_texts(reading: Reading) -> list[Any]:
+    """Return the texts that were embedded."""
+    for group in groups(reading.get("texts")):
+        held = rebuild(group)
+        if held:
+            texts = [item.get("text") if isinstance(item, dict) else item for item in held]
+        else:
+            texts = []
+            for hit in group:
+                value = values.decode(hit.value)
+                texts.extend(value if isinstance(value, list) else [value])
+        found = [_unquoted(text) for text in texts if text is not None]
+        if found:
+            return found
+    return []
+
+
+def _unquoted(text: Any) -> Any:
+    """Return a text without the JSON quotes that Vercel writes around it."""
+    if isinstance(text, str) and len(text) > 1 and text[0] == text[-1] == '"':
+        held = parse(f"[{text}]")
+        return held[0] if held else text
+    return text
+
+
+def read_sizes(reading: Reading) -> dict[str, int] | None:
+    """Return how many embeddings there are and their size, never the numbers themselves."""
+    count = size = 0
+    for hit in reading.get("texts"):
+        if hit.detail and hit.detail[-1] == "vector":
+            count += 1
+            size = len(hit.value.array_value.values) or _length(values.decode(hit.value))
+    if not count:
+        for hit in reading.get("vectors"):
+            count, size = _sizes(hit)
+            break
+    return {"embeddings": count, "dimensions": size} if count else None
+
+
+def _sizes(hit: Hit) -> tuple[int, int]:
+    held = read(hit.value)
+    if isinstance(held, list) and held and not isinstance(held[0], int | float):
+        return len(held), _length(held[0])
+    return 1, _length(held)
+
+
+def _length(vector: Any) -> int:
+    vector = reparse(vector)
+    return len(vector) if isinstance(vector, list) else 0
+
+
+def sizes_of(answer: Any) -> dict[str, int] | None:
+    """Return the same from an answer of an embeddings service."""
+    if not isinstance(answer, Mapping):
+        return None
+    data = first(answer, "data", "embeddings")
+    if not isinstance(data, list) or not data:
+        return None
+    vector = data[0].get("embedding") if isinstance(data[0], Mapping) else data[0]
+    if not isinstance(vector, list | str):
+        return None
+    return {"embeddings": len(data), "dimensions": len(vector) if isinstance(vector, list) else 0}

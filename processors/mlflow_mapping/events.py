@@ -1,0 +1,110 @@
+"""Conversations and documents that instrumentations write as span events."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from gateway.otlp import values
+from gateway.plugin import Span
+from processors.mlflow_mapping.documents import Document, read_document
+from processors.mlflow_mapping.messages import read_message, read_messages
+from processors.mlflow_mapping.parts import Message
+from processors.mlflow_mapping.requests import read_answer, read_request, system_messages
+from processors.mlflow_mapping.texts import reparse
+
+_ROLES = {
+    "gen_ai.system.message": "system",
+    "gen_ai.user.message": "user",
+    "gen_ai.assistant.message": "assistant",
+    "gen_ai.tool.message": "tool",
+}
+_DOCUMENTS = ("db.query.result", "db.search.result")
+_OUTPUT_KEYS = ("output", "content", "diff")
+_REDACTED = "<REDACTED>"
+
+
+class Told:
+    """What the events of one span tell."""
+
+    __slots__ = ("answers", "documents", "exception", "messages", "output")
+
+    def __init__(self) -> None:
+        self.messages: list[Message] = []
+        self.answers: list[Message] = []
+        self.documents: list[Document] = []
+        self.output: str | None = None
+        self.exception = False
+
+
+def read_events(span: Span) -> Told:
+    """Read the events that carry content; others are passed over by name."""
+    told = Told()
+    for event in span.peek.events:
+        name = event.name
+        if name == "exception":
+            told.exception = True
+        elif name.startswith(("gen_ai.", "db.", "tool.output")):
+            _read(told, name, {field.key: values.decode(field.value) for field in event.attributes})
+    return told
+
+
+def _read(told: Told, name: str, held: dict[str, Any]) -> None:
+    if name in _ROLES:
+        told.messages.extend(_message(_ROLES[name], held))
+    elif name == "gen_ai.choice":
+        told.answers.extend(_choice(held))
+    elif name == "gen_ai.content.prompt":
+        told.messages.extend(_content(held.get("gen_ai.prompt"), "user"))
+    elif name == "gen_ai.content.completion":
+        told.answers.extend(_content(held.get("gen_ai.completion"), "assistant"))
+    elif name == "gen_ai.client.inference.operation.details":
+        told.messages.extend(system_messages(held.get("gen_ai.system_instructions")))
+        told.messages.extend(read_messages(reparse(held.get("gen_ai.input.messages"))) or [])
+        told.answers.extend(read_messages(reparse(held.get("gen_ai.output.messages"))) or [])
+    elif name in _DOCUMENTS:
+        prefix = f"{name}."
+        found = read_document({key.removeprefix(prefix): value for key, value in held.items()
+                               if not key.endswith("vector")})  # fmt: skip
+        told.documents.extend([found] if found else [])
+    elif name == "tool.output":
+        told.output = next((held[key] for key in _OUTPUT_KEYS if held.get(key)), None)
+        if told.output == _REDACTED:
+            told.output = None
+
+
+def _message(role: str, held: dict[str, Any]) -> Sequence[Message]:
+    """Return a message from an event's attributes, or from the JSON body in one of them."""
+    body = _body(held)
+    return read_message({"role": role, **body}) or []
+
+
+def _body(held: dict[str, Any]) -> dict[str, Any]:
+    inner = reparse(held.get("gen_ai.event.content", held.get("body")))
+    if isinstance(inner, dict):
+        return inner
+    return {
+        key: value for key, value in held.items()
+        if not key.startswith("gen_ai.") and key not in ("event.name", "index")
+    }  # fmt: skip
+
+
+def _choice(held: dict[str, Any]) -> Sequence[Message]:
+    body = _body(held)
+    message = reparse(body.get("message", held.get("message")))
+    if isinstance(message, dict):
+        body = {**{k: v for k, v in body.items() if k != "message"}, **message}
+    elif message is not None:
+        body = {**{k: v for k, v in body.items() if k != "message"}, "content": message}
+    return read_message({"role": "assistant", **body}) or []
+
+
+def _content(text: Any, role: str) -> Sequence[Message]:
+    if not text:
+        return []
+    held = reparse(text)
+    if role == "user":
+        request = read_request(held)
+        if request:
+            return request[0]
+    elif answer := read_answer(held):
+        return answer
+    return [{"role": role, "content": text if isinstance(text, str) else str(text)}]

@@ -1,0 +1,133 @@
+"""Who answered, who asked, and what the trace is called and tagged."""
+
+import hashlib
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from gateway.otlp import values
+from gateway.plugin import Span
+from processors.mlflow_mapping.keys import TAG, TRACE_NAME
+from processors.mlflow_mapping.plan import Reading
+from processors.mlflow_mapping.providers import provider_name
+from processors.mlflow_mapping.texts import dump, read, string
+
+MAX_ID = 250
+"""Longest session that MLflow takes; the whole request fails with a longer one."""
+
+MAX_TAG = 4000
+MAX_TAGS = 50
+
+_SESSION_NAMES = ("session_id", "thread_id", "conversation_id", "sessionId", "threadId",
+                  "conversationId", "session")  # fmt: skip
+_USER_NAMES = ("user_id", "userId", "user")
+_WHO = frozenset({*_SESSION_NAMES, *_USER_NAMES, "tags", "chat_id", "chatId"})
+_NOISE = ("ls_", "lc_", "langgraph_", "langsmith_", "langchain_", "checkpoint_", "__pregel",
+          "langfuse_", "revision_id", "LANGSMITH_", "LANGCHAIN_", "run_attempt")  # fmt: skip
+"""Beginnings of metadata that frameworks add for themselves."""
+_TAG_KEY = re.compile(r"[\w./ -]{1,250}")
+
+
+def find_text(reading: Reading, concept: str) -> str | None:
+    """Return the first text that tells a concept; numbers are taken as text."""
+    for hit in reading.get(concept):
+        text = string(hit.value)
+        if not text and hit.value.HasField("int_value"):
+            text = str(hit.value.int_value)
+        if text:
+            return text
+    return None
+
+
+def find_model(reading: Reading) -> str | None:
+    """Return the model's name as the span has it."""
+    model = find_text(reading, "model")
+    return model[:MAX_ID] if model else None
+
+
+def find_provider(reading: Reading) -> str | None:
+    """Return the provider's name in MLflow's spelling; frameworks are passed over."""
+    for hit in reading.get("provider"):
+        name = provider_name(string(hit.value))
+        if name:
+            return name
+    return None
+
+
+def find_session(reading: Reading) -> str | None:
+    """Return the session, also from metadata."""
+    return find_text(reading, "session") or _from_metadata(reading, _SESSION_NAMES)
+
+
+def find_user(reading: Reading) -> str | None:
+    """Return the user, also from metadata."""
+    return find_text(reading, "user") or _from_metadata(reading, _USER_NAMES)
+
+
+def _from_metadata(reading: Reading, names: tuple[str, ...]) -> str | None:
+    for hit in reading.get("metadata"):
+        held = read(hit.value)
+        if isinstance(held, Mapping):
+            for name in names:
+                if isinstance(held.get(name), str | int) and held[name]:
+                    return str(held[name])
+    return None
+
+
+def short_id(text: str) -> str:
+    """Return an id that MLflow takes: a long one keeps its beginning and gains a digest."""
+    if len(text) <= MAX_ID:
+        return text
+    digest = hashlib.sha256(text.encode(errors="replace")).hexdigest()[:16]
+    return f"{text[: MAX_ID - 17]}~{digest}"
+
+
+def find_tags(reading: Reading, span: Span) -> Iterator[tuple[str, str]]:
+    """Yield the trace's tags, the trace name first; for root spans alone."""
+    if TRACE_NAME not in reading.fields:
+        name = find_text(reading, "trace_name") or span.name
+        if name:
+            yield TRACE_NAME, name[:MAX_ID].replace("\0", "\ufffd")
+    seen: set[str] = set()
+    for key, value in _tags(reading):
+        full = TAG + key
+        if full in reading.fields or key in seen or len(seen) == MAX_TAGS:
+            continue
+        if value and _TAG_KEY.fullmatch(key) and not key.startswith("mlflow."):
+            seen.add(key)
+            yield full, value[:MAX_TAG]
+
+
+def _tags(reading: Reading) -> Iterator[tuple[str, str]]:
+    for hit in reading.get("tag_fields"):
+        yield hit.detail, string(hit.value)
+    labels: list[str] = []
+    for hit in reading.get("tags"):
+        held = read(hit.value)
+        items = held.split(",") if isinstance(held, str) else held
+        for item in items if isinstance(items, list) else ():
+            label = item.strip() if isinstance(item, str) else dump(item)
+            if label and label not in labels:
+                labels.append(label)
+    if labels:
+        yield "tags", ", ".join(labels)
+    for hit in reading.get("metadata_prefixes"):
+        if _is_telling(hit.detail):
+            yield hit.detail, _plain(values.decode(hit.value))
+    for hit in reading.get("metadata"):
+        held = read(hit.value)
+        if isinstance(held, Mapping):
+            for key, value in held.items():
+                if isinstance(key, str) and _is_telling(key):
+                    yield key, _plain(value)
+
+
+def _is_telling(key: str) -> bool:
+    return key not in _WHO and not key.startswith(_NOISE)
+
+
+def _plain(value: Any) -> str:
+    """Return a text, number or flag as text; lists and objects are no tags."""
+    if isinstance(value, str):
+        return value
+    return dump(value) if isinstance(value, bool | int | float) else ""

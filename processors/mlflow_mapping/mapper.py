@@ -1,0 +1,171 @@
+"""
+One span's attributes in MLflow's terms.
+"""
+
+from collections.abc import Iterable
+
+from gateway.plugin import Span
+from processors.mlflow_mapping import keys
+from processors.mlflow_mapping.content import read_inputs, read_outputs
+from processors.mlflow_mapping.dialect import Dialect
+from processors.mlflow_mapping.encoding import encoded_key, flag_attribute, text_attribute
+from processors.mlflow_mapping.events import Told, read_events
+from processors.mlflow_mapping.failures import show_failure
+from processors.mlflow_mapping.flattened import groups, rebuild
+from processors.mlflow_mapping.identity import (
+    find_model,
+    find_provider,
+    find_session,
+    find_tags,
+    find_user,
+    short_id,
+)
+from processors.mlflow_mapping.mending import mend
+from processors.mlflow_mapping.moving import superfluous
+from processors.mlflow_mapping.plan import Plan, Reading
+from processors.mlflow_mapping.span_types import find_type, is_rollup, kind_of, said_type
+from processors.mlflow_mapping.texts import dump, read, string
+from processors.mlflow_mapping.tools import Tool, read_tools
+from processors.mlflow_mapping.usage import Counters, normalise, read_usage
+
+_NO_EVENTS = Told()
+_NO_CHAT = frozenset({"text_completion", "completion", "text.completions", "image_generation",
+                      "image", "speech", "transcription", "audio"})  # fmt: skip
+"""Operations of models that are no conversation, whatever shape their prompt has."""
+
+_FIXED = {
+    key: encoded_key(key)
+    for key in (
+        keys.SPAN_TYPE, keys.INPUTS, keys.OUTPUTS, keys.MESSAGE_FORMAT, keys.CHAT_TOOLS,
+        keys.TOKEN_USAGE, keys.MODEL, keys.PROVIDER, keys.SESSION, keys.USER, keys.TRACE_NAME,
+        keys.ROLLUP,
+    )
+}  # fmt: skip
+_OWN = (keys.MODEL, keys.PROVIDER, keys.MESSAGE_FORMAT)
+
+Texts = dict[str, str]
+
+
+class Mapper:
+    """
+    Write MLflow's attributes onto spans.
+
+    Args:
+        dialects: the tables, in order of preference.
+        move: whether to take away source attributes that the result says again.
+
+    """
+
+    def __init__(self, dialects: Iterable[Dialect], *, move: bool) -> None:
+        self._plan = Plan(dialects)
+        self._move = move
+
+    def write(self, span: Span) -> None:
+        """Map one span in place."""
+        reading = self._plan.read(span)
+        texts = mend(reading) if reading.hits or reading.fields else {}
+        told = read_events(span) if span.peek.events else _NO_EVENTS
+        kind = said_type(reading) or find_type(self._plan, reading, span)
+        usage: Counters | None = None
+        rollup = False
+        if reading.hits or told is not _NO_EVENTS:
+            kind = self._add_content(texts, reading, told, kind)
+            usage, rollup = self._add_usage(texts, reading, span, kind)
+            self._add_people(texts, reading)
+        texts[keys.SPAN_TYPE] = kind
+        if span.is_root:
+            for key, value in find_tags(reading, span):
+                texts[key] = value
+        if kind != keys.UNKNOWN:
+            show_failure(span, reading, told)
+        _store(span, reading, texts, rollup=rollup)
+        if self._move:
+            for key in superfluous(reading, texts, usage):
+                del span.attributes[key]
+
+    def _add_content(self, texts: Texts, reading: Reading, told: Told, kind: str) -> str:
+        """Add inputs, outputs and tools; return the type, which a conversation refines."""
+        chat = False
+        if keys.INPUTS not in reading.fields:
+            inputs = read_inputs(reading, told, kind)
+            if inputs is not None:
+                texts[keys.INPUTS] = inputs.text
+                chat = inputs.chat
+        if keys.OUTPUTS not in reading.fields:
+            outputs = read_outputs(reading, told, kind)
+            if outputs is not None:
+                texts[keys.OUTPUTS] = outputs.text
+                chat = chat or outputs.chat
+        if chat and keys.MESSAGE_FORMAT not in reading.fields:
+            texts[keys.MESSAGE_FORMAT] = "openai"
+        if keys.CHAT_TOOLS not in reading.fields:
+            tools = _tools(reading)
+            if tools:
+                texts[keys.CHAT_TOOLS] = dump(tools)
+        if chat and kind == "LLM" and said_type(reading) is None and _is_chat(reading):
+            return "CHAT_MODEL"
+        return kind
+
+    def _add_usage(
+        self, texts: Texts, reading: Reading, span: Span, kind: str
+    ) -> tuple[Counters | None, bool]:
+        """Add tokens, model and provider; return the tokens and whether they repeat others'."""
+        provider = find_provider(reading)
+        usage: Counters | None = None
+        if keys.TOKEN_USAGE not in reading.fields:
+            counters = read_usage(reading)
+            exclusive = bool(counters) and self._plan.is_exclusive(span, provider)
+            usage = normalise(counters, exclusive=exclusive) if counters else None
+            if usage is not None:
+                texts[keys.TOKEN_USAGE] = dump(usage)
+        counted = usage is not None or keys.TOKEN_USAGE in reading.fields
+        rollup = counted and (kind in keys.ROLLUP_TYPES or is_rollup(reading))
+        if not rollup:  # MLflow prices whatever has both tokens and a model
+            model = find_model(reading)
+            if model and keys.MODEL not in reading.fields:
+                texts[keys.MODEL] = model
+        if provider and keys.PROVIDER not in reading.fields:
+            texts[keys.PROVIDER] = provider
+        return usage, rollup
+
+    @staticmethod
+    def _add_people(texts: Texts, reading: Reading) -> None:
+        for key, found in ((keys.SESSION, find_session(reading)), (keys.USER, find_user(reading))):
+            if found and key not in texts:
+                short = short_id(found)
+                if key not in reading.fields or string(reading.fields[key]) != short:
+                    texts[key] = short
+
+
+def _is_chat(reading: Reading) -> bool:
+    return not any(kind_of(hit.value) in _NO_CHAT for hit in reading.get("kinds"))
+
+
+def _tools(reading: Reading) -> list[Tool]:
+    for hit in reading.get("tools"):
+        tools = read_tools(read(hit.value))
+        if tools:
+            return tools
+    for group in groups(reading.get("tool_groups")):
+        tools = read_tools(rebuild(group))
+        if tools:
+            return tools
+    return []
+
+
+def _store(span: Span, reading: Reading, texts: Texts, *, rollup: bool) -> None:
+    """Write attributes: over those that are there, the rest as ready-made bytes at the end."""
+    fields = reading.fields
+    parts: list[bytes] = []
+    for key, text in texts.items():
+        if key in fields:
+            span.attributes[key] = text
+        else:
+            parts.append(text_attribute(_FIXED.get(key) or encoded_key(key), text))
+    for key in _OWN:
+        value = fields.get(key)
+        if value is not None and key not in texts and value.string_value[:1] == '"':
+            span.attributes[key] = string(value)
+    if rollup:
+        parts.append(flag_attribute(_FIXED[keys.ROLLUP]))
+    span.append(b"".join(parts))

@@ -1,0 +1,113 @@
+"""
+Attributes that MLflow fails on, put right: one of them costs the whole request otherwise.
+
+What the bad value said is kept, in words that MLflow takes or under ``spangate.original.``.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+
+from processors.mlflow_mapping.identity import MAX_ID, short_id
+from processors.mlflow_mapping.keys import COST, SPAN_TYPE, TOKEN_USAGE, UNCHANGED, USER
+from processors.mlflow_mapping.plan import Reading
+from processors.mlflow_mapping.texts import as_text, dump, leaves, read, string
+from processors.mlflow_mapping.usage import from_object, normalise
+
+_SESSIONS = ("session.id", "gen_ai.conversation.id")
+_COSTS = ("input_cost", "output_cost", "total_cost")
+_LONGEST_TEXT = 8000
+
+Texts = dict[str, str]
+
+
+def mend(reading: Reading) -> Texts:
+    """Return the attributes to write over bad ones, and those that keep what these said."""
+    fixed: Texts = {}
+    for hit in reading.get("kinds"):
+        if not _is_word(hit.value):
+            fixed[hit.key] = _words(hit.value)
+    fields = reading.fields
+    for key in (*_SESSIONS, USER):
+        value = fields.get(key)
+        if value is not None:
+            _mend_id(fixed, key, value)
+    if COST in fields:
+        _mend_cost(fixed, fields[COST])
+    if TOKEN_USAGE in fields:
+        _mend_usage(fixed, fields[TOKEN_USAGE])
+    if "ai.prompt.tools" in fields:
+        _mend_tools(fixed, fields["ai.prompt.tools"])
+    if SPAN_TYPE in fields and not _is_word(fields[SPAN_TYPE]):
+        fixed[UNCHANGED + SPAN_TYPE] = as_text(read(fields[SPAN_TYPE]))
+    return fixed
+
+
+def _is_word(value: AnyValue) -> bool:
+    """Whether MLflow can look the value up in its tables of kinds."""
+    text = value.string_value if value.HasField("string_value") else None
+    return text is not None and text.lstrip()[:1] not in ("[", "{") and len(text) <= MAX_ID
+
+
+def _words(value: AnyValue) -> str:
+    return ", ".join(as_text(leaf) for leaf in leaves(read(value)))[:_LONGEST_TEXT]
+
+
+def _mend_id(fixed: Texts, key: str, value: AnyValue) -> None:
+    text = string(value) if value.HasField("string_value") else as_text(read(value))
+    if len(text) > MAX_ID:
+        fixed[key] = short_id(text)
+        fixed[UNCHANGED + key] = text
+
+
+def _mend_cost(fixed: Texts, value: AnyValue) -> None:
+    held = read(value)
+    if isinstance(held, Mapping) and _all_numbers(held):
+        return
+    fixed[UNCHANGED + COST] = as_text(held)
+    if isinstance(held, Mapping):
+        costs = {key: _number(held.get(key)) for key in _COSTS}
+        fixed[COST] = dump({key: cost for key, cost in costs.items() if cost is not None})
+    else:
+        total = _number(held)
+        fixed[COST] = dump({} if total is None else {"total_cost": total})
+
+
+def _all_numbers(held: Mapping[str, Any]) -> bool:
+    return all(
+        isinstance(held[key], int | float) and not isinstance(held[key], bool)
+        for key in _COSTS
+        if key in held
+    )
+
+
+def _number(value: Any) -> float | None:
+    if isinstance(value, bool):
+        return None
+    try:
+        number = float(value)
+    except (TypeError, ValueError):
+        return None
+    return number if 0 <= number < 1e12 else None
+
+
+def _mend_usage(fixed: Texts, value: AnyValue) -> None:
+    held = read(value)
+    if isinstance(held, Mapping) and all(
+        isinstance(number, int) and not isinstance(number, bool)
+        for key, number in held.items()
+        if key.endswith("_tokens") or "_tokens_" in key
+    ):
+        return
+    usage = normalise(from_object(held), exclusive=False) if isinstance(held, Mapping) else None
+    fixed[UNCHANGED + TOKEN_USAGE] = as_text(held)
+    fixed[TOKEN_USAGE] = dump(usage or {})
+
+
+def _mend_tools(fixed: Texts, value: AnyValue) -> None:
+    if value.HasField("array_value"):
+        return
+    held = read(value)
+    if not isinstance(held, list):
+        fixed["ai.prompt.tools"] = dump([held])

@@ -1,0 +1,89 @@
+"""
+Source attributes that the result makes superfluous.
+
+An attribute goes only if each text, number and flag in it can be found again in what was
+written: what cannot be represented stays where it was.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from processors.mlflow_mapping.keys import SESSION, USER
+from processors.mlflow_mapping.messages import ROLES
+from processors.mlflow_mapping.parts import BY_TYPE
+from processors.mlflow_mapping.plan import Reading
+from processors.mlflow_mapping.texts import leaves, read
+
+_STRUCTURE = frozenset({*BY_TYPE, *ROLES, "function", "message", "constructor", "tool-call",
+                        "tool-result", "json"})  # fmt: skip
+"""Names of roles and parts, which MLflow's shape says in its own words."""
+
+_LONG = 12
+"""A text this long that stands inside a written one stands there for itself."""
+
+_COUNTERS = {
+    "input_tokens": "input_tokens", "output_tokens": "output_tokens",
+    "total_tokens": "total_tokens", "cache_read": "cache_read_input_tokens",
+    "cache_write": "cache_creation_input_tokens",
+    "cache_write_1h": "cache_creation_input_tokens_above_1hr", "reasoning": "reasoning_tokens",
+    "audio_input": "audio_input_tokens", "audio_output": "audio_output_tokens",
+}  # fmt: skip
+_CONTENT = frozenset({
+    "inputs", "outputs", "input_messages", "output_messages", "input_groups", "output_groups",
+    "reply", "system", "finish", "tools", "tool_groups", "documents", "input_documents",
+    "document_lists", "texts", "input_fields", "model", "provider", "session", "user", "kinds",
+})  # fmt: skip
+
+
+def superfluous(
+    reading: Reading, written: Mapping[str, str], usage: Mapping[str, int] | None
+) -> list[str]:
+    """Return the keys whose attributes say nothing that ``written`` does not say."""
+    said = set()
+    texts: list[str] = []
+    for text in written.values():
+        for leaf in (text, *leaves(text)):
+            said.add(_plain(leaf))
+            if isinstance(leaf, str):
+                texts.append(leaf)
+    concepts: dict[str, set[str]] = {}
+    for concept, hits in reading.hits.items():
+        for hit in hits:
+            concepts.setdefault(hit.key, set()).add(concept)
+    return [
+        key
+        for key, told in concepts.items()
+        if key not in written
+        and key not in (SESSION, USER)
+        and not key.startswith("mlflow.")
+        and _is_said(reading, key, told, said, texts, usage or {})
+    ]
+
+
+def _is_said(
+    reading: Reading,
+    key: str,
+    told: set[str],
+    said: set[object],
+    texts: Iterable[str],
+    usage: Mapping[str, int],
+) -> bool:
+    value = read(reading.fields[key])
+    counters = told & _COUNTERS.keys()
+    if counters:
+        return all(usage.get(_COUNTERS[concept]) == value for concept in counters)
+    if not told & _CONTENT:
+        return False
+    return all(
+        _plain(leaf) in said
+        or (isinstance(leaf, str) and (leaf in _STRUCTURE or _stands_in(leaf, texts)))
+        for leaf in leaves(value)
+    )
+
+
+def _stands_in(leaf: str, texts: Iterable[str]) -> bool:
+    return len(leaf) >= _LONG and any(leaf in text for text in texts)
+
+
+def _plain(leaf: object) -> object:
+    """Return something that tells ``True`` from ``1``."""
+    return (bool, leaf) if isinstance(leaf, bool) else leaf

@@ -1,0 +1,80 @@
+"""What a span is, in MLflow's words."""
+
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+
+from gateway.plugin import Span
+from processors.mlflow_mapping.keys import CUSTOM_TYPES, SPAN_TYPE, SPAN_TYPES, UNKNOWN
+from processors.mlflow_mapping.plan import Plan, Reading
+from processors.mlflow_mapping.texts import leaves, read, string
+
+MAX_LENGTH = 250
+"""Longest type that MLflow's table holds on every database."""
+
+_VECTOR_STORES = ("chroma", "pinecone", "qdrant", "weaviate", "milvus", "lancedb", "marqo",
+                  "faiss", "pgvector", "opensearch_vector", "vespa", "astra")  # fmt: skip
+_SEARCHES = ("query", "search", "get", "find", "hybrid", "similarity")
+
+
+def said_type(reading: Reading) -> str | None:
+    """Return the type that the span names in MLflow's own attribute, unless it is UNKNOWN."""
+    value = reading.fields.get(SPAN_TYPE)
+    if value is None:
+        return None
+    text = string(value)
+    upper = text.upper()
+    if upper in SPAN_TYPES or upper in CUSTOM_TYPES:
+        text = upper
+    return text[:MAX_LENGTH] if text and text != UNKNOWN else None
+
+
+def kind_of(value: AnyValue) -> str:
+    """Return what an attribute says a span is, lower case, even from a list."""
+    text = string(value)
+    if text[:1] not in ("[", "{") and text:
+        return text.lower()
+    words = [leaf for leaf in leaves(read(value)) if isinstance(leaf, str)]
+    return words[-1].lower() if words else ""
+
+
+def find_type(plan: Plan, reading: Reading, span: Span) -> str:
+    """Return the type; UNKNOWN where nothing tells."""
+    for hit in reading.get("kinds"):
+        found = hit.detail.get(kind_of(hit.value))
+        if found and found != UNKNOWN:
+            return str(found)
+    named = plan.named_type(span)
+    if named:
+        return named
+    return _guess(reading, span)
+
+
+def _guess(reading: Reading, span: Span) -> str:
+    """Tell from what the span carries."""
+    for hit in reading.get("hints"):
+        return str(hit.detail)
+    hits = reading.hits
+    if "vectors" in hits or "texts" in hits:
+        return "EMBEDDING"
+    if "output_messages" in hits or "output_groups" in hits or "reply" in hits:
+        return "LLM"
+    if "documents" in hits or "document_lists" in hits:
+        return "RETRIEVER"
+    if _searches_vectors(span):
+        return "RETRIEVER"
+    return UNKNOWN
+
+
+def _searches_vectors(span: Span) -> bool:
+    """Whether the span asks a vector database, as Traceloop and OpenLIT instrument them."""
+    name = span.name.lower()
+    head = name.split(".", 1)[0].split(" ", 1)[0]
+    return head.startswith(_VECTOR_STORES) and any(word in name for word in _SEARCHES)
+
+
+def is_rollup(reading: Reading) -> bool:
+    """Whether a dialect says that the call goes around other calls, whose usage it repeats."""
+    for hit in reading.get("rollups"):
+        value = kind_of(hit.value)
+        if value.startswith(hit.detail) and ".do" not in value and value != "ai.toolcall":
+            return True
+    return False

@@ -1,0 +1,88 @@
+"""JSON in attribute values: reading it, writing it, and walking through what it says."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import msgspec
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+
+from gateway.otlp import values
+
+_decode = msgspec.json.Decoder().decode
+_encode = msgspec.json.Encoder().encode
+_OPENING = ("{", "[")
+
+
+def parse(text: str) -> Any:
+    """Return the object or list that a text holds as JSON, else ``None``."""
+    if text.lstrip()[:1] not in _OPENING:
+        return None
+    try:
+        return _decode(text)
+    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+        return None
+
+
+def dump(value: object) -> str:
+    """Return compact JSON; what JSON cannot hold is written as text."""
+    try:
+        return _encode(value).decode()
+    except (TypeError, ValueError, OverflowError, RecursionError):
+        return repr(value)
+
+
+def as_text(value: object) -> str:
+    """Return a text as it is and anything else as JSON."""
+    return value if isinstance(value, str) else dump(value)
+
+
+def read(value: AnyValue) -> Any:
+    """Return an attribute's value; JSON objects and lists in texts are parsed."""
+    if value.HasField("string_value"):
+        text = value.string_value
+        parsed = parse(text)
+        return text if parsed is None else parsed
+    return values.decode(value)
+
+
+def reparse(value: Any) -> Any:
+    """Parse the items of a list, and a text, that hold JSON themselves; one level deep."""
+    if isinstance(value, str):
+        parsed = parse(value)
+        return value if parsed is None else parsed
+    if isinstance(value, list):
+        return [reparse(item) if isinstance(item, str) else item for item in value]
+    return value
+
+
+def string(value: AnyValue) -> str:
+    """Return a plain text, its JSON quotes stripped; empty where the value is none."""
+    if not value.HasField("string_value"):
+        return ""
+    text = value.string_value.strip()
+    if len(text) > 1 and text[0] == '"' and text[-1] == '"':
+        try:
+            unquoted = _decode(text)
+        except (msgspec.DecodeError, UnicodeEncodeError):
+            return text
+        return unquoted.strip() if isinstance(unquoted, str) else text
+    return text
+
+
+def leaves(value: object) -> Iterator[object]:
+    """Yield every text, number and flag in a value, those in JSON texts too, without recursion."""
+    stack = [value]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, dict):
+            stack.extend(item.values())
+        elif isinstance(item, list | tuple):
+            stack.extend(item)
+        elif isinstance(item, str):
+            parsed = parse(item)
+            if parsed is None:
+                yield item
+            else:
+                stack.append(parsed)
+        elif item is not None:
+            yield item

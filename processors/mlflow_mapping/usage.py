@@ -1,0 +1,181 @@
+"""
+Token counters, normalised: whole numbers, input including the cache, total the sum.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+
+from processors.mlflow_mapping.plan import Reading
+from processors.mlflow_mapping.texts import read
+
+Counters = dict[str, int]
+
+_CONCEPTS = (
+    "input_tokens", "output_tokens", "total_tokens", "cache_read", "cache_write", "cache_write_1h",
+    "reasoning", "audio_input", "audio_output",
+)  # fmt: skip
+_WRITTEN = {
+    "cache_read": "cache_read_input_tokens",
+    "cache_write": "cache_creation_input_tokens",
+    "cache_write_1h": "cache_creation_input_tokens_above_1hr",
+    "reasoning": "reasoning_tokens",
+    "audio_input": "audio_input_tokens",
+    "audio_output": "audio_output_tokens",
+}
+"""Counters that are written only when something was counted, and MLflow's names for them."""
+
+_NAMES: dict[str, tuple[str, ...]] = {
+    "input_tokens": (
+        "input_tokens", "prompt_tokens", "inputTokens", "promptTokens", "input",
+        "prompt_token_count", "promptTokenCount", "inputTokenCount",
+    ),
+    "output_tokens": (
+        "output_tokens", "completion_tokens", "outputTokens", "completionTokens", "output",
+        "candidates_token_count", "candidatesTokenCount", "outputTokenCount",
+    ),
+    "total_tokens": (
+        "total_tokens", "totalTokens", "total", "total_token_count", "totalTokenCount", "tokens",
+    ),
+    "cache_read": (
+        "cache_read_input_tokens", "input_cached_tokens", "cacheReadInputTokens", "cached_tokens",
+        "cached_content_token_count", "cachedContentTokenCount", "cachedInputTokens",
+        "input_cache_read", "cache_read_tokens", "prompt_cached_tokens", "cache_read",
+        "prompt_cache_hit_tokens", "input_cache_read_tokens",
+    ),
+    "cache_write": (
+        "cache_creation_input_tokens", "cacheWriteInputTokens", "cache_write_tokens",
+        "input_cache_creation", "prompt_cache_creation_tokens", "cache_write_input_tokens",
+        "input_cache_write", "cache_creation", "cache_creation_tokens",
+    ),
+    "cache_write_1h": (
+        "ephemeral_1h_input_tokens", "cache_creation_input_tokens_above_1hr",
+        "input_cache_creation_1h",
+    ),
+    "reasoning": (
+        "reasoning_tokens", "output_reasoning_tokens", "thoughts_token_count",
+        "thoughtsTokenCount", "reasoningTokens", "completion_reasoning_tokens", "output_reasoning",
+    ),
+    "audio_input": ("input_audio_tokens", "prompt_audio_tokens", "audio_input_tokens"),
+    "audio_output": ("output_audio_tokens", "completion_audio_tokens", "audio_output_tokens"),
+}  # fmt: skip
+"""What vendors call each counter in their usage objects."""
+
+_NESTED: dict[str, dict[str, str]] = {
+    "prompt_tokens_details": {"cached_tokens": "cache_read", "audio_tokens": "audio_input",
+                              "cache_creation_tokens": "cache_write"},
+    "input_tokens_details": {"cached_tokens": "cache_read", "audio_tokens": "audio_input"},
+    "completion_tokens_details": {"reasoning_tokens": "reasoning", "audio_tokens": "audio_output"},
+    "output_tokens_details": {"reasoning_tokens": "reasoning", "audio_tokens": "audio_output"},
+    "cache_creation": {"ephemeral_1h_input_tokens": "cache_write_1h"},
+    "input_token_details": {"cache_read": "cache_read", "cache_creation": "cache_write",
+                            "audio": "audio_input"},
+    "output_token_details": {"reasoning": "reasoning", "audio": "audio_output"},
+    "inputTokenDetails": {"cacheReadTokens": "cache_read", "cacheWriteTokens": "cache_write"},
+    "outputTokenDetails": {"reasoningTokens": "reasoning"},
+}  # fmt: skip
+_HOLDERS = ("usage_metadata", "usageMetadata", "usage", "token_usage")
+
+
+def whole(value: Any) -> int | None:
+    """Return a counter as a whole number, or ``None`` where it is none."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, int):
+        return value if 0 <= value < 2**53 else None
+    if isinstance(value, float) and value.is_integer():
+        return int(value) if 0 <= value < 2**53 else None
+    return None
+
+
+def _count(value: AnyValue) -> int | None:
+    kind = value.WhichOneof("value")
+    if kind == "int_value":
+        number = value.int_value
+        return number if 0 <= number < 2**53 else None
+    if kind == "double_value":
+        return whole(value.double_value)
+    return whole(value.string_value.strip().strip('"')) if kind == "string_value" else None
+
+
+def read_usage(reading: Reading) -> Counters:
+    """Return the counters that a span's attributes hold, as reported."""
+    counters: Counters = {}
+    hits = reading.hits
+    for concept in _CONCEPTS:
+        for hit in hits.get(concept, ()):
+            number = _count(hit.value)
+            if number is not None:
+                counters[concept] = number
+                break
+    for hit in hits.get("usage", ()):
+        held = read(hit.value)
+        if isinstance(held, Mapping):
+            for concept, number in from_object(held).items():
+                if not counters.get(concept):
+                    counters.setdefault(concept, number)
+    return counters
+
+
+def from_object(usage: Mapping[str, Any]) -> Counters:
+    """Return the counters in a vendor's usage object."""
+    for holder in _HOLDERS:
+        held = usage.get(holder)
+        if isinstance(held, Mapping):
+            usage = held
+            break
+    counters: Counters = {}
+    for concept, names in _NAMES.items():
+        for name in names:
+            number = whole(usage.get(name))
+            if number is not None:
+                counters[concept] = number
+                break
+    for holder, nested in _NESTED.items():
+        held = usage.get(holder)
+        if isinstance(held, Mapping):
+            for name, concept in nested.items():
+                number = whole(held.get(name))
+                if number is not None:
+                    counters.setdefault(concept, number)
+    return counters
+
+
+def normalise(counters: Counters, *, exclusive: bool) -> Counters | None:
+    """
+    Return usage as MLflow adds it up, or ``None`` where nothing was counted.
+
+    ``exclusive`` says that the dialect counts input without the cache. Without it the numbers
+    themselves may show it: input smaller than what came from the cache, or a total that is
+    right only with the cache added.
+    """
+    taken = counters.get("input_tokens")
+    given = counters.get("output_tokens")
+    total = counters.get("total_tokens")
+    if taken is None and given is None and total is None:
+        return None
+    if taken is None:
+        taken = max((total or 0) - (given or 0), 0)
+    if given is None:
+        given = max((total or 0) - taken, 0)
+    cached = counters.get("cache_read", 0) + counters.get("cache_write", 0)
+    if cached and (exclusive or taken < cached or total == taken + given + cached):
+        taken += cached
+    thoughts = counters.get("reasoning", 0)
+    if thoughts and total == taken + given + thoughts:  # Gemini counts thoughts apart
+        given += thoughts
+    usage = {
+        "input_tokens": taken,
+        "output_tokens": given,
+        "total_tokens": max(total or 0, taken + given),
+    }
+    for concept, name in _WRITTEN.items():
+        if number := counters.get(concept):
+            usage[name] = number
+    return usage
