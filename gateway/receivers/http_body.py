@@ -42,6 +42,10 @@ async def read_body(
         ) from None
     except web.RequestPayloadError as error:
         raise Refusal(MALFORMED, f"the body is broken: {error}") from error
+    except ConnectionError as error:
+        # The stream keeps the error, and its traceback would keep the stream.
+        error.with_traceback(None)
+        raise ConnectionResetError("the client is gone") from None
 
 
 def _ready(request: web.BaseRequest, max_bytes: int, lease: Lease) -> bytes:
@@ -61,15 +65,18 @@ async def _gather(
     size = 0
     now = asyncio.get_running_loop().time
     end = now() + timeout_s
-    async with asyncio.timeout_at(min(end, now() + STALL_S)) as limit:
-        while chunk := await read():
-            size += len(chunk)
-            if size > max_bytes:
-                raise _too_large(max_bytes)
-            lease.take(len(chunk))
-            chunks.append(chunk)
-            limit.reschedule(min(end, now() + STALL_S))
-    return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    try:
+        async with asyncio.timeout_at(min(end, now() + STALL_S)) as limit:
+            while chunk := await read():
+                size += len(chunk)
+                if size > max_bytes:
+                    raise _too_large(max_bytes)
+                lease.take(len(chunk))
+                chunks.append(chunk)
+                limit.reschedule(min(end, now() + STALL_S))
+        return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+    finally:
+        chunks.clear()  # tracebacks of failures must not hold them
 
 
 async def _expect(request: web.BaseRequest) -> None:

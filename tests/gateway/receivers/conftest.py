@@ -1,6 +1,7 @@
 """A real receiver on ports of the system's choice, with a fake engine behind it."""
 
 import asyncio
+import copy
 import threading
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -41,7 +42,7 @@ class Engine:
         self.entered.release()
         await self.go_on.wait()
         if self.error is not None:
-            raise self.error
+            raise copy.copy(self.error)  # one that is raised again keeps its old tracebacks
         self.batches.append(batch)
 
     @property

@@ -1,9 +1,11 @@
 """What slow, silent, greedy and broken clients cost: bounded memory and time."""
 
 import asyncio
+import gc
 import gzip
 import json
-from collections.abc import Awaitable, Callable
+import tracemalloc
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import aiohttp
@@ -12,6 +14,7 @@ import grpc.aio
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from gateway.errors import Busy, Reject
 from gateway.receivers import http_body, http_protocol
 
 Make = Callable[..., ExportTraceServiceRequest]
@@ -162,6 +165,53 @@ async def test_client_hangs_up(serve: Serve, connect: Any) -> None:
     assert 200 == (await served.send(b"")).status
     await served.receiver.refuse()
     assert [] == served.log.events
+
+
+@pytest.fixture
+def held() -> Iterator[Callable[[], int]]:
+    """Return how to ask for the bytes that are held, without help of the garbage collector."""
+    gc.collect()
+    gc.disable()
+    tracemalloc.start()
+    yield lambda: tracemalloc.get_traced_memory()[0]
+    tracemalloc.stop()
+    gc.enable()
+
+
+async def test_broken_off_bodies_are_not_held(
+    serve: Serve, connect: Any, held: Callable[[], int]
+) -> None:
+    """Bodies of clients that hang up are given back at once."""
+    served = await serve()
+    clients = [await connect(served.http_address) for _ in range(20)]
+    before = held()
+    for client in clients:
+        client.writer.write(HEAD + b"Content-Length: 2000000\r\n\r\n" + b"x" * 1_000_000)
+    while served.receiver._admission.bytes_in_flight < 15_000_000:
+        await asyncio.sleep(0)
+    for client in clients:
+        client.writer.transport.abort()
+    await served.receiver.refuse()
+
+    assert held() - before < 5_000_000
+
+
+@pytest.mark.parametrize("error", [None, Reject("no"), Busy("full"), ZeroDivisionError("bug")])
+async def test_refused_bodies_are_not_held(
+    serve: Serve, make_request: Make, held: Callable[[], int], error: Exception | None
+) -> None:
+    """Requests that are refused, before or after they were read, are given back at once."""
+    served = await serve()
+    served.log.error = lambda *_, **__: None  # what is logged may be kept
+    served.engine.error = error
+    body = b"\xff" * 1_000_000 if error is None else make_request("a", size=1_000_000)
+    data = body if isinstance(body, bytes) else body.SerializeToString()
+    before = held()
+    for _ in range(20):
+        assert 200 != (await served.send(data)).status
+        assert grpc.StatusCode.OK != (await served.call(data)).code
+
+    assert held() - before < 8_000_000
 
 
 async def test_too_many_connections(serve: Serve, connect: Any) -> None:

@@ -140,7 +140,9 @@ async def test_malformed_http(serve: Serve, body: bytes, media: str, encoding: s
     assert 3 == (status["code"] if media == JSON else status.code)
 
 
-@pytest.mark.parametrize("body", [b"\xff\xff\xff", b"\x0a\x05ab", gzip.compress(b"x", mtime=0)[:-3]])
+@pytest.mark.parametrize(
+    "body", [b"\xff\xff\xff", b"\x0a\x05ab", gzip.compress(b"x", mtime=0)[:-3]]
+)
 async def test_malformed_grpc(serve: Serve, body: bytes) -> None:
     """A message that cannot be read is answered INVALID_ARGUMENT."""
     served = await serve()
