@@ -76,19 +76,20 @@ def test_count_is_exact(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_real_requests_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     """A large request of a real client passes, in both encodings."""
-    data = CAPTURE.read_bytes() * 400
-    assert len(data) > weigh.WEIGHED_BYTES
+    monkeypatch.setattr(weigh, "WEIGHED_BYTES", 0)
+    data = CAPTURE.read_bytes() * 10
 
     weigh_protobuf(data)
     text = json.dumps(encode_request(ExportTraceServiceRequest.FromString(data)))
     weigh_json(text.encode())
 
 
-@pytest.mark.parametrize("tail", [b"\x0a", b"\x0a\xff", b"\x0a\xff\xff\xff\xff\x0f", b"\x08\x80"])
-def test_broken_framing(tail: bytes) -> None:
-    """Framing that breaks off is malformed, or left to the parser to refuse."""
-    data = repeated("resources", 10) * 500_000 + tail
-    try:
-        weigh_protobuf(data)
-    except Refusal as refusal:
-        assert refusal.kind.http in (400, 413)  # noqa: PT017 - either is right
+@pytest.mark.parametrize("tail", [b"\x0a", b"\x0a\xff", b"\x08\x80"])
+def test_broken_framing(monkeypatch: pytest.MonkeyPatch, tail: bytes) -> None:
+    """Framing that breaks off is malformed."""
+    monkeypatch.setattr(weigh, "WEIGHED_BYTES", 0)
+
+    with pytest.raises(Refusal) as caught:
+        weigh_protobuf(repeated("resources", 10) + tail)
+
+    assert 400 == caught.value.kind.http
