@@ -8,7 +8,7 @@ from exporters.mlflow.destinations import Destination
 from exporters.mlflow.diagnosis import Examination
 from exporters.mlflow.experiments import Experiments
 from exporters.mlflow.homes import find_homes
-from exporters.mlflow.routing import EXPERIMENT_HEADER, RUN_HEADER, Router, TenantSettings
+from exporters.mlflow.routing import EXPERIMENT_HEADER, RUN_HEADER, Router
 from exporters.mlflow.server import Server
 from exporters.mlflow.settings import (
     DATABRICKS_TABLE_HEADER,
@@ -19,6 +19,7 @@ from exporters.otlp_answers import partial_success
 from gateway.diagnosis import Finding
 from gateway.errors import Flow
 from gateway.plugin import Batch, BatchContext, Context, Exporter, Moved, Reject, Resource, Retry
+from gateway.tenants import TenantConfig
 
 START_WAIT_S = 3.0
 """How long starting waits for the server, so that the banner can show pages."""
@@ -239,9 +240,9 @@ class Mlflow(Exporter[MlflowConfig]):
     def _needs_names(self) -> bool:
         return any(tenant.experiments for tenant in getattr(self._context, "tenants", ()))
 
-    def _find_tenant(self, name: str) -> TenantSettings | None:
+    def _find_tenant(self, name: str) -> TenantConfig | None:
         tenants = getattr(self._context, "tenants", None)
-        found: TenantSettings | None = tenants.get(name) if tenants is not None else None
+        found: TenantConfig | None = tenants.get(name) if tenants is not None else None
         return found
 
     def _name_of(self, workspace: str, experiment_id: str) -> str | None:

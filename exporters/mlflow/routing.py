@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
-from typing import Protocol
 
 from exporters.mlflow.destinations import Destination
 from exporters.mlflow.names import (
@@ -15,6 +14,7 @@ from exporters.mlflow.names import (
 )
 from exporters.mlflow.settings import MlflowConfig, databricks_table, is_databricks
 from gateway.plugin import BatchContext, Forbidden, Reject, Resource, Value
+from gateway.tenants import RuleConfig, TenantConfig
 
 EXPERIMENT_HEADER = "x-mlflow-experiment-id"
 RUN_HEADER = "x-mlflow-run-id"
@@ -22,42 +22,10 @@ WORKSPACE_HEADER = "x-mlflow-workspace"
 EXPERIMENT_ATTRIBUTE = "mlflow.experiment"
 
 
-class RuleSettings(Protocol):
-    """A rule, the exporter's own or a tenant's."""
-
-    @property
-    def match(self) -> Mapping[str, str]:
-        """Globs on resource attributes."""
-
-    @property
-    def experiment(self) -> str | int:
-        """Name, id or template."""
-
-
-class TenantSettings(Protocol):
-    """What routing needs to know of a tenant."""
-
-    @property
-    def experiment(self) -> str | int | None:
-        """Its default experiment."""
-
-    @property
-    def rules(self) -> Iterable[RuleSettings]:
-        """Its own rules, before the exporter's."""
-
-    @property
-    def experiments(self) -> Iterable[str]:
-        """Globs of what it may use; empty for everything."""
-
-    @property
-    def from_header(self) -> bool:
-        """Whether its headers count although it has ``experiment`` or ``rules``."""
-
-
 class Rule:
     """A rule made ready: globs that must all fit, and a name with attributes in it."""
 
-    def __init__(self, settings: RuleSettings) -> None:
+    def __init__(self, settings: RuleConfig) -> None:
         self._globs = tuple(settings.match.items())
         self._template = Template(text_of(settings.experiment) or "")
 
@@ -78,7 +46,7 @@ class Rule:
 class _Tenant:
     """A tenant's settings made ready; without settings, somebody who may do everything."""
 
-    def __init__(self, name: str, settings: TenantSettings | None) -> None:
+    def __init__(self, name: str, settings: TenantConfig | None) -> None:
         self.name = name
         self.settings = settings
         self.rules = [Rule(rule) for rule in settings.rules] if settings else []
@@ -103,7 +71,7 @@ class Router:
         self,
         config: MlflowConfig,
         *,
-        find_tenant: Callable[[str], TenantSettings | None],
+        find_tenant: Callable[[str], TenantConfig | None],
         name_of: Callable[[str, str], str | None],
     ) -> None:
         self._find_tenant = find_tenant

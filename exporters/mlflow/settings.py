@@ -12,6 +12,7 @@ from exporters.mlflow.names import (
     is_workspace,
     text_of,
 )
+from gateway import tenants
 from gateway.config.types import FilePath
 from gateway.plugin import Config, HttpExporterConfig, Secret
 
@@ -20,15 +21,8 @@ DATABRICKS_TRACES_PATH = "/api/2.0/otel/v1/traces"
 DATABRICKS_TABLE_HEADER = "X-Databricks-UC-Table-Name"
 
 
-class RuleConfig(Config):
-    """One of ``experiment.rules``."""
-
-    match: dict[str, str]
-    """Case-sensitive globs on resource attributes, all of which must fit; an attribute that is
-    missing fits none, not even ``*``."""
-
-    experiment: str | int
-    """Name or numeric id of the experiment; ``{key}`` stands for a resource attribute."""
+class RuleConfig(tenants.RuleConfig):
+    """One of ``experiment.rules``; globs are case-sensitive, and a missing attribute fits none."""
 
     def validate(self) -> None:
         """Refuse what could never name an experiment."""

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from exporters.mlflow import Mlflow, destinations
 from exporters.mlflow.destinations import Destination
-from exporters.mlflow.routing import Router, TenantSettings
+from exporters.mlflow.routing import Router
 from exporters.mlflow.settings import MlflowConfig
 from gateway.otlp.values import Value
 from gateway.plugin import BatchContext, Forbidden, Reject
@@ -42,7 +42,7 @@ def route(
 
 
 def _finder(tenant: TenantConfig | None) -> Any:
-    def find(name: str) -> TenantSettings | None:
+    def find(name: str) -> TenantConfig | None:
         return tenant if tenant is not None and name == tenant.name else None
 
     return find
