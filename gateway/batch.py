@@ -15,7 +15,7 @@ from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyVa
 from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from gateway.otlp import values
+from gateway.otlp import values, wire
 from gateway.otlp.values import Value
 
 _UNPARSED: Any = object()
@@ -285,6 +285,7 @@ class Batch:
         data: an encoded ``ExportTraceServiceRequest`` (or its message, for JSON input).
         context: where it comes from.
         request: ``data`` decoded, where the receiver has it already.
+        entries: ``data`` indexed, where that was done already.
 
     """
 
@@ -293,12 +294,14 @@ class Batch:
         data: bytes | None,
         context: BatchContext | None = None,
         request: ExportTraceServiceRequest | None = None,
+        entries: Sequence[wire.Entry] | None = None,
     ) -> None:
         if data is None and request is None:
             raise ValueError("a batch needs its encoded or its decoded request")
         self.context = context if context is not None else BatchContext()
         self._data = data
         self._message = request
+        self._entries = entries
         self._spans: list[Span] | None = None
         self._any_dropped = False
 
@@ -324,8 +327,9 @@ class Batch:
 
     def touch(self) -> None:
         """Say that the decoded request is about to change, so the received bytes are void."""
-        _ = self.peek
-        self._data = None
+        if self._data is not None:
+            _ = self.peek
+            self._data = self._entries = None
 
     @property
     def untouched(self) -> bool:
@@ -338,6 +342,13 @@ class Batch:
         if self._data is None:
             self._data = self.peek.SerializeToString()
         return self._data
+
+    def entries(self) -> Sequence[wire.Entry]:
+        """Return the encoded spans, each with what it belongs to, in order."""
+        data = self.encode()
+        if self._entries is None:
+            self._entries = wire.index(data)
+        return self._entries
 
     @property
     def spans(self) -> Sequence[Span]:

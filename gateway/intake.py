@@ -57,7 +57,7 @@ class Outlet:
         self._routes = Routes(sender) if sender.routes else None
 
     def records(
-        self, batch: BatchContext, data: bytes, entries: Sequence[wire.Entry]
+        self, context: BatchContext, data: bytes, entries: Sequence[wire.Entry]
     ) -> list[Record]:
         """
         Return the batch as records: one for each lane and destination.
@@ -75,7 +75,7 @@ class Outlet:
         for entry in entries:
             if self._routes is not None and entry.resource is not resource:
                 resource = entry.resource
-                destination = self._routes.find(batch, resource)
+                destination = self._routes.find(context, resource)
             place = places.get(entry.trace_id)
             if place is None:
                 lane = crc32(entry.trace_id) % self._num_lanes
@@ -93,8 +93,8 @@ class Outlet:
                 payload=data if len(groups) == 1 else wire.assemble(group),
                 spans=len(group),
                 trace_ids=frozenset(entry.trace_id for entry in group),
-                tenant=batch.tenant,
-                received_unix_ns=batch.received_unix_ns,
+                tenant=context.tenant,
+                received_unix_ns=context.received_unix_ns,
             )
             for (lane, home), group in groups.items()
         ]
@@ -116,18 +116,16 @@ class Intake:
         routes = self._fed.get(receiver_id, ())
 
         async def deliver(batch: Batch) -> None:
-            spans = len(batch)
             context = batch.context
-            data = batch.encode()
+            data, entries = batch.encode(), batch.entries()
+            spans = len(entries)
             records: list[Record] = []
             for pipeline, outlets in routes:
                 # The first pipeline may have the decoded request, each other makes its own.
-                mine = batch if pipeline is routes[0][0] else Batch(data, context)
+                mine = batch if pipeline is routes[0][0] else Batch(data, context, entries=entries)
                 done = await pipeline.process(mine)
-                encoded = done.encode()
-                entries = wire.index(encoded)
                 for outlet in outlets:
-                    records += outlet.records(context, encoded, entries)
+                    records += outlet.records(context, done.encode(), done.entries())
             if records:
                 await self._store.commit(records)
             metrics.receiver_accepted_spans.labels(receiver_id, context.transport).inc(spans)

@@ -27,7 +27,7 @@ class Pipeline:
         """
         Return what the processors made of the batch; it may hold fewer spans, or none.
 
-        Sync processors in a row share one hop to a thread, which also encodes what they changed.
+        Sync processors in a row share one hop to a thread; it also encodes what they changed.
 
         Raises:
             Reject, Busy, Retry: what a processor or its guard says.
@@ -45,5 +45,5 @@ class Pipeline:
 def _run_all(guards: Sequence[Guard], batch: Batch) -> Batch:
     for guard in guards:
         batch = guard.run(batch)
-    batch.encode()
+    batch.entries()
     return batch

@@ -81,7 +81,8 @@ class Service:
             version=__version__,
             state=self._state,
             degraded=[
-                f"{sender.exporter} {trouble.destination}: {trouble.advice or trouble.reason}"
+                f"{sender.exporter}{trouble.destination and ' '}{trouble.destination}: "
+                f"{trouble.advice or trouble.reason}"
                 for sender in exporters
                 for trouble in sender.troubles
             ],

@@ -14,11 +14,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from gateway.batch import Batch, BatchContext
 from gateway.config.types import from_yaml
+from gateway.fake_mlflow import FakeMlflow
 from gateway.otlp.values import Value, key_value
 from gateway.plugin import Component
 from gateway.registry import config_type
 
-__all__ = ["FakeClock", "batch", "component", "processor"]
+__all__ = ["FakeClock", "FakeMlflow", "batch", "component", "processor"]
 
 T = TypeVar("T", bound=Component[Any])
 

@@ -33,7 +33,8 @@ class Checked(NamedTuple):
     data: bytes
     request: ExportTraceServiceRequest | None
     """``data`` decoded, where it was at hand."""
-    spans: int
+    entries: Sequence[wire.Entry]
+    """``data`` indexed."""
     rejected: int
     reason: str
     """What is wrong with the rejected spans."""
@@ -69,8 +70,8 @@ def check(data: bytes, request: ExportTraceServiceRequest) -> Checked:
             named.append((entry, _fault(entry)))
     rejected = len(entries) - len(good)
     if not rejected:
-        return Checked(data, request, len(good), 0, "")
-    return Checked(wire.assemble(good), None, len(good), rejected, _explain(named, rejected))
+        return Checked(data, request, good, 0, "")
+    return Checked(wire.assemble(good), None, good, rejected, _explain(named, rejected))
 
 
 def _index(data: bytes, request: ExportTraceServiceRequest) -> tuple[bytes, Sequence[wire.Entry]]:

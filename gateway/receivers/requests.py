@@ -63,15 +63,16 @@ class Requests:
 
         """
         checked, size = await self._read(body, lease.take)
+        spans = len(checked.entries)
         if quota is not None:
-            quota.take(checked.spans, size)
-        if checked.spans:
+            quota.take(spans, size)
+        if spans:
             try:
-                await self._deliver(Batch(checked.data, context, checked.request))
+                await self._deliver(Batch(checked.data, context, checked.request, checked.entries))
             except Flow as flow:
                 if quota is not None:
-                    quota.give_back(checked.spans, size)
-                raise Refusal.from_flow(flow, checked.spans) from flow
+                    quota.give_back(spans, size)
+                raise Refusal.from_flow(flow, spans) from flow
         if checked.rejected:
             self._invalid.inc(checked.rejected)
         return Accepted(checked.rejected, checked.reason)

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import grpc
 import pytest
@@ -193,7 +194,8 @@ async def test_larger_than_the_queue_is_permanent(tmp_path: Path) -> None:
         with pytest.raises(grpc.aio.AioRpcError) as refusal:
             await running.call(huge)
         assert grpc.StatusCode.RESOURCE_EXHAUSTED == refusal.value.code()
-        details = [key for key, _ in refusal.value.trailing_metadata() or ()]
+        trailing: Any = refusal.value.trailing_metadata()
+        details = [key for key, _ in trailing or ()]
         assert "grpc-status-details-bin" not in details
 
 

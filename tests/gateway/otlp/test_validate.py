@@ -44,7 +44,7 @@ def test_valid_spans(span: Span) -> None:
 
     result = check(data, request_of(span))
 
-    assert (data, 1, 0, "") == (result.data, result.spans, result.rejected, result.reason)
+    assert (data, 1, 0, "") == (result.data, len(result.entries), result.rejected, result.reason)
     assert result.data is data
 
 
@@ -74,7 +74,7 @@ def test_invalid_spans(span: Span, reason: str) -> None:
 
     result = checked(good, span, good)
 
-    assert (2, 1, f'span "bad": {reason}') == (result.spans, result.rejected, result.reason)
+    assert (2, 1, f'span "bad": {reason}') == (len(result.entries), result.rejected, result.reason)
     assert request_of(good, good) == ExportTraceServiceRequest.FromString(result.data)
 
 
@@ -127,7 +127,7 @@ def test_unusual_encodings() -> None:
 
         result = check(data, request)
 
-        assert (1, 0) == (result.spans, result.rejected)
+        assert (1, 0) == (len(result.entries), result.rejected)
         found = ExportTraceServiceRequest.FromString(result.data)
         assert (
             usual.resource_spans[0].scope_spans[0].spans
