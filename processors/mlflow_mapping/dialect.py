@@ -107,3 +107,5 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     # what went wrong
     error_type: Keys = ()
     error_message: Keys = ()
+    error_level: Keys = ()
+    """Keys that say ERROR where the operation failed."""

@@ -1,25 +1,31 @@
 """Documents that were searched, found or ranked, and texts that were embedded."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from gateway.otlp import values
-from processors.mlflow_mapping.flattened import groups, rebuild
 from processors.mlflow_mapping.parts import first
-from processors.mlflow_mapping.plan import Hit, Reading
+from processors.mlflow_mapping.plan import Reading
 from processors.mlflow_mapping.texts import as_text, parse, read, reparse
 
 Document = dict[str, Any]
 
 _TEXT = ("content", "text", "page_content", "document", "pageContent")
+_SIMPLE = frozenset({"content", "score", "id"})
 _READ = frozenset({*_TEXT, "metadata", "id", "score"})
 
 
 def read_document(item: Any) -> Document | None:
     """Return a document as MLflow's retriever view shows it: page_content, metadata, id."""
-    item = reparse(item)
-    if not isinstance(item, Mapping):
-        return {"page_content": item, "metadata": {}} if isinstance(item, str) else None
+    held = reparse(item)
+    if isinstance(held, str):
+        return {"page_content": held, "metadata": {}}
+    return _read(held) if isinstance(held, Mapping) else None
+
+
+def _read(item: Mapping[str, Any]) -> Document:
+    if item.keys() <= _SIMPLE and isinstance(item.get("content"), str):
+        return _simple(item)
     metadata = reparse(item.get("metadata"))
     held = dict(metadata) if isinstance(metadata, Mapping) else {}
     if metadata and not isinstance(metadata, Mapping):
@@ -33,12 +39,22 @@ def read_document(item: Any) -> Document | None:
     return document
 
 
-def read_documents(hits: Sequence[Hit]) -> list[Document]:
+def _simple(item: Mapping[str, Any]) -> Document:
+    """Do the same for the usual document, quickly."""
+    document: Document = {"page_content": item["content"], "metadata": {}}
+    if item.get("score") is not None:
+        document["metadata"] = {"score": item["score"]}
+    if item.get("id") is not None:
+        document["id"] = as_text(item["id"])
+    return document
+
+
+def read_documents(reading: Reading, concept: str) -> list[Document]:
     """Return documents from flattened keys or from a list under one key."""
-    for group in groups(hits):
-        held = rebuild(group) or [
-            item for hit in group if isinstance(items := read(hit.value), list) for item in items
-        ]
+    lists = reading.lists(concept) or [read(reading.value(hit)) for hit in reading.get(concept)]
+    for held in lists:
+        if not isinstance(held, list):
+            continue
         documents = [read_document(item) for item in held]
         found = [document for document in documents if document is not None]
         if found:
@@ -48,18 +64,15 @@ def read_documents(hits: Sequence[Hit]) -> list[Document]:
 
 def read_texts(reading: Reading) -> list[Any]:
     """Return the texts that were embedded."""
-    for group in groups(reading.get("texts")):
-        held = rebuild(group)
-        if held:
-            texts = [item.get("text") if isinstance(item, dict) else item for item in held]
-        else:
-            texts = []
-            for hit in group:
-                value = values.decode(hit.value)
-                texts.extend(value if isinstance(value, list) else [value])
-        found = [_unquoted(text) for text in texts if text is not None]
+    for held in reading.lists("texts"):
+        texts = [item.get("text") if isinstance(item, dict) else item for item in held]
+        found = [text for text in texts if text is not None]
         if found:
             return found
+    for hit in reading.get("texts"):
+        value = values.decode(reading.value(hit))
+        if value and not hit.detail:
+            return [_unquoted(text) for text in (value if isinstance(value, list) else [value])]
     return []
 
 
@@ -77,16 +90,16 @@ def read_sizes(reading: Reading) -> dict[str, int] | None:
     for hit in reading.get("texts"):
         if hit.detail and hit.detail[-1] == "vector":
             count += 1
-            size = len(hit.value.array_value.values) or _length(values.decode(hit.value))
+            value = reading.value(hit)
+            size = len(value.array_value.values) or _length(values.decode(value))
     if not count:
         for hit in reading.get("vectors"):
-            count, size = _sizes(hit)
+            count, size = _sizes(read(reading.value(hit)))
             break
     return {"embeddings": count, "dimensions": size} if count else None
 
 
-def _sizes(hit: Hit) -> tuple[int, int]:
-    held = read(hit.value)
+def _sizes(held: Any) -> tuple[int, int]:
     if isinstance(held, list) and held and not isinstance(held[0], int | float):
         return len(held), _length(held[0])
     return 1, _length(held)

@@ -6,9 +6,12 @@ _VALUE = b"\x12"  # KeyValue.value
 _STRING = b"\x0a"  # AnyValue.string_value
 
 
+_SHORT = [bytes((size,)) for size in range(0x80)]
+
+
 def _length(size: int) -> bytes:
     if size < 0x80:
-        return bytes((size,))
+        return _SHORT[size]
     if size < 0x4000:
         return bytes((size & 0x7F | 0x80, size >> 7))
     out = bytearray()
@@ -25,14 +28,20 @@ def encoded_key(key: str) -> bytes:
     return _KEY + _length(len(data)) + data
 
 
-def text_attribute(key: bytes, text: str) -> bytes:
-    """Return a span's encoding that holds one text attribute; ``key`` is :func:`encoded_key`."""
-    data = text.encode()
-    value = _STRING + _length(len(data)) + data
-    return b"".join((
-        _ATTRIBUTES, _length(len(key) + 1 + len(_length(len(value))) + len(value)),
-        key, _VALUE, _length(len(value)), value,
-    ))  # fmt: skip
+def text_attribute(key: bytes, data: bytes) -> bytes:
+    """
+    Return a span's encoding that holds one text attribute.
+
+    Args:
+        key: as :func:`encoded_key` returns it.
+        data: the text in UTF-8.
+
+    """
+    size = _length(len(data))
+    inner = len(data) + len(size) + 1
+    inner_size = _length(inner)
+    outer_size = _length(inner + len(inner_size) + len(key) + 1)
+    return b"".join((_ATTRIBUTES, outer_size, key, _VALUE, inner_size, _STRING, size, data))
 
 
 FLAG_TRUE = b"\x12\x02\x10\x01"

@@ -101,6 +101,8 @@ def _content(text: Any, role: str) -> Sequence[Message]:
     if not text:
         return []
     held = reparse(text)
+    if isinstance(held, list) and all(isinstance(item, str) for item in held):
+        return [{"role": role, "content": item} for item in held]
     if role == "user":
         request = read_request(held)
         if request:

@@ -7,9 +7,8 @@ from gateway.plugin import Span
 from processors.mlflow_mapping.events import Told
 from processors.mlflow_mapping.identity import find_text
 from processors.mlflow_mapping.plan import Reading
-from processors.mlflow_mapping.texts import string
 
-_LEVELS = ("langfuse.observation.level",)
+_TELLING = {"error_type", "error_level"}
 
 
 def show_failure(span: Span, reading: Reading, told: Told) -> None:
@@ -18,11 +17,13 @@ def show_failure(span: Span, reading: Reading, told: Told) -> None:
 
     ``error.type`` is set only where an operation failed. A status of OK is never overruled.
     """
-    kind = find_text(reading, "error_type")
-    message = find_text(reading, "error_message")
     status = span.peek.status
     failed = status.code == Status.STATUS_CODE_ERROR
-    if not failed and (status.code == Status.STATUS_CODE_OK or not (kind or _is_error(span))):
+    if not failed and (status.code == Status.STATUS_CODE_OK or not _TELLING & reading.hits.keys()):
+        return
+    kind = find_text(reading, "error_type")
+    message = find_text(reading, "error_message")
+    if not failed and not kind and (find_text(reading, "error_level") or "").upper() != "ERROR":
         return
     proto = span.proto
     if not failed:
@@ -36,10 +37,3 @@ def show_failure(span: Span, reading: Reading, told: Told) -> None:
     event.attributes.append(
         key_value("exception.message", message or proto.status.message or kind or "")
     )
-
-
-def _is_error(span: Span) -> bool:
-    for field in span.peek.attributes:
-        if field.key in _LEVELS:
-            return string(field.value).upper() == "ERROR"
-    return False

@@ -1,31 +1,61 @@
 """Lists that were flattened into keys such as ``llm.input_messages.0.message.role``."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+
 from gateway.otlp import values
-from processors.mlflow_mapping.plan import Hit
+
+Path = tuple[str | int, ...]
 
 _WRAPPERS = ("message", "message_content", "tool_call", "document", "embedding", "tool", "prompt",
-             "completion")  # fmt: skip
-_MOST = 10_000
+             "completion", "image", "audio", "video")  # fmt: skip
+"""Names that OpenInference puts around each element."""
 
 
-def rebuild(hits: Iterable[Hit]) -> list[Any]:
-    """Return the list that flattened keys spell, without the names that only wrap an element."""
-    tree: dict[Any, Any] = {}
-    for hit in hits:
-        node = tree
-        path = hit.detail
+def parse_path(rest: str) -> Path | None:
+    """Return the steps that follow a prefix, or ``None`` where no number comes first."""
+    if not rest[:1].isdecimal():
+        return None
+    return tuple(
+        int(step) if step.isdecimal() and len(step) < 6 else step for step in rest.split(".")
+    )
+
+
+class Tree:
+    """The shape of a list, with the places of its values."""
+
+    __slots__ = ("_shape",)
+
+    def __init__(self, shape: list[Any]) -> None:
+        self._shape = shape
+
+    def fill(self, fields: Sequence[KeyValue]) -> list[Any]:
+        """Return the list with a span's values in it."""
+        return [_fill(node, fields) for node in self._shape]
+
+
+def plant(places: Iterable[tuple[int, Path, int]]) -> list[Tree]:
+    """
+    Return the lists that keys spell, best first.
+
+    Args:
+        places: rank of the prefix, path after it, and place of the value; one prefix, one rank.
+
+    """
+    roots: dict[int, dict[Any, Any]] = {}
+    for rank, path, place in places:
         if not path:
             continue
+        node = roots.setdefault(rank, {})
         for step in path[:-1]:
             inner = node.get(step)
             if not isinstance(inner, dict):
                 inner = node[step] = {}
             node = inner
-        node[path[-1]] = values.decode(hit.value)
-    return _as_list(tree)
+        node[path[-1]] = place
+    return [Tree(_as_list(roots[rank])) for rank in sorted(roots)]
 
 
 def _as_list(tree: Mapping[Any, Any]) -> list[Any]:
@@ -33,6 +63,7 @@ def _as_list(tree: Mapping[Any, Any]) -> list[Any]:
 
 
 def _close(node: Any) -> Any:
+    """Take away the wrappers' names, and make lists of what is numbered."""
     if not isinstance(node, dict):
         return node
     if len(node) == 1:
@@ -44,9 +75,10 @@ def _close(node: Any) -> Any:
     return {str(key): _close(inner) for key, inner in node.items()}
 
 
-def groups(hits: Iterable[Hit]) -> list[list[Hit]]:
-    """Return the hits of each prefix, best first; those of one prefix share their rank."""
-    by_rank: dict[int, list[Hit]] = {}
-    for hit in hits:
-        by_rank.setdefault(hit.rank, []).append(hit)
-    return [by_rank[rank] for rank in sorted(by_rank)]
+def _fill(node: Any, fields: Sequence[KeyValue]) -> Any:
+    if isinstance(node, dict):
+        return {key: _fill(inner, fields) for key, inner in node.items()}
+    if isinstance(node, list):
+        return [_fill(inner, fields) for inner in node]
+    value = fields[node].value
+    return value.string_value or values.decode(value)

@@ -31,11 +31,12 @@ _TAG_KEY = re.compile(r"[\w./ -]{1,250}")
 def find_text(reading: Reading, concept: str) -> str | None:
     """Return the first text that tells a concept; numbers are taken as text."""
     for hit in reading.get(concept):
-        text = string(hit.value)
-        if not text and hit.value.HasField("int_value"):
-            text = str(hit.value.int_value)
+        value = reading.value(hit)
+        text = string(value)
         if text:
             return text
+        if value.HasField("int_value"):
+            return str(value.int_value)
     return None
 
 
@@ -48,7 +49,7 @@ def find_model(reading: Reading) -> str | None:
 def find_provider(reading: Reading) -> str | None:
     """Return the provider's name in MLflow's spelling; frameworks are passed over."""
     for hit in reading.get("provider"):
-        name = provider_name(string(hit.value))
+        name = provider_name(string(reading.value(hit)))
         if name:
             return name
     return None
@@ -66,7 +67,7 @@ def find_user(reading: Reading) -> str | None:
 
 def _from_metadata(reading: Reading, names: tuple[str, ...]) -> str | None:
     for hit in reading.get("metadata"):
-        held = read(hit.value)
+        held = read(reading.value(hit))
         if isinstance(held, Mapping):
             for name in names:
                 if isinstance(held.get(name), str | int) and held[name]:
@@ -84,14 +85,14 @@ def short_id(text: str) -> str:
 
 def find_tags(reading: Reading, span: Span) -> Iterator[tuple[str, str]]:
     """Yield the trace's tags, the trace name first; for root spans alone."""
-    if TRACE_NAME not in reading.fields:
+    if TRACE_NAME not in reading.keys:
         name = find_text(reading, "trace_name") or span.name
         if name:
             yield TRACE_NAME, name[:MAX_ID].replace("\0", "\ufffd")
     seen: set[str] = set()
     for key, value in _tags(reading):
         full = TAG + key
-        if full in reading.fields or key in seen or len(seen) == MAX_TAGS:
+        if full in reading.keys or key in seen or len(seen) == MAX_TAGS:
             continue
         if value and _TAG_KEY.fullmatch(key) and not key.startswith("mlflow."):
             seen.add(key)
@@ -100,10 +101,10 @@ def find_tags(reading: Reading, span: Span) -> Iterator[tuple[str, str]]:
 
 def _tags(reading: Reading) -> Iterator[tuple[str, str]]:
     for hit in reading.get("tag_fields"):
-        yield hit.detail, string(hit.value)
+        yield hit.detail, string(reading.value(hit))
     labels: list[str] = []
     for hit in reading.get("tags"):
-        held = read(hit.value)
+        held = read(reading.value(hit))
         items = held.split(",") if isinstance(held, str) else held
         for item in items if isinstance(items, list) else ():
             label = item.strip() if isinstance(item, str) else dump(item)
@@ -113,9 +114,9 @@ def _tags(reading: Reading) -> Iterator[tuple[str, str]]:
         yield "tags", ", ".join(labels)
     for hit in reading.get("metadata_prefixes"):
         if _is_telling(hit.detail):
-            yield hit.detail, _plain(values.decode(hit.value))
+            yield hit.detail, _plain(values.decode(reading.value(hit)))
     for hit in reading.get("metadata"):
-        held = read(hit.value)
+        held = read(reading.value(hit))
         if isinstance(held, Mapping):
             for key, value in held.items():
                 if isinstance(key, str) and _is_telling(key):

@@ -1,17 +1,15 @@
-"""
-One span's attributes in MLflow's terms.
-"""
+"""One span's attributes in MLflow's terms."""
 
+import functools
 from collections.abc import Iterable
 
 from gateway.plugin import Span
 from processors.mlflow_mapping import keys
-from processors.mlflow_mapping.content import read_inputs, read_outputs
+from processors.mlflow_mapping.content import beside_chat, read_inputs, read_outputs
 from processors.mlflow_mapping.dialect import Dialect
 from processors.mlflow_mapping.encoding import encoded_key, flag_attribute, text_attribute
 from processors.mlflow_mapping.events import Told, read_events
 from processors.mlflow_mapping.failures import show_failure
-from processors.mlflow_mapping.flattened import groups, rebuild
 from processors.mlflow_mapping.identity import (
     find_model,
     find_provider,
@@ -24,7 +22,7 @@ from processors.mlflow_mapping.mending import mend
 from processors.mlflow_mapping.moving import superfluous
 from processors.mlflow_mapping.plan import Plan, Reading
 from processors.mlflow_mapping.span_types import find_type, is_rollup, kind_of, said_type
-from processors.mlflow_mapping.texts import dump, read, string
+from processors.mlflow_mapping.texts import encode, read, string
 from processors.mlflow_mapping.tools import Tool, read_tools
 from processors.mlflow_mapping.usage import Counters, normalise, read_usage
 
@@ -41,9 +39,10 @@ _FIXED = {
         keys.ROLLUP,
     )
 }  # fmt: skip
-_OWN = (keys.MODEL, keys.PROVIDER, keys.MESSAGE_FORMAT)
+_ROLLUP = flag_attribute(_FIXED[keys.ROLLUP])
+_OWN = frozenset({keys.MODEL, keys.PROVIDER, keys.MESSAGE_FORMAT})
 
-Texts = dict[str, str]
+Texts = dict[str, str | bytes]
 
 
 class Mapper:
@@ -63,7 +62,7 @@ class Mapper:
     def write(self, span: Span) -> None:
         """Map one span in place."""
         reading = self._plan.read(span)
-        texts = mend(reading) if reading.hits or reading.fields else {}
+        texts: Texts = dict(mend(reading))
         told = read_events(span) if span.peek.events else _NO_EVENTS
         kind = said_type(reading) or find_type(self._plan, reading, span)
         usage: Counters | None = None
@@ -85,23 +84,21 @@ class Mapper:
 
     def _add_content(self, texts: Texts, reading: Reading, told: Told, kind: str) -> str:
         """Add inputs, outputs and tools; return the type, which a conversation refines."""
-        chat = False
-        if keys.INPUTS not in reading.fields:
-            inputs = read_inputs(reading, told, kind)
-            if inputs is not None:
-                texts[keys.INPUTS] = inputs.text
-                chat = inputs.chat
-        if keys.OUTPUTS not in reading.fields:
-            outputs = read_outputs(reading, told, kind)
-            if outputs is not None:
-                texts[keys.OUTPUTS] = outputs.text
-                chat = chat or outputs.chat
-        if chat and keys.MESSAGE_FORMAT not in reading.fields:
+        present = reading.keys
+        inputs = None if keys.INPUTS in present else read_inputs(reading, told, kind)
+        outputs = None if keys.OUTPUTS in present else read_outputs(reading, told, kind)
+        inputs, outputs = beside_chat(inputs, outputs, kind)
+        if inputs is not None:
+            texts[keys.INPUTS] = inputs.text
+        if outputs is not None:
+            texts[keys.OUTPUTS] = outputs.text
+        chat = (inputs is not None and inputs.chat) or (outputs is not None and outputs.chat)
+        if chat and keys.MESSAGE_FORMAT not in reading.keys:
             texts[keys.MESSAGE_FORMAT] = "openai"
-        if keys.CHAT_TOOLS not in reading.fields:
+        if keys.CHAT_TOOLS not in reading.keys:
             tools = _tools(reading)
             if tools:
-                texts[keys.CHAT_TOOLS] = dump(tools)
+                texts[keys.CHAT_TOOLS] = encode(tools)
         if chat and kind == "LLM" and said_type(reading) is None and _is_chat(reading):
             return "CHAT_MODEL"
         return kind
@@ -112,60 +109,79 @@ class Mapper:
         """Add tokens, model and provider; return the tokens and whether they repeat others'."""
         provider = find_provider(reading)
         usage: Counters | None = None
-        if keys.TOKEN_USAGE not in reading.fields:
+        if keys.TOKEN_USAGE not in reading.keys:
             counters = read_usage(reading)
-            exclusive = bool(counters) and self._plan.is_exclusive(span, provider)
+            exclusive = "cache_read" in counters and self._plan.is_exclusive(span, provider)
             usage = normalise(counters, exclusive=exclusive) if counters else None
             if usage is not None:
-                texts[keys.TOKEN_USAGE] = dump(usage)
-        counted = usage is not None or keys.TOKEN_USAGE in reading.fields
+                texts[keys.TOKEN_USAGE] = encode(usage)
+        counted = usage is not None or keys.TOKEN_USAGE in reading.keys
         rollup = counted and (kind in keys.ROLLUP_TYPES or is_rollup(reading))
         if not rollup:  # MLflow prices whatever has both tokens and a model
             model = find_model(reading)
-            if model and keys.MODEL not in reading.fields:
+            if model and keys.MODEL not in reading.keys:
                 texts[keys.MODEL] = model
-        if provider and keys.PROVIDER not in reading.fields:
+        if provider and keys.PROVIDER not in reading.keys:
             texts[keys.PROVIDER] = provider
         return usage, rollup
 
     @staticmethod
     def _add_people(texts: Texts, reading: Reading) -> None:
-        for key, found in ((keys.SESSION, find_session(reading)), (keys.USER, find_user(reading))):
-            if found and key not in texts:
-                short = short_id(found)
-                if key not in reading.fields or string(reading.fields[key]) != short:
-                    texts[key] = short
+        for key, find in ((keys.SESSION, find_session), (keys.USER, find_user)):
+            written = reading.at(key)
+            if key in texts or (written is not None and written.string_value):
+                continue
+            found = find(reading)
+            if found:
+                texts[key] = short_id(found)
 
 
 def _is_chat(reading: Reading) -> bool:
-    return not any(kind_of(hit.value) in _NO_CHAT for hit in reading.get("kinds"))
+    return not any(kind_of(reading.value(hit)) in _NO_CHAT for hit in reading.get("kinds"))
 
 
 def _tools(reading: Reading) -> list[Tool]:
     for hit in reading.get("tools"):
-        tools = read_tools(read(hit.value))
+        tools = read_tools(read(reading.value(hit)))
         if tools:
             return tools
-    for group in groups(reading.get("tool_groups")):
-        tools = read_tools(rebuild(group))
+    for listed in reading.lists("tool_groups"):
+        tools = read_tools(listed)
         if tools:
             return tools
     return []
 
 
+def _attribute(key: str, text: str | bytes) -> bytes:
+    data = text if isinstance(text, bytes) else text.encode()
+    return text_attribute(_FIXED.get(key) or encoded_key(key), data)
+
+
+_short = functools.lru_cache(maxsize=1024)(_attribute)
+"""The same for texts of which there are few."""
+
+_REPEATED = frozenset({keys.SPAN_TYPE, keys.MESSAGE_FORMAT, keys.MODEL, keys.PROVIDER})
+
+
 def _store(span: Span, reading: Reading, texts: Texts, *, rollup: bool) -> None:
     """Write attributes: over those that are there, the rest as ready-made bytes at the end."""
-    fields = reading.fields
+    present = reading.keys
     parts: list[bytes] = []
     for key, text in texts.items():
-        if key in fields:
-            span.attributes[key] = text
+        if key in present:
+            span.attributes[key] = text if isinstance(text, str) else text.decode()
         else:
-            parts.append(text_attribute(_FIXED.get(key) or encoded_key(key), text))
+            parts.append(_short(key, text) if key in _REPEATED else _attribute(key, text))
+    if not _OWN.isdisjoint(present):
+        _unquote(span, reading, texts)
+    if rollup:
+        parts.append(_ROLLUP)
+    span.append(b"".join(parts))
+
+
+def _unquote(span: Span, reading: Reading, texts: Texts) -> None:
+    """Take the JSON quotes, which MLflow's own SDK writes, off plain words."""
     for key in _OWN:
-        value = fields.get(key)
+        value = reading.at(key)
         if value is not None and key not in texts and value.string_value[:1] == '"':
             span.attributes[key] = string(value)
-    if rollup:
-        parts.append(flag_attribute(_FIXED[keys.ROLLUP]))
-    span.append(b"".join(parts))

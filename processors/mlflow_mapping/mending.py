@@ -4,7 +4,7 @@ Attributes that MLflow fails on, put right: one of them costs the whole request 
 What the bad value said is kept, in words that MLflow takes or under ``spangate.original.``.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
@@ -12,10 +12,9 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from processors.mlflow_mapping.identity import MAX_ID, short_id
 from processors.mlflow_mapping.keys import COST, SPAN_TYPE, TOKEN_USAGE, UNCHANGED, USER
 from processors.mlflow_mapping.plan import Reading
-from processors.mlflow_mapping.texts import as_text, dump, leaves, read, string
+from processors.mlflow_mapping.texts import as_text, dump, leaves, read
 from processors.mlflow_mapping.usage import from_object, normalise
 
-_SESSIONS = ("session.id", "gen_ai.conversation.id")
 _COSTS = ("input_cost", "output_cost", "total_cost")
 _LONGEST_TEXT = 8000
 
@@ -26,28 +25,22 @@ def mend(reading: Reading) -> Texts:
     """Return the attributes to write over bad ones, and those that keep what these said."""
     fixed: Texts = {}
     for hit in reading.get("kinds"):
-        if not _is_word(hit.value):
-            fixed[hit.key] = _words(hit.value)
-    fields = reading.fields
-    for key in (*_SESSIONS, USER):
-        value = fields.get(key)
-        if value is not None:
-            _mend_id(fixed, key, value)
-    if COST in fields:
-        _mend_cost(fixed, fields[COST])
-    if TOKEN_USAGE in fields:
-        _mend_usage(fixed, fields[TOKEN_USAGE])
-    if "ai.prompt.tools" in fields:
-        _mend_tools(fixed, fields["ai.prompt.tools"])
-    if SPAN_TYPE in fields and not _is_word(fields[SPAN_TYPE]):
-        fixed[UNCHANGED + SPAN_TYPE] = as_text(read(fields[SPAN_TYPE]))
+        value = reading.value(hit)
+        if not _is_word(value):
+            fixed[hit.key] = _words(value)
+    for key in reading.layout.suspects:
+        suspect = reading.at(key)
+        if suspect is not None:
+            _MENDERS[key](fixed, key, suspect)
     return fixed
 
 
 def _is_word(value: AnyValue) -> bool:
     """Whether MLflow can look the value up in its tables of kinds."""
-    text = value.string_value if value.HasField("string_value") else None
-    return text is not None and text.lstrip()[:1] not in ("[", "{") and len(text) <= MAX_ID
+    text = value.string_value
+    if not text:
+        return value.HasField("string_value")
+    return len(text) <= MAX_ID and text.lstrip()[:1] not in ("[", "{")
 
 
 def _words(value: AnyValue) -> str:
@@ -55,13 +48,13 @@ def _words(value: AnyValue) -> str:
 
 
 def _mend_id(fixed: Texts, key: str, value: AnyValue) -> None:
-    text = string(value) if value.HasField("string_value") else as_text(read(value))
+    text = value.string_value or as_text(read(value))
     if len(text) > MAX_ID:
         fixed[key] = short_id(text)
         fixed[UNCHANGED + key] = text
 
 
-def _mend_cost(fixed: Texts, value: AnyValue) -> None:
+def _mend_cost(fixed: Texts, _key: str, value: AnyValue) -> None:
     held = read(value)
     if isinstance(held, Mapping) and _all_numbers(held):
         return
@@ -92,7 +85,7 @@ def _number(value: Any) -> float | None:
     return number if 0 <= number < 1e12 else None
 
 
-def _mend_usage(fixed: Texts, value: AnyValue) -> None:
+def _mend_usage(fixed: Texts, _key: str, value: AnyValue) -> None:
     held = read(value)
     if isinstance(held, Mapping) and all(
         isinstance(number, int) and not isinstance(number, bool)
@@ -105,9 +98,24 @@ def _mend_usage(fixed: Texts, value: AnyValue) -> None:
     fixed[TOKEN_USAGE] = dump(usage or {})
 
 
-def _mend_tools(fixed: Texts, value: AnyValue) -> None:
-    if value.HasField("array_value"):
-        return
-    held = read(value)
-    if not isinstance(held, list):
-        fixed["ai.prompt.tools"] = dump([held])
+def _mend_tools(fixed: Texts, key: str, value: AnyValue) -> None:
+    if not value.HasField("array_value"):
+        held = read(value)
+        if not isinstance(held, list):
+            fixed[key] = dump([held])
+
+
+def _mend_type(fixed: Texts, key: str, value: AnyValue) -> None:
+    if not _is_word(value):
+        fixed[UNCHANGED + key] = as_text(read(value))
+
+
+_MENDERS: dict[str, Callable[[Texts, str, AnyValue], None]] = {
+    "session.id": _mend_id,
+    "gen_ai.conversation.id": _mend_id,
+    USER: _mend_id,
+    COST: _mend_cost,
+    TOKEN_USAGE: _mend_usage,
+    SPAN_TYPE: _mend_type,
+    "ai.prompt.tools": _mend_tools,
+}

@@ -101,7 +101,15 @@ def _role(item: Mapping[str, Any]) -> str | None:
     if isinstance(role, str) and role:
         return _known([role.rsplit(".", 1)[-1]]) or role
     if any(key in item for key in ("content", "parts", "contents", "data")):
-        return _known([item.get("type"), item.get("source")])
+        return _known([item.get("type"), item.get("source")]) or _speaker(item)
+    return None
+
+
+def _speaker(item: Mapping[str, Any]) -> str | None:
+    """Return the role of an agent that AutoGen names as the source of a message."""
+    kind = item.get("type")
+    if isinstance(kind, str) and kind.endswith(("Message", "Event")) and item.get("source"):
+        return "assistant"
     return None
 
 
@@ -187,8 +195,8 @@ def _finish(draft: Draft, role: str, item: Mapping[str, Any]) -> list[Message]:
     message: Message = {"role": role, "content": _content(draft, role)}
     if role not in ("system", "user", "assistant"):
         message = {"role": "user", "content": message["content"], "name": role}
-    name = item.get("name", item.get("_name"))
-    if name and "name" not in message:
+    name = first(item, "name", "_name", "source")
+    if isinstance(name, str) and name and name != role and "name" not in message:
         message["name"] = as_text(name)
     if draft.reasoning:
         message["reasoning"] = "\n".join(draft.reasoning)

@@ -35,12 +35,13 @@ _CONTENT = frozenset({
 
 
 def superfluous(
-    reading: Reading, written: Mapping[str, str], usage: Mapping[str, int] | None
+    reading: Reading, written: Mapping[str, str | bytes], usage: Mapping[str, int] | None
 ) -> list[str]:
     """Return the keys whose attributes say nothing that ``written`` does not say."""
     said = set()
     texts: list[str] = []
-    for text in written.values():
+    for held in written.values():
+        text = held if isinstance(held, str) else held.decode()
         for leaf in (text, *leaves(text)):
             said.add(_plain(leaf))
             if isinstance(leaf, str):
@@ -55,29 +56,33 @@ def superfluous(
         if key not in written
         and key not in (SESSION, USER)
         and not key.startswith("mlflow.")
-        and _is_said(reading, key, told, said, texts, usage or {})
+        and (
+            _is_counted(_value(reading, key), told, usage or {})
+            or (
+                not told.isdisjoint(_CONTENT)
+                and told.isdisjoint(_COUNTERS)
+                and _is_said(_value(reading, key), said, texts)
+            )
+        )
     ]
 
 
-def _is_said(
-    reading: Reading,
-    key: str,
-    told: set[str],
-    said: set[object],
-    texts: Iterable[str],
-    usage: Mapping[str, int],
-) -> bool:
-    value = read(reading.fields[key])
+def _is_counted(value: object, told: set[str], usage: Mapping[str, int]) -> bool:
     counters = told & _COUNTERS.keys()
-    if counters:
-        return all(usage.get(_COUNTERS[concept]) == value for concept in counters)
-    if not told & _CONTENT:
-        return False
+    return bool(counters) and all(usage.get(_COUNTERS[name]) == value for name in counters)
+
+
+def _is_said(value: object, said: set[object], texts: Iterable[str]) -> bool:
     return all(
         _plain(leaf) in said
         or (isinstance(leaf, str) and (leaf in _STRUCTURE or _stands_in(leaf, texts)))
         for leaf in leaves(value)
     )
+
+
+def _value(reading: Reading, key: str) -> object:
+    value = reading.at(key)
+    return None if value is None else read(value)
 
 
 def _stands_in(leaf: str, texts: Iterable[str]) -> bool:

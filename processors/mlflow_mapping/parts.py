@@ -296,6 +296,7 @@ BY_KEY: dict[str, _Reader] = {
     "reasoning": _think, "thinking": _think,
     "image": _image, "image_url": _image, "audio": _audio, "video": _video,
     "document": _document,
+    "call_id": _result, "arguments": _call,
 }  # fmt: skip
 """Telling key of parts without a type, to their reader."""
 

@@ -1,32 +1,59 @@
 """
-All tables joined: which concept an attribute speaks of, found with one look-up a key.
+All tables joined: what each attribute of a span speaks of.
+
+Spans of one instrumentation have the same keys in the same order, so what keys mean together is
+worked out once a layout and remembered; a span then costs one look at its keys.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from gateway.plugin import Span
 from processors.mlflow_mapping.dialect import Dialect, Names
 from processors.mlflow_mapping.dialects.common import KINDS
+from processors.mlflow_mapping.flattened import Path, Tree, parse_path, plant
+from processors.mlflow_mapping.keys import COST, SESSION, SPAN_TYPE, TOKEN_USAGE, USER
 
 _REMEMBERED = 20_000
 """Distinct keys whose meaning is kept; more of them than that come from a broken sender."""
+_LAYOUTS = 4_000
+_LONGEST = 400
+"""Spans with more attributes than this are worked out anew each time."""
 
 _PLAIN = (
     "model", "provider", "input_tokens", "output_tokens", "total_tokens", "cache_read",
     "cache_write", "cache_write_1h", "reasoning", "audio_input", "audio_output", "usage", "system",
     "input_messages", "output_messages", "finish", "inputs", "outputs", "document_lists", "vectors",
     "tools", "session", "user", "trace_name", "tags", "metadata", "error_type", "error_message",
+    "error_level",
 )  # fmt: skip
 _NAMED = ("reply", "input_fields", "output_fields", "hints", "tag_fields", "rollups")
 _GROUPED = (
-    "input_groups", "output_groups", "documents", "input_documents", "tool_groups", "texts",
-    "metadata_prefixes",
+    "input_groups",
+    "output_groups",
+    "documents",
+    "input_documents",
+    "tool_groups",
+    "texts",
+)
+_COUNTED = (
+    "input_tokens", "output_tokens", "total_tokens", "cache_read", "cache_write", "cache_write_1h",
+    "reasoning", "audio_input", "audio_output",
 )  # fmt: skip
 
-Path = tuple[str | int, ...]
+
+SUSPECTS = (
+    SESSION,
+    "gen_ai.conversation.id",
+    USER,
+    COST,
+    TOKEN_USAGE,
+    SPAN_TYPE,
+    "ai.prompt.tools",
+)
+"""Keys, besides those of kinds, whose values MLflow may fail on."""
 
 
 class Meaning(NamedTuple):
@@ -44,23 +71,59 @@ class Hit(NamedTuple):
 
     rank: int
     key: str
-    value: AnyValue
+    place: int
+    """Where among the span's attributes it stands."""
     detail: Any
 
 
-class Reading:
-    """What one span tells, by concept, best first."""
+class Layout:
+    """What the keys of a span tell together."""
 
-    __slots__ = ("fields", "hits")
+    __slots__ = ("counters", "hits", "keys", "suspects", "trees")
 
-    def __init__(self, fields: dict[str, AnyValue], hits: dict[str, list[Hit]]) -> None:
-        self.fields = fields
-        """Attributes that tell something or are MLflow's own, by key."""
+    def __init__(self, keys: dict[str, int], hits: dict[str, tuple[Hit, ...]]) -> None:
+        self.keys = keys
+        """Where each key stands; the last one where it stands twice."""
         self.hits = hits
+        """The attributes that tell a concept, best first."""
+        self.trees: dict[str, list[Tree]] = {
+            concept: plant((hit.rank, hit.detail, hit.place) for hit in hits[concept])
+            for concept in _GROUPED
+            if concept in hits
+        }
+        """The lists that flattened keys spell, one a prefix, best first."""
+        self.suspects = tuple(key for key in SUSPECTS if key in keys)
+        self.counters = tuple((name, hits[name]) for name in _COUNTED if name in hits)
 
-    def get(self, concept: str) -> Sequence[Hit]:
+
+class Reading:
+    """What one span tells."""
+
+    __slots__ = ("_fields", "hits", "keys", "layout")
+
+    def __init__(self, layout: Layout, fields: Sequence[KeyValue]) -> None:
+        self.layout = layout
+        self.hits = layout.hits
+        self.keys = layout.keys
+        self._fields = fields
+
+    def get(self, concept: str) -> tuple[Hit, ...]:
         """Return the attributes that tell a concept, best first."""
         return self.hits.get(concept, ())
+
+    def value(self, hit: Hit) -> AnyValue:
+        """Return what stands there."""
+        return self._fields[hit.place].value
+
+    def at(self, key: str) -> AnyValue | None:
+        """Return the value of a key."""
+        index = self.keys.get(key)
+        return None if index is None else self._fields[index].value
+
+    def lists(self, concept: str) -> list[list[Any]]:
+        """Return the lists that flattened keys spell, one a prefix, best first."""
+        trees = self.layout.trees.get(concept)
+        return [tree.fill(self._fields) for tree in trees] if trees else []
 
 
 class Plan:
@@ -70,8 +133,9 @@ class Plan:
         self._known: dict[str, list[Meaning]] = {}
         self._prefixes: list[tuple[str, str, int]] = []
         self._memory: dict[str, tuple[Meaning, ...]] = {}
+        self._layouts: dict[tuple[str, ...], Layout] = {}
         self._names: list[tuple[tuple[str, ...], Names]] = []
-        self._exclusive: list[tuple[Dialect, tuple[str, ...]]] = []
+        self._exclusive: list[Dialect] = []
         kinds: dict[str, dict[str, str]] = {}
         for number, dialect in enumerate(dialects):
             self._add(dialect, number * 100)
@@ -79,7 +143,9 @@ class Plan:
                 merged = kinds.setdefault(key, {})
                 merged.update({value: of for value, of in table.items() if value not in merged})
         for rank, (key, merged) in enumerate(kinds.items()):
-            self._known.setdefault(key, []).append(Meaning("kinds", rank, {**KINDS, **merged}))
+            table = {**KINDS, **merged}
+            table.update({value.upper(): of for value, of in table.items()})
+            self._known.setdefault(key, []).append(Meaning("kinds", rank, table))
 
     def _add(self, dialect: Dialect, base: int) -> None:
         for concept in _PLAIN:
@@ -91,100 +157,84 @@ class Plan:
                 self._learn(dialect, key, Meaning(concept, rank, name))
         for concept in _GROUPED:
             for rank, prefix in enumerate(getattr(dialect, concept), base):
-                if concept != "metadata_prefixes":
-                    self._learn(dialect, prefix, Meaning(concept, rank, ()))
-                self._prefixes.append((prefix.rstrip(".") + ".", concept, rank))
+                self._learn(dialect, prefix, Meaning(concept, rank, ()))
+                self._prefixes.append((f"{prefix}.", concept, rank))
+        for rank, prefix in enumerate(dialect.metadata_prefixes, base):
+            self._prefixes.append((prefix, "metadata_prefixes", rank))
         if dialect.span_names:
             self._names.append((dialect.scopes, dialect.span_names))
         if dialect.exclusive:
-            self._exclusive.append((dialect, dialect.exclusive))
+            self._exclusive.append(dialect)
 
     def _learn(self, dialect: Dialect, key: str, meaning: Meaning) -> None:
         if key in dialect.plain:
             meaning = meaning._replace(gate=dialect.only_with)
         self._known.setdefault(key, []).append(meaning)
 
+    def read(self, span: Span) -> Reading:
+        """Look once at each key of a span."""
+        fields = span.peek.attributes[:]
+        keys = tuple([field.key for field in fields])
+        layout = self._layouts.get(keys)
+        if layout is None:
+            layout = self._lay_out(keys)
+        return Reading(layout, fields)
+
+    def _lay_out(self, keys: tuple[str, ...]) -> Layout:
+        hits: dict[str, list[Hit]] = {}
+        for index, key in enumerate(keys):
+            for meaning in self._memory.get(key) or self._meanings(key):
+                if not meaning.gate or _shows(keys, meaning.gate):
+                    hit = Hit(meaning.rank, key, index, meaning.detail)
+                    hits.setdefault(meaning.concept, []).append(hit)
+        layout = Layout(
+            {key: index for index, key in enumerate(keys)},
+            {concept: tuple(sorted(found, key=_rank)) for concept, found in hits.items()},
+        )
+        if len(keys) <= _LONGEST:
+            if len(self._layouts) >= _LAYOUTS:
+                self._layouts.clear()
+            self._layouts[keys] = layout
+        return layout
+
     def _meanings(self, key: str) -> tuple[Meaning, ...]:
         """Work out what a key means; flattened keys by their prefix."""
         found = list(self._known.get(key, ()))
         for prefix, concept, rank in self._prefixes:
             if key.startswith(prefix):
-                rest = key[len(prefix) :]
-                if concept == "metadata_prefixes":
-                    found.append(Meaning(concept, rank, rest))
-                elif rest[:1].isdecimal():
-                    found.append(Meaning(concept, rank, _path(rest)))
+                detail: str | Path | None = key[len(prefix) :]
+                if concept != "metadata_prefixes":
+                    detail = parse_path(key[len(prefix) :])
+                if detail:
+                    found.append(Meaning(concept, rank, detail))
         if len(self._memory) >= _REMEMBERED:
             self._memory.clear()
         self._memory[key] = meanings = tuple(found)
         return meanings
 
-    def read(self, span: Span) -> Reading:
-        """Look once at each attribute of a span."""
-        memory, find = self._memory, self._meanings
-        fields: dict[str, AnyValue] = {}
-        hits: dict[str, list[Hit]] = {}
-        gated = False
-        for field in span.peek.attributes:
-            key = field.key
-            meanings = memory.get(key)
-            if meanings is None:
-                meanings = find(key)
-            if meanings:
-                fields[key] = value = field.value
-                for concept, rank, detail, gate in meanings:
-                    gated = gated or bool(gate)
-                    hits.setdefault(concept, []).append(Hit(rank, key, value, detail))
-            elif key.startswith("mlflow."):
-                fields[key] = field.value
-        if gated:
-            self._close_gates(span, hits)
-        for found in hits.values():
-            if len(found) > 1:
-                found.sort(key=_rank)
-        return Reading(fields, hits)
-
-    def _close_gates(self, span: Span, hits: dict[str, list[Hit]]) -> None:
-        """Take back the plain words of dialects that the span shows no sign of."""
-        keys = [field.key for field in span.peek.attributes]
-        for concept, found in list(hits.items()):
-            kept = [hit for hit in found if self._open(concept, hit, keys)]
-            if kept:
-                hits[concept] = kept
-            else:
-                del hits[concept]
-
-    def _open(self, concept: str, hit: Hit, keys: Sequence[str]) -> bool:
-        for meaning in self._memory[hit.key]:
-            if meaning.concept == concept and meaning.rank == hit.rank:
-                return not meaning.gate or _shows(keys, meaning.gate)
-        return True
-
     def named_type(self, span: Span) -> str | None:
         """Return the type that the span's name tells within its instrumentation's scope."""
-        scope = span.scope.name
+        scope = span.scope.peek.name
         for scopes, names in self._names:
             if scope.startswith(scopes):
-                name = span.name.lower()
+                name = span.peek.name.lower()
                 return names.get(name) or names.get(name.split(" ", 1)[0].split("[", 1)[0])
         return None
 
     def is_exclusive(self, span: Span, provider: str | None) -> bool:
         """Whether the dialect counts input tokens without those of the cache."""
-        for dialect, providers in self._exclusive:
-            if "*" not in providers and provider not in providers:
+        for dialect in self._exclusive:
+            if "*" not in dialect.exclusive and provider not in dialect.exclusive:
                 continue
-            if dialect.scopes and span.scope.name.startswith(dialect.scopes):
+            if span.scope.peek.name.startswith(dialect.scopes):
                 return True
-            if dialect.scopes and _sdk(span).startswith(dialect.scopes):
+            if (span.resource.attributes.text("telemetry.sdk.name") or "").startswith(
+                dialect.scopes
+            ):
                 return True
-            if dialect.only_with and span.name.startswith(tuple(dialect.span_names) or ("\0",)):
+            if span.peek.name in dialect.span_names:
                 return True
         return False
-
-
-def _sdk(span: Span) -> str:
-    return span.resource.attributes.text("telemetry.sdk.name") or ""
 
 
 def _shows(keys: Sequence[str], gate: tuple[str, ...]) -> bool:
@@ -194,7 +244,3 @@ def _shows(keys: Sequence[str], gate: tuple[str, ...]) -> bool:
 
 def _rank(hit: Hit) -> int:
     return hit.rank
-
-
-def _path(rest: str) -> Path:
-    return tuple(int(step) if step.isdecimal() and len(step) < 6 else step for step in rest.split("."))

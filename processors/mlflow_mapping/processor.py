@@ -56,5 +56,3 @@ class MlflowMapping(Processor[MlflowMappingConfig]):
         for resource in batch.resources:
             self._filter.apply(resource)
         return batch
-
-

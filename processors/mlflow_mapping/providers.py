@@ -1,5 +1,7 @@
 """Names of providers as MLflow's price catalogue has them."""
 
+import functools
+
 PROVIDERS = {
     "azure.ai.openai": "azure", "az.ai.openai": "azure", "azure_openai": "azure",
     "azure-openai": "azure", "azureopenai": "azure", "azure.openai": "azure", "azure": "azure",
@@ -34,9 +36,10 @@ FRAMEWORKS = frozenset({
 """What is written where a provider belongs, but is none."""
 
 _PREFIXES = ("openai", "anthropic", "mistral", "cohere", "groq", "deepseek", "perplexity", "xai",
-             "togetherai", "fireworks", "cerebras", "deepinfra", "ollama", "openrouter")  # fmt: skip
+             "togetherai", "fireworks", "cerebras", "ollama", "openrouter")  # fmt: skip
 
 
+@functools.lru_cache(maxsize=1024)
 def provider_name(text: str) -> str | None:
     """Return the provider that a text names; ``openai.chat`` and ``OpenAI`` are ``openai``."""
     name = text.strip().lower()

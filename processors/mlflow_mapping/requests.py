@@ -1,6 +1,4 @@
-"""
-Whole requests to models and their answers, as vendors shape them, turned into conversations.
-"""
+"""Whole requests to models and their answers, as vendors shape them, turned into conversations."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,13 +9,6 @@ from processors.mlflow_mapping.texts import as_text, reparse
 
 _MESSAGES = ("messages", "contents", "input", "prompt", "chat_history", "items", "history")
 _SYSTEM = ("system", "instructions", "system_instruction", "systemInstruction", "preamble")
-_TELLING = ('"role"', '"type"', '"content"', '"parts"', '"source"', '"kwargs"', '"prompt"')
-"""A text without any of these is no conversation, so that it need not be parsed."""
-
-
-def may_be_chat(text: str) -> bool:
-    """Whether parsing a text can possibly show a conversation."""
-    return text.lstrip()[:1] in ("{", "[") and any(word in text for word in _TELLING)
 
 
 def system_messages(value: Any) -> list[Message]:

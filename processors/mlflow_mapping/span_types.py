@@ -17,7 +17,7 @@ _SEARCHES = ("query", "search", "get", "find", "hybrid", "similarity")
 
 def said_type(reading: Reading) -> str | None:
     """Return the type that the span names in MLflow's own attribute, unless it is UNKNOWN."""
-    value = reading.fields.get(SPAN_TYPE)
+    value = reading.at(SPAN_TYPE)
     if value is None:
         return None
     text = string(value)
@@ -39,7 +39,8 @@ def kind_of(value: AnyValue) -> str:
 def find_type(plan: Plan, reading: Reading, span: Span) -> str:
     """Return the type; UNKNOWN where nothing tells."""
     for hit in reading.get("kinds"):
-        found = hit.detail.get(kind_of(hit.value))
+        value = reading.value(hit)
+        found = hit.detail.get(value.string_value) or hit.detail.get(kind_of(value))
         if found and found != UNKNOWN:
             return str(found)
     named = plan.named_type(span)
@@ -53,6 +54,8 @@ def _guess(reading: Reading, span: Span) -> str:
     for hit in reading.get("hints"):
         return str(hit.detail)
     hits = reading.hits
+    if not hits:
+        return "RETRIEVER" if _searches_vectors(span) else UNKNOWN
     if "vectors" in hits or "texts" in hits:
         return "EMBEDDING"
     if "output_messages" in hits or "output_groups" in hits or "reply" in hits:
@@ -74,7 +77,7 @@ def _searches_vectors(span: Span) -> bool:
 def is_rollup(reading: Reading) -> bool:
     """Whether a dialect says that the call goes around other calls, whose usage it repeats."""
     for hit in reading.get("rollups"):
-        value = kind_of(hit.value)
+        value = kind_of(reading.value(hit))
         if value.startswith(hit.detail) and ".do" not in value and value != "ai.toolcall":
             return True
     return False

@@ -1,5 +1,6 @@
 """JSON in attribute values: reading it, writing it, and walking through what it says."""
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -19,16 +20,31 @@ def parse(text: str) -> Any:
         return None
     try:
         return _decode(text)
-    except (msgspec.DecodeError, RecursionError, UnicodeEncodeError):
+    except RecursionError:
+        return None
+    except (msgspec.DecodeError, UnicodeEncodeError):
+        return _parse_python(text) if "NaN" in text or "Infinity" in text else None
+
+
+def _parse_python(text: str) -> Any:
+    """Read what Python's own writer makes of numbers that JSON does not know."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
         return None
 
 
-def dump(value: object) -> str:
+def encode(value: object) -> bytes:
     """Return compact JSON; what JSON cannot hold is written as text."""
     try:
-        return _encode(value).decode()
+        return _encode(value)
     except (TypeError, ValueError, OverflowError, RecursionError):
-        return repr(value)
+        return repr(value).encode(errors="replace")
+
+
+def dump(value: object) -> str:
+    """Return compact JSON as text."""
+    return encode(value).decode()
 
 
 def as_text(value: object) -> str:
@@ -38,8 +54,8 @@ def as_text(value: object) -> str:
 
 def read(value: AnyValue) -> Any:
     """Return an attribute's value; JSON objects and lists in texts are parsed."""
-    if value.HasField("string_value"):
-        text = value.string_value
+    text = value.string_value
+    if text:
         parsed = parse(text)
         return text if parsed is None else parsed
     return values.decode(value)
@@ -57,8 +73,6 @@ def reparse(value: Any) -> Any:
 
 def string(value: AnyValue) -> str:
     """Return a plain text, its JSON quotes stripped; empty where the value is none."""
-    if not value.HasField("string_value"):
-        return ""
     text = value.string_value.strip()
     if len(text) > 1 and text[0] == '"' and text[-1] == '"':
         try:

@@ -1,6 +1,4 @@
-"""
-Token counters, normalised: whole numbers, input including the cache, total the sum.
-"""
+"""Token counters, normalised: whole numbers, input including the cache, total the sum."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -12,10 +10,6 @@ from processors.mlflow_mapping.texts import read
 
 Counters = dict[str, int]
 
-_CONCEPTS = (
-    "input_tokens", "output_tokens", "total_tokens", "cache_read", "cache_write", "cache_write_1h",
-    "reasoning", "audio_input", "audio_output",
-)  # fmt: skip
 _WRITTEN = {
     "cache_read": "cache_read_input_tokens",
     "cache_write": "cache_creation_input_tokens",
@@ -95,10 +89,12 @@ def whole(value: Any) -> int | None:
 
 
 def _count(value: AnyValue) -> int | None:
+    number = value.int_value
+    if number:
+        return number if 0 < number < 2**53 else None
     kind = value.WhichOneof("value")
     if kind == "int_value":
-        number = value.int_value
-        return number if 0 <= number < 2**53 else None
+        return 0
     if kind == "double_value":
         return whole(value.double_value)
     return whole(value.string_value.strip().strip('"')) if kind == "string_value" else None
@@ -107,15 +103,14 @@ def _count(value: AnyValue) -> int | None:
 def read_usage(reading: Reading) -> Counters:
     """Return the counters that a span's attributes hold, as reported."""
     counters: Counters = {}
-    hits = reading.hits
-    for concept in _CONCEPTS:
-        for hit in hits.get(concept, ()):
-            number = _count(hit.value)
+    for concept, hits in reading.layout.counters:
+        for hit in hits:
+            number = _count(reading.value(hit))
             if number is not None:
                 counters[concept] = number
                 break
-    for hit in hits.get("usage", ()):
-        held = read(hit.value)
+    for hit in reading.get("usage"):
+        held = read(reading.value(hit))
         if isinstance(held, Mapping):
             for concept, number in from_object(held).items():
                 if not counters.get(concept):

@@ -36,5 +36,6 @@ LANGFUSE = Dialect(
     },
     metadata=("langfuse.trace.metadata",),
     metadata_prefixes=("langfuse.trace.metadata.",),
+    error_level=("langfuse.observation.level",),
     error_message=("langfuse.observation.status_message",),
 )
