@@ -52,6 +52,26 @@ processor_duration = Histogram(
     buckets=(0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1, 5),
     registry=REGISTRY,
 )
+redactions = Counter(
+    "spangate_redactions_total",
+    "Values replaced by redaction; a jump says that senders leak, redaction_failed that values "
+    "could not be processed.",
+    ("type",),
+    registry=REGISTRY,
+)
+llm_unknown_models = Counter(
+    "spangate_llm_unknown_models_total",
+    "Calls of a model that nobody has a price for; give it one in the prices_file of cost. At "
+    "most 200 names are kept apart.",
+    ("model",),
+    registry=REGISTRY,
+)
+llm_cost_differences = Counter(
+    "spangate_llm_cost_differences_total",
+    "Calls whose reported cost differs from ours by more than 1 % (cost with reported: compare); "
+    "a steady rise means that one of the price lists is out of date.",
+    registry=REGISTRY,
+)
 exporter_sent_spans = Counter(
     "spangate_exporter_sent_spans_total",
     "Spans that the destination took.",

@@ -1,0 +1,65 @@
+"""Undo escapes in text that cannot be parsed, remembering where each piece came from."""
+
+import html
+import re
+from bisect import bisect_right
+
+_ESCAPE = re.compile(
+    rb"""\\+(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|["'/nrtbf\\])|%[0-9a-fA-F]{2}|&\#?\w{2,8};"""
+)
+_LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
+
+
+class View:
+    """
+    A text with its escapes undone.
+
+    Knows JSON's and Python's backslash escapes at any depth, percent signs and HTML entities.
+    """
+
+    def __init__(self, raw: bytes) -> None:
+        parts: list[bytes] = []
+        self._at: list[int] = [0]
+        self._raw: list[tuple[int, int]] = [(0, -1)]
+        size = last = 0
+        for match in _ESCAPE.finditer(raw):
+            start, end = match.span()
+            plain = _undo(match.group())
+            parts += (raw[last:start], plain)
+            size += start - last
+            if plain:
+                self._at.append(size)
+                self._raw.append((start, end))
+                size += len(plain)
+            self._at.append(size)
+            self._raw.append((end, -1))
+            last = end
+        parts.append(raw[last:])
+        self.data = b"".join(parts)
+
+    def to_raw(self, start: int, end: int) -> tuple[int, int]:
+        """Return the bounds in the raw text; an escape counts as a whole."""
+        piece = bisect_right(self._at, start) - 1
+        raw_start, raw_end = self._raw[piece]
+        first = raw_start if raw_end >= 0 else raw_start + start - self._at[piece]
+        piece = bisect_right(self._at, end - 1) - 1
+        raw_start, raw_end = self._raw[piece]
+        return first, raw_end if raw_end >= 0 else raw_start + end - self._at[piece]
+
+
+def has_escapes(raw: bytes) -> bool:
+    """Whether anything in the text may be escaped."""
+    return b"\\" in raw or b"%" in raw or b"&" in raw
+
+
+def _undo(escape: bytes) -> bytes:
+    if escape[:1] == b"%":
+        return bytes((int(escape[1:], 16),))
+    if escape[:1] == b"&":
+        return html.unescape(escape.decode("ascii", "replace")).encode("utf-8", "surrogatepass")
+    letters = escape.lstrip(b"\\")
+    if letters[:1] == b"u":
+        return chr(int(letters[1:], 16)).encode("utf-8", "surrogatepass")
+    if letters[:1] == b"x":
+        return bytes((int(letters[1:], 16),))
+    return _LETTERS.get(letters, letters or b"\\")

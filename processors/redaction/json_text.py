@@ -1,0 +1,203 @@
+"""
+Redact JSON text token by token.
+
+The text is edited where something was found and stays byte for byte what it was elsewhere, so
+that numbers, key order, repeated keys and spacing survive, and what was valid JSON still is.
+"""
+
+import json
+import re
+from typing import TYPE_CHECKING
+
+from processors.redaction.keys import NO_KEY, KeyInfo
+from processors.redaction.report import Report
+
+if TYPE_CHECKING:
+    from processors.redaction.scrubber import Scrubber
+
+# Linear: each alternative begins with another byte and takes what follows without a choice.
+_TOKEN = re.compile(
+    rb"""(?P<vector>\[\s*+(?:-?[\d.][\d.eE+-]*+\s*+,\s*+){8,}+-?[\d.][\d.eE+-]*+\s*+\])
+    |(?P<string>"[^"\\]*+(?:\\.[^"\\]*+)*+")
+    |(?P<mark>[{}\[\],:])
+    |(?P<scalar>[^\s{}\[\],:"]++)""",
+    re.VERBOSE | re.DOTALL,
+)
+_INTEGER = re.compile(rb"-?\d+")
+_NAMING = frozenset(("name", "key", "header", "field", "k"))
+_NAMED = frozenset(("value", "val", "v", "content"))
+
+
+class _Frame:
+    """An object or array that is open."""
+
+    __slots__ = ("in_object", "inherited", "key", "name", "path_key", "seen")
+
+    def __init__(self, *, in_object: bool, key: KeyInfo, path_key: str) -> None:
+        self.in_object = in_object
+        self.inherited = key
+        """What is known about the values: of an array its own key, of an object's parts
+        only what blocks or allows all below."""
+        self.key: KeyInfo | None = None
+        self.path_key = path_key
+        self.seen: set[str] = set()
+        self.name: str | None = None
+
+
+class JsonText:
+    """Walk JSON; strings and long integers go back to the scrubber."""
+
+    def __init__(self, scrubber: "Scrubber") -> None:
+        self._scrubber = scrubber
+
+    def redact(self, data: bytes, key: KeyInfo, report: Report, depth: int) -> bytes | None:
+        """Return the redacted text of a valid JSON document, or ``None`` if nothing changes."""
+        return _Walk(self._scrubber, data, key, report, depth).run()
+
+
+class _Walk:
+    """One pass over one document."""
+
+    def __init__(
+        self, scrubber: "Scrubber", data: bytes, key: KeyInfo, report: Report, depth: int
+    ) -> None:
+        self._scrubber = scrubber
+        self._data = data
+        self._report = report
+        self._depth = depth
+        self._root = key
+        self._stack: list[_Frame] = []
+        self._path = ""
+        self._edits: list[tuple[int, int, bytes]] = []
+
+    def run(self) -> bytes | None:
+        """Walk; return the edited text."""
+        for token in _TOKEN.finditer(self._data):
+            kind = token.lastgroup
+            if kind == "string":
+                self._string(token.start(), token.end())
+            elif kind == "mark":
+                self._mark(token.group())
+            elif kind == "scalar" or self._key().blocked is not None:
+                self._scalar(token.start(), token.end())
+        if not self._edits:
+            return None
+        out: list[bytes] = []
+        last = 0
+        for start, end, new in self._edits:
+            out += (self._data[last:start], new)
+            last = end
+        out.append(self._data[last:])
+        return b"".join(out)
+
+    def _key(self) -> KeyInfo:
+        """Return what is known about the value that comes next."""
+        if not self._stack:
+            return self._root
+        frame = self._stack[-1]
+        return frame.key if frame.in_object and frame.key is not None else frame.inherited
+
+    def _mark(self, mark: bytes) -> None:
+        if mark in b"{[":
+            known = self._key()
+            frame = self._stack[-1] if self._stack else None
+            path_key = self._path if frame is None or frame.in_object else frame.path_key
+            if mark == b"{":
+                known = NO_KEY._replace(blocked=known.blocked, allowed=known.allowed)
+            self._stack.append(_Frame(in_object=mark == b"{", key=known, path_key=path_key))
+        elif mark in b"}]":
+            if self._stack:
+                self._stack.pop()
+        elif mark == b"," and self._stack and self._stack[-1].in_object:
+            self._stack[-1].key = None
+
+    def _string(self, start: int, end: int) -> None:
+        frame = self._stack[-1] if self._stack else None
+        if frame is not None and frame.in_object and frame.key is None:
+            self._object_key(frame, start, end)
+            return
+        key = self._key()
+        literal = self._data[start + 1 : end - 1]
+        text = literal if b"\\" not in literal else _decode(self._data[start:end])
+        if frame is not None and frame.in_object and self._path in _NAMING:
+            frame.name = text[:200].decode("utf-8", "replace")
+        new = self._scrubber.text(text, key, self._report, self._depth + 1)
+        if new is not None:
+            self._edits.append((start, end, _encode(new, literal)))
+
+    def _object_key(self, frame: _Frame, start: int, end: int) -> None:
+        """Learn from a key, and redact it where it holds a finding itself."""
+        literal = self._data[start + 1 : end - 1]
+        raw = literal if b"\\" not in literal else _decode(self._data[start:end])
+        name = raw.decode("utf-8", "replace")
+        self._path = name
+        new = self._scrubber.text(
+            raw, frame.inherited._replace(blocked=None), self._report, self._depth + 1
+        )
+        if new is not None:
+            unique = _unique(new.decode("utf-8", "replace"), frame.seen)
+            self._edits.append((start, end, _encode(unique.encode(), literal)))
+            name = unique
+        frame.seen.add(name)
+        frame.key = self._judge(frame, name)
+
+    def _judge(self, frame: _Frame, name: str) -> KeyInfo:
+        info = self._scrubber.keys.info(name)
+        if name in _NAMED and frame.name is not None and info.blocked is None:
+            info = self._scrubber.keys.info(frame.name)
+        inherited = frame.inherited
+        if inherited.allowed or (inherited.blocked is not None and not info.allowed):
+            return info._replace(blocked=inherited.blocked, allowed=inherited.allowed)
+        if info.blocked is not None and self._is_harmless(info.blocked):
+            return info._replace(blocked=None)
+        return info
+
+    def _is_harmless(self, kind: str) -> bool:
+        """Whether the place says that a secret's name is none: schemas, log probabilities."""
+        keys = [frame.path_key for frame in self._stack]
+        if kind == "token" and any("logprob" in key for key in keys):
+            return True
+        return keys[-1] == "properties"
+
+    def _scalar(self, start: int, end: int) -> None:
+        """Redact a number; ``true``, ``false`` and ``null`` tell nothing."""
+        text = self._data[start:end]
+        key = self._key()
+        if text in (b"true", b"false", b"null"):
+            return
+        if key.blocked is None and not (_INTEGER.fullmatch(text) and len(text) >= 7):
+            return
+        if text.startswith(b"[") and key.blocked is not None:
+            new = self._scrubber.replace(key.blocked, text, self._report)
+            self._edits.append((start, end, _encode(new, b"")))
+            return
+        if key.blocked in ("token", "cookie"):
+            return
+        changed = self._scrubber.text(text, key, self._report, self._depth + 1)
+        if changed is not None:
+            self._edits.append((start, end, _encode(changed, b"")))
+
+
+def _decode(literal: bytes) -> bytes:
+    text: str = json.loads(literal, strict=False)
+    return text.encode("utf-8", "surrogatepass")
+
+
+def _encode(text: bytes, like: bytes) -> bytes:
+    """Return a JSON string; letters beyond ASCII stay as the original wrote them."""
+    if like.isascii():
+        return json.dumps(text.decode("utf-8", "surrogatepass")).encode()
+    try:
+        return json.dumps(text.decode("utf-8"), ensure_ascii=False).encode()
+    except UnicodeDecodeError:
+        return json.dumps(text.decode("utf-8", "surrogatepass")).encode()
+
+
+def _unique(name: str, seen: set[str]) -> str:
+    """Return the name, numbered where its object has it already."""
+    if name not in seen:
+        return name
+    number = 2
+    while f"{name}_{number}" in seen:
+        number += 1
+    return f"{name}_{number}"

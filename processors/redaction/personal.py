@@ -1,0 +1,131 @@
+"""The personal data that can be recognised without a language model, as data."""
+
+from processors.redaction import emails, personal_checks
+from processors.redaction.rules import Rule, relax
+
+_LOCAL = r"[\p{L}\p{M}\p{N}._%+'&=/?!#$*^{|}~-]"
+_LABEL = r"[\p{L}\p{M}\p{N}-]+"
+_NO_LOOPBACK = r"(?:[2-9]\d{0,2}|1(?:[013-9]\d?|2[0-689]?)?)"
+_H16 = r"[0-9A-Fa-f]{1,4}"
+
+RULES: list[Rule] = [
+    Rule(
+        "email",
+        _LOCAL + "+(?:@|\uff20)",
+        rf"(?:{_LABEL}\.)+(?:[\p{{L}}\p{{M}}]{{2,24}}|(?i:xn--[a-z0-9-]{{2,59}}))",
+        emails.email,
+        hint=relax(f"{_LOCAL}(?:@|\uff20)")
+        + r"(?:[A-Za-z0-9-]|[\xc2-\xf4][\x80-\xbf]{1,3}|\\+u[0-9a-fA-F]{4})+\.",
+    ),
+    Rule(
+        "email",
+        r"\b[A-Za-z0-9._+-]{1,64} ?(?i:\[at\]|\(at\)|\{at\})",
+        r" ?[A-Za-z0-9-]+(?: ?(?i:\.|\[dot\]|\(dot\)|\{dot\}) ?[A-Za-z0-9-]+)*? ?"
+        r"(?i:\.|\[dot\]|\(dot\)|\{dot\}) ?[A-Za-z]{2,24}\b",
+        hint=r"(?i:[\[({]at[\])}])",
+    ),
+    Rule("card", r"\b[2-68]\d(?:[ .-]?\d){10}", r"(?:[ .-]?\d){0,7}\b", personal_checks.card),
+    Rule(
+        "iban",
+        r"\b[A-Z]{2}\d{2}[ -]?[A-Z0-9]{4}[ -]?[A-Z0-9]{4}[ -]?[A-Z0-9]{3}",
+        r"(?:[ -]?[A-Z0-9]){0,23}",
+        personal_checks.iban,
+    ),
+    Rule(
+        "iban",
+        r"\b[a-z]{2}\d{2} ?[a-z0-9]{4} ?\d{4} ?\d{3}",
+        r"(?: ?[a-z0-9]){0,23}",
+        personal_checks.iban,
+    ),
+    Rule("ip", rf"\b{_NO_LOOPBACK}\.\d{{1,3}}\.\d{{1,3}}\.\d{{1,3}}", "", personal_checks.ipv4),
+    Rule(
+        "ip",
+        rf"(?:{_H16}:){{3}}",
+        r"[0-9A-Fa-f:]*(?:\d{1,3}(?:\.\d{1,3}){3})?",
+        personal_checks.ipv6,
+    ),
+    Rule(
+        "ip",
+        rf"{_H16}(?::{_H16})?::",
+        r"[0-9A-Fa-f:]*(?:\d{1,3}(?:\.\d{1,3}){3})?",
+        personal_checks.ipv6,
+    ),
+    Rule(
+        "ip",
+        r"::[0-9A-Fa-f]{4}:",
+        r"[0-9A-Fa-f:]*(?:\d{1,3}(?:\.\d{1,3}){3})?",
+        personal_checks.ipv6,
+    ),
+    Rule("mac", r"\b(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}\b", "", personal_checks.mac),
+    Rule("mac", r"\b(?:[0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}\b", "", personal_checks.mac),
+    Rule("mac", r"\b[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\b", "", personal_checks.mac),
+    Rule("ssn", r"\b\d{3}-\d{2}-\d{4}\b", "", personal_checks.ssn),
+    Rule(
+        "ssn",
+        r"\b\d{3} ?\d{2} ?\d{4}\b",
+        "",
+        personal_checks.ssn,
+        (r"\bssn\b", r"\bsocial\b", r"\bseguro social\b"),
+    ),
+    Rule("cpf", r"\b\d{3}\.\d{3}\.\d{3}[-./ ]\d{2}\b", "", personal_checks.cpf),
+    Rule("cpf", r"\b\d{9}-?\d{2}\b", "", personal_checks.cpf),
+    Rule(
+        "cnpj",
+        r"\b[A-Z0-9]{2}\.[A-Z0-9]{3}\.[A-Z0-9]{3}/[A-Z0-9]{4}-\d{2}\b",
+        "",
+        personal_checks.cnpj,
+    ),
+    Rule("cnpj", r"\b[A-Z0-9]{12}\d{2}\b", "", personal_checks.cnpj, (r"\bcnpj\b",)),
+    Rule("rrn", r"\b\d{6} ?- ?[1-8]\d{6}\b", "", personal_checks.rrn),
+    Rule(
+        "rrn",
+        r"\b\d{6} ?[1-8]\d{6}\b",
+        "",
+        personal_checks.rrn_checked,
+        (r"\brrn\b", r"\bresident\b", "주민", "등록번호"),
+    ),
+    Rule(
+        "nino",
+        r"\b(?:[A-CEGHJ-PR-TW-Z][A-CEGHJ-NPR-TW-Z]|QQ)[ -]?\d{2}[ -]?\d{2}[ -]?\d{2}[ -]?[A-D]\b",
+        "",
+        personal_checks.nino,
+    ),
+    Rule(
+        "nino",
+        r"\b[a-z]{2}[ -]?\d{2}[ -]?\d{2}[ -]?\d{2}[ -]?[a-d]\b",
+        "",
+        personal_checks.nino,
+        (r"\bnino\b", r"\bnational insurance\b", r"\bni number\b"),
+    ),
+    Rule(
+        "passport",
+        r"\b(?:[A-Z]{0,3}\d{6,9}[A-Z]?|[A-Z]\d{2}[A-Z0-9]{5,7}|[A-Z]\d{3}[A-Z]\d{4}|\d{2}[A-Z]{2}\d{5})\b",
+        "",
+        personal_checks.passport,
+        (
+            *(
+                "passport",
+                "reisepass",
+                r"\bpass(?:nummer|nr)",
+                "passeport",
+                "pasaporte",
+                "passaporte",
+            ),
+            *("여권", "护照", "護照", "パスポート", "旅券", "паспорт", "paspoort"),
+        ),
+    ),
+    Rule("passport", r"\bP[A-Z<][A-Z]{3}[A-Z]{2}[A-Z<]{30,39}", "", None),
+    Rule("passport", r"\b[A-Z0-9<]{9}\d[A-Z]{3}\d{7}[MF<]\d{7}[A-Z0-9<]{12,16}", "", None),
+    Rule("crypto_wallet", r"\b[13][1-9A-HJ-NP-Za-km-z]{25,34}\b", "", personal_checks.base58check),
+    Rule(
+        "crypto_wallet", r"\b[LMDTX][1-9A-HJ-NP-Za-km-z]{25,34}\b", "", personal_checks.base58check
+    ),
+    Rule(
+        "crypto_wallet",
+        r"\b(?i:bc1|tb1|ltc1)[ac-hj-np-zAC-HJ-NP-Z02-9]{25,87}\b",
+        "",
+        personal_checks.bech32,
+    ),
+    Rule("crypto_wallet", r"\b0x[0-9a-fA-F]{40}\b", "", personal_checks.ethereum),
+    Rule("crypto_wallet", r"\b4[0-9AB][1-9A-HJ-NP-Za-km-z]{93}\b", "", None),
+]

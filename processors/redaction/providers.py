@@ -1,0 +1,138 @@
+"""
+The secrets: keys and tokens that providers give a form of their own, as data.
+
+Sources: the providers' documentation, and what they publish for GitHub secret scanning. No
+pattern needs a terminator, so that a key at the end of a sentence is found.
+"""
+
+from processors.redaction import secret_checks
+from processors.redaction.rules import Rule
+
+
+def _keys(*patterns: tuple[str, str]) -> list[Rule]:
+    return [Rule(kind, pattern, check=secret_checks.looks_random) for kind, pattern in patterns]
+
+
+# In the order of precedence: where two overlap, the first one names the finding.
+PROVIDERS: list[Rule] = _keys(
+    ("anthropic_key", r"\bsk-ant-[A-Za-z0-9_-]{10,}"),
+    ("openai_key", r"\bsk-(?:proj-|svcacct-|admin-|None-)?[A-Za-z0-9_-]{16,}"),
+    ("aws_key", r"\b(?:AKIA|ASIA|AIDA|AROA|AGPA|ANPA|ANVA|ABIA|ACCA|A3T[A-Z0-9])[A-Z0-9]{16}\b"),
+    ("github_token", r"\b(?:gh[opusr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})"),
+    (
+        "gitlab_token",
+        r"\b(?:gl(?:pat|ptt|dt|rt|cbt|soat|ft|imt|agent|oas|wt)-[A-Za-z0-9_.=-]{16,}|GR1348941[A-Za-z0-9_-]{16,})",
+    ),
+    ("slack_token", r"\b(?:xox[abceoprs]-[A-Za-z0-9.-]{10,}|xapp-\d-[A-Za-z0-9-]{10,})"),
+    ("slack_webhook", r"\bhooks\.slack\.com/(?:services|workflows|triggers)/[A-Za-z0-9+/_-]{16,}"),
+    (
+        "google_key",
+        r"\b(?:AIza[A-Za-z0-9_-]{30,}|ya29\.[A-Za-z0-9_-]{16,}|GOCSPX-[A-Za-z0-9_-]{20,}|AQ\.Ab[A-Za-z0-9_-]{30,}|1//0[A-Za-z0-9_-]{30,})",
+    ),
+    (
+        "stripe_key",
+        r"\b(?:(?:sk|rk|pk)_(?:live|test|prod)_[A-Za-z0-9]{8,}|whsec_[A-Za-z0-9+/=]{16,})",
+    ),
+    ("huggingface_token", r"\b(?:hf_[A-Za-z0-9]{20,}|api_org_[A-Za-z0-9]{20,})"),
+    ("npm_token", r"\bnpm_[A-Za-z0-9]{30,}"),
+    ("pypi_token", r"\bpypi-(?:AgE[A-Za-z0-9_-]{10,}|[A-Za-z0-9_-]{50,})"),
+    ("twilio_key", r"\b(?:SK|AC)[0-9a-f]{32}\b"),
+    ("sendgrid_key", r"\bSG\.[A-Za-z0-9_-]{10,}\.[A-Za-z0-9_-]{16,}"),
+    ("mailgun_key", r"\bkey-[0-9a-f]{32}\b"),
+    ("mailchimp_key", r"\b[0-9a-f]{32}-us\d{1,2}\b"),
+    ("groq_key", r"\bgsk_[A-Za-z0-9]{20,}"),
+    ("xai_key", r"\bxai-[A-Za-z0-9]{20,}"),
+    ("replicate_key", r"\br8_[A-Za-z0-9]{20,}"),
+    ("perplexity_key", r"\bpplx-[A-Za-z0-9]{20,}"),
+    ("nvidia_key", r"\bnvapi-[A-Za-z0-9_-]{20,}"),
+    ("langsmith_key", r"\b(?:lsv2_(?:pt|sk)_[A-Za-z0-9_]{20,}|ls__[a-f0-9]{32})"),
+    ("langfuse_key", r"\b(?:sk|pk)-lf-[0-9a-f-]{16,}"),
+    ("databricks_token", r"\b(?:dapi|dkea|dose)[0-9a-f]{32}(?:-\d)?"),
+    ("pinecone_key", r"\bpcsk_[A-Za-z0-9_]{20,}"),
+    ("tavily_key", r"\btvly-[A-Za-z0-9-]{16,}"),
+    ("fireworks_key", r"\bfw_[A-Za-z0-9]{20,}"),
+    (
+        "azure_key",
+        r"\b(?:[A-Za-z0-9_~.-]{3}\dQ~[A-Za-z0-9_~.-]{30,}|[A-Za-z0-9]{40,60}JQQJ99[A-Za-z0-9]{8,40})",
+    ),
+    (
+        "discord_token",
+        r"\b(?:[MNO][A-Za-z0-9_-]{23,25}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,}|discord(?:app)?\.com/api/webhooks/\d+/[A-Za-z0-9_-]{20,})",
+    ),
+    ("telegram_token", r"\b\d{8,10}:AA[A-Za-z0-9_-]{32,}"),
+    ("digitalocean_token", r"\bdo[opr]_v1_[0-9a-f]{64}"),
+    ("shopify_token", r"\bshp(?:at|ca|pa|ss|ua)_[0-9a-fA-F]{32}"),
+    ("notion_token", r"\b(?:secret_[A-Za-z0-9]{40,}|ntn_[A-Za-z0-9]{40,})"),
+    ("atlassian_token", r"\bATATT3[A-Za-z0-9_=-]{20,}"),
+    ("airtable_token", r"\bpat[A-Za-z0-9]{14}\.[0-9a-f]{64}"),
+    ("vault_token", r"\bhv[sbr]\.[A-Za-z0-9_-]{20,}"),
+    ("terraform_token", r"\b[A-Za-z0-9]{14}\.atlasv1\.[A-Za-z0-9_-]{40,}"),
+    ("linear_key", r"\blin_(?:api|oauth)_[A-Za-z0-9]{30,}"),
+    ("doppler_token", r"\bdp\.(?:pt|st|ct|sa|scim|audit)\.[A-Za-z0-9]{30,}"),
+    ("newrelic_key", r"\bNR(?:AK|JS|II)-[A-Za-z0-9_-]{19,}"),
+    ("sentry_token", r"\bsntr[yus]_[A-Za-z0-9+/=_-]{30,}"),
+    ("grafana_token", r"\b(?:glc_[A-Za-z0-9+/=]{30,}|glsa_[A-Za-z0-9]{32}_[0-9a-fA-F]{8})"),
+    ("supabase_key", r"\b(?:sbp_[0-9a-f]{40}|sb_secret_[A-Za-z0-9_-]{20,})"),
+    ("docker_token", r"\bdckr_(?:pat|oat)_[A-Za-z0-9_-]{20,}"),
+    ("rubygems_key", r"\brubygems_[0-9a-f]{48}"),
+    ("postman_key", r"\bPMAK-[0-9a-f]{24}-[0-9a-f]{34}"),
+    ("square_token", r"\bsq0(?:atp|csp|idp)-[A-Za-z0-9_-]{22,}"),
+    ("figma_token", r"\bfig[dour]_[A-Za-z0-9_-]{30,}"),
+    ("elevenlabs_key", r"\bsk_[0-9a-f]{40,}"),
+    ("dynatrace_token", r"\bdt0[a-z]\d{2}\.[A-Z0-9]{24}\.[A-Z0-9]{64}"),
+    ("age_key", r"\bAGE-SECRET-KEY-1[A-Z0-9]{40,}"),
+)
+
+_PROVIDER_KEY = (
+    r"(?:azure|openai|mistral|cohere|wandb|datadog|twilio|deepseek|heroku|cloudflare|algolia"
+    r"|together|assemblyai|deepgram|subscription|serper|serpapi|pagerduty|okta|elastic"
+    r"|anthropic|gemini|stripe|github|gitlab|slack|account)"
+    r"[ _.'-]{0,3}(?:[a-z]{1,12}[ _-]){0,2}(?:key|token|secret)"
+)
+
+# A key's relatives that carry no mark of their own: 40 characters near the provider's name.
+PROVIDERS += [
+    Rule(
+        "aws_secret",
+        r"(?:^|[^A-Za-z0-9/+])([A-Za-z0-9/+]{40})",
+        check=secret_checks.aws_secret,
+        context=("aws", "secret", "AKIA", "ASIA"),
+    ),
+    Rule(
+        "provider_key",
+        r"\b[A-Za-z0-9]{32,64}\b",
+        check=secret_checks.provider_key,
+        context=(_PROVIDER_KEY,),
+    ),
+]
+
+_AUTHORITY = r"://[^\x00-\x20/\"'<>]+@"
+
+STRUCTURED: list[Rule] = [
+    Rule(
+        "private_key",
+        r"-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY",
+        check=secret_checks.pem_block,
+    ),
+    Rule("private_key", r"\bPuTTY-User-Key-File-", check=secret_checks.putty_block),
+    Rule(
+        "jwt",
+        r"\beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{2,}",
+        r"(?:\.[A-Za-z0-9_-]*){0,3}",
+        secret_checks.jwt,
+    ),
+    Rule(
+        "url_password",
+        r"[A-Za-z][A-Za-z0-9+.-]{1,30}://",
+        r"[^\s:/@\"'<>]*:([^\s/\"'<>]+)@[A-Za-z0-9\[_%{$]",
+        hint=_AUTHORITY,
+        check=secret_checks.url_password,
+    ),
+    Rule(
+        "url_password",
+        r"[a-z][a-z0-9+.-]{1,20}://",
+        r"([A-Za-z0-9_.~-]{20,200})@[A-Za-z0-9\[]",
+        hint=_AUTHORITY,
+        check=secret_checks.looks_random,
+    ),
+]

@@ -1,0 +1,148 @@
+"""
+What a rule is, and how the prefilter's part of it is derived.
+
+Every pattern is RE2 over UTF-8 bytes, so that no text can make it slow. A pattern's first part,
+its *trigger*, decides alone whether a closer look is worth while. ``relax`` turns it into a
+pattern for raw bytes that matches wherever the rule could match once escapes are undone: inside
+an encoded request, inside JSON inside JSON, beside a length byte.
+"""
+
+import re
+from collections.abc import Callable
+from typing import NamedTuple, TypeAlias
+
+WINDOW = 60
+"""How many bytes before a candidate its context words are looked for."""
+
+RAW_WINDOW = 320
+"""How far behind a context word raw text is looked at: escapes make the window longer."""
+
+
+class Candidate(NamedTuple):
+    """A piece of text that a pattern matched."""
+
+    data: bytes
+    start: int
+    end: int
+    key: str
+    """The words of the key under which the text stands; empty where there is none."""
+
+    @property
+    def text(self) -> str:
+        """The matched text."""
+        return self.data[self.start : self.end].decode("utf-8", "replace")
+
+    @property
+    def before(self) -> bytes:
+        """The text right before it."""
+        return self.data[max(0, self.start - WINDOW) : self.start]
+
+    @property
+    def after(self) -> bytes:
+        """The text right behind it."""
+        return self.data[self.end : self.end + 8]
+
+
+Bounds: TypeAlias = tuple[int, int]
+Check: TypeAlias = Callable[[Candidate], Bounds | None]
+"""Return where in the text the finding is, perhaps narrower or wider, or ``None`` if it is none."""
+
+
+class Rule(NamedTuple):
+    """How to recognise one type of finding."""
+
+    type: str
+    trigger: str
+    """Pattern that begins each match; a closer look is taken only where its relaxed form hits."""
+
+    rest: str = ""
+    """The rest of the pattern. Group 1, where there is one, is the finding."""
+
+    check: Check | None = None
+    """Decides about a match; ``None`` believes the pattern."""
+
+    context: tuple[str, ...] = ()
+    """Words, one of which must stand before the match or in its key; empty means no need."""
+
+    hint: str | None = None
+    """Prefilter pattern where none can be derived from the trigger."""
+
+    @property
+    def pattern(self) -> str:
+        """The whole pattern."""
+        return self.trigger + self.rest
+
+    def prefilter(self) -> str:
+        """Return a pattern for raw bytes (Latin-1) that hits wherever the rule may match."""
+        return relax(self.trigger, bounded=not self.context) if self.hint is None else self.hint
+
+
+_BOUNDARY = (
+    r"(?:\b|\\[nrtbf]|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|%[0-9a-fA-F]{2}"
+    r"|[\n\x12\x1a*:\x80-\xff][\x00-\x7f])"
+)
+"""Where a word may begin in raw bytes: after an escape or a length byte, too."""
+
+_ANY = r"[\x00-\xff]{1,12}"
+"""One character that may be escaped, even several times over."""
+
+_BEYOND_ASCII = r"[\x80-\xff]+|\\+u[0-9a-fA-F]{4}"
+
+_PART = re.compile(
+    r"""(?P<cls>\[\^?\]?(?:\\[pP]\{\^?\w+\}|\\.|\[:\^?\w+:\]|[^\]\\])*\])
+    |(?P<edge>\\[bBAz]|\^|\$)
+    |(?P<any>\\[sSWDCntrfvx0-7]|\\[pP](?:\{\^?\w+\}|\w)|\.)
+    |(?P<slash>\\\\|"|/|\\/)
+    |(?P<plain>\(\?[\w<>:-]*|\{[\d,]+\}|\\.|[\x00-\x7f])
+    |(?P<letter>[^\x00-\x7f])""",
+    re.DOTALL | re.VERBOSE,
+)
+_UNSAFE_IN_CLASS = re.compile(r"""^\[\^|["]|\\[\\sSWDntrfvxPC]|\[:\^?(?:space|graph|print|punct)""")
+_LETTERS_IN_CLASS = re.compile(r"\\p\{\w+\}|[^\x00-\x7f]")
+
+
+def relax(pattern: str, *, bounded: bool = True) -> str:
+    r"""
+    Return the pattern for raw bytes in Latin-1: what it matches, the argument matches too.
+
+    Zero-width assertions go (a leading ``\b`` becomes a boundary that knows escapes and length
+    bytes); what may be escaped in raw text may stand there escaped; letters beyond ASCII are
+    UTF-8 or ``\uXXXX``, in either case.
+    """
+    if r"\Q" in pattern or re.search(r"\\x\{|\\x[0-9a-fA-F]|\\[0-7]", pattern):
+        return ""
+    out = [_BOUNDARY] if bounded and pattern.startswith(r"\b") else []
+    for part in _PART.finditer(pattern):
+        text = part.group()
+        if part.lastgroup == "plain":
+            out.append(text)
+        elif part.lastgroup == "cls":
+            out.append(_relax_class(text))
+        elif part.lastgroup == "any":
+            out.append(f"(?:{_ANY})")
+        elif part.lastgroup == "slash":
+            out.append(r"(?:\\+)" if text == r"\\" else rf"(?:\\*{text[-1]})")
+        elif part.lastgroup == "letter":
+            out.append(_anyhow(text))
+    return "".join(out)
+
+
+def _relax_class(text: str) -> str:
+    if _UNSAFE_IN_CLASS.search(text):
+        return f"(?:{_ANY})"
+    if not _LETTERS_IN_CLASS.search(text):
+        return text
+    digits = "0-9" if r"\p{N}" in text else ""
+    letters = "A-Za-z" if r"\p{L}" in text else ""
+    rest = _LETTERS_IN_CLASS.sub("", text)[1:-1]
+    return f"(?:[{letters}{digits}{rest}]|{_BEYOND_ASCII})"
+
+
+def _anyhow(letter: str) -> str:
+    """Return a letter beyond ASCII in either case, as UTF-8 bytes or escaped."""
+    options: list[str] = []
+    for form in sorted({letter, letter.lower(), letter.upper()}):
+        options.append("".join(rf"\x{byte:02x}" for byte in form.encode()))
+        units = form.encode("utf-16-be").hex()
+        options.append("".join(rf"\\+u(?i:{units[at : at + 4]})" for at in range(0, len(units), 4)))
+    return f"(?:{'|'.join(options)})"

@@ -1,0 +1,167 @@
+"""Find what the rules know in a text, and say cheaply where nothing can be."""
+
+import re
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple
+
+from processors.redaction import regex
+from processors.redaction.escapes import View, has_escapes
+from processors.redaction.rules import RAW_WINDOW, Candidate, Rule, relax
+
+_ESCAPED_ANYWHERE = (
+    r"\\+u00[2-7]",  # a printable ASCII letter, escaped
+    r"\\+x[2-7]",
+    r"%[2-7][0-9a-fA-F]",
+    r"&#",
+    r"&(?:commat|period|colon|equals|sol|lowbar|plus|quot|amp|nbsp);",
+    r"\\+/",
+    r"[0-9]\\+u(?:00a0|20(?:09|11|12|13|2f))[0-9]",
+)
+"""Escapes that can hide any rule's match; a look at the text behind them is needed."""
+
+
+class Span(NamedTuple):
+    """A finding's bounds in the scanned bytes."""
+
+    start: int
+    end: int
+    type: str
+
+    def moved(self, start: int, end: int) -> "Span":
+        """Return the finding at other bounds."""
+        return Span(start, end, self.type)
+
+
+class Prefilter:
+    """
+    Say where in raw bytes a closer look is needed.
+
+    One pattern finds the rules' triggers and the context words of those rules that need one; a
+    context word counts only where such a rule's trigger follows within its window. (As one
+    pattern, the words, the gap and the triggers make millions of automaton states.)
+    """
+
+    def __init__(self, rules: Sequence[Rule], keys: Sequence[str] = ()) -> None:
+        direct = [rule.prefilter() for rule in rules if not rule.context]
+        near = [rule.prefilter() for rule in rules if rule.context]
+        words = sorted({relax(word, bounded=False) for rule in rules for word in rule.context})
+        first = "|".join(dict.fromkeys([*direct, *keys, *_ESCAPED_ANYWHERE]))
+        told = f"|(?P<word>(?i:{'|'.join(words)}))" if words else ""
+        self._first = regex.compile(first + told, latin1=True).search
+        self._groups = bool(words)
+        self._near = regex.compile("|".join([*near, *_KEY_OF_SEVERAL]), latin1=True).search
+
+    def search(self, data: bytes, at: int = 0) -> regex.Match | None:
+        """Return the first place from ``at`` on where a rule may match."""
+        while True:
+            match = self._first(data, at)
+            if match is None or not self._groups or match.start(1) < 0:
+                return match
+            if self._near(data, match.start(), match.end() + RAW_WINDOW) is not None:
+                return match
+            at = match.start() + 1
+
+
+_KEY_OF_SEVERAL = (r":\s{0,4}\[", r"\x12[\x00-\xff]{1,5}[\x2a\x18]")
+"""A key of a JSON array, of an attribute that is an array or an integer: its values may be far."""
+
+
+def prefilter(rules: Sequence[Rule], keys: Sequence[str] = ()) -> Prefilter | None:
+    """
+    Return the prefilter of rules and of keys to redact.
+
+    ``None`` where a user's rule allows none, so that everything needs a look.
+    """
+    if any(not rule.prefilter() for rule in rules):
+        return None
+    try:
+        return Prefilter(rules, keys)
+    except regex.PatternError:
+        return None
+
+
+_AT_ONCE = 24
+"""How many triggers, not whole patterns, are searched together: more make too many states."""
+
+
+class Scanner:
+    """Apply rules to texts; where findings overlap, the earlier rule names them."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = rules
+        self._patterns = [regex.compile(rule.pattern) for rule in rules]
+        self._groups = [pattern.groups for pattern in self._patterns]
+        context = [_context(rule.context) if rule.context else None for rule in rules]
+        self._context = context
+        self._sets = [
+            (at, regex.pattern_set(rule.trigger for rule in rules[at : at + _AT_ONCE]))
+            for at in range(0, len(rules), _AT_ONCE)
+        ]
+
+    def scan(self, data: bytes, key: str = "") -> list[Span]:
+        """Return the findings in a text, apart from each other and in order."""
+        spans = self._spans(data, key)
+        if has_escapes(data):
+            view = View(data)
+            if view.data != data:
+                spans += [
+                    (rank, span.moved(*view.to_raw(span.start, span.end)))
+                    for rank, span in self._spans(view.data, key)
+                ]
+        return _merge(spans) if spans else []
+
+    def _spans(self, data: bytes, key: str) -> list[tuple[int, Span]]:
+        """Return each rule's findings with the rule's rank."""
+        found: list[tuple[int, Span]] = []
+        ranks = [
+            first + index for first, triggers in self._sets for index in triggers.Match(data) or ()
+        ]
+        for rank in ranks:
+            rule, context, groups = self._rules[rank], self._context[rank], self._groups[rank]
+            for match in self._patterns[rank].finditer(data):
+                start, end = match.span()
+                for group in range(1, groups + 1):
+                    if match.start(group) >= 0:
+                        start, end = match.span(group)
+                        break
+                candidate = Candidate(data, start, end, key)
+                if context is not None and not _told(context, candidate):
+                    continue
+                bounds = rule.check(candidate) if rule.check is not None else (start, end)
+                if bounds is not None and bounds[0] < bounds[1]:
+                    found.append((rank, Span(bounds[0], bounds[1], rule.type)))
+        return found
+
+
+def _context(words: tuple[str, ...]) -> regex.Pattern:
+    return regex.compile(f"(?i:{'|'.join(words)})")
+
+
+def _told(context: regex.Pattern, candidate: Candidate) -> bool:
+    """Whether a context word stands before the candidate or in its key."""
+    if candidate.key and context.search(candidate.key.encode("utf-8", "replace")) is not None:
+        return True
+    return context.search(candidate.before) is not None
+
+
+def _merge(found: list[tuple[int, Span]]) -> list[Span]:
+    """Join overlapping findings; the one of the lowest rank gives its type."""
+    found.sort(key=lambda item: (item[1].start, item[0]))
+    merged: list[Span] = []
+    best = 0
+    for rank, span in found:
+        if merged and span.start < merged[-1].end:
+            last = merged[-1]
+            kind = span.type if rank < best else last.type
+            best = min(best, rank)
+            merged[-1] = Span(last.start, max(last.end, span.end), kind)
+        else:
+            merged.append(span)
+            best = rank
+    return merged
+
+
+def telling(rules: Iterable[Rule]) -> "re.Pattern[str] | None":
+    """Return a pattern of all context words, for keys."""
+    words = {word for rule in rules for word in rule.context}
+    return re.compile(f"(?i:{'|'.join(sorted(words))})") if words else None

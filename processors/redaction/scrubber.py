@@ -1,0 +1,206 @@
+"""Redact one text: JSON structurally, at any depth, everything else as text."""
+
+import json
+from collections.abc import Sequence
+
+from gateway.guard import FaultError, attempt
+from processors.redaction import regex
+from processors.redaction.json_text import JsonText
+from processors.redaction.keys import NO_KEY, KeyInfo, Keys
+from processors.redaction.operators import FAILED, Operators, is_placeholder
+from processors.redaction.report import Report
+from processors.redaction.scanner import Prefilter, Scanner, Span
+
+MAX_DEPTH = 5
+"""How deep JSON in strings of JSON is parsed; deeper it is scanned as text."""
+
+
+class Scrubber:
+    """
+    Redact texts by rules and keys.
+
+    Args:
+        scanner: finds.
+        keys: judges keys.
+        operators: replace.
+        allowed: patterns of findings that stay.
+        prefilter: hits wherever there may be something; ``None`` looks at everything.
+        max_bytes: longer values are given up.
+
+    """
+
+    def __init__(
+        self,
+        scanner: Scanner,
+        keys: Keys,
+        operators: Operators,
+        *,
+        allowed: Sequence[regex.Pattern],
+        prefilter: Prefilter | None,
+        max_bytes: int,
+    ) -> None:
+        self.keys = keys
+        self.max_bytes = max_bytes
+        self._scanner = scanner
+        self._operators = operators
+        self._allowed = allowed
+        self._search = None if prefilter is None else prefilter.search
+        self._json = JsonText(self)
+        self._clean_keys: set[str] = set()
+
+    def value(self, text: str, key: KeyInfo, report: Report) -> str | None:
+        """Return the redacted value of an attribute or field, or ``None`` if nothing changes."""
+        data = text.encode("utf-8", "surrogatepass")
+        if len(data) > self.max_bytes:
+            return self._give_up(text, report)
+        if key.blocked is None and (key.allowed or self._is_clean(data, key)):
+            return None
+        try:
+            changed = attempt(lambda: self.text(data, key, report, 0))
+        except FaultError:
+            return self._give_up(text, report)
+        return None if changed is None else changed.decode("utf-8", "surrogatepass")
+
+    def key(self, text: str, report: Report) -> str | None:
+        """Return the redacted key, or ``None`` if it stays; keys repeat, so clean ones are kept."""
+        if text in self._clean_keys:
+            return None
+        new = self.value(text, NO_KEY, report)
+        if new is None and len(text) <= 200:
+            if len(self._clean_keys) > 20_000:
+                self._clean_keys.clear()
+            self._clean_keys.add(text)
+        return new
+
+    def _give_up(self, text: str, report: Report) -> str:
+        report.add(FAILED, len(text))
+        return self._operators.apply(FAILED, text)
+
+    def text(self, data: bytes, key: KeyInfo, report: Report, depth: int) -> bytes | None:
+        """Return the redacted text, or ``None`` if nothing changes."""
+        if key.blocked is not None:
+            return self.whole(data, key.blocked, report, depth)
+        if key.allowed or self._is_clean(data, key) or _is_data_url(data):
+            return None
+        if data.lstrip()[:1] in (b"{", b"[", b'"') and depth < MAX_DEPTH and _is_json(data):
+            return self._json.redact(data, key, report, depth)
+        return self._plain(data, key, report, depth)
+
+    def _is_clean(self, data: bytes, key: KeyInfo) -> bool:
+        return self._search is not None and not key.telling and self._search(data) is None
+
+    def whole(self, data: bytes, kind: str, report: Report, depth: int = 0) -> bytes | None:
+        """Return what replaces a value under a blocked key; JSON keeps its shape."""
+        text = data.decode("utf-8", "surrogatepass")
+        if not text.strip(" *") or is_placeholder(text):
+            return None
+        if data.lstrip()[:1] in (b"{", b"[") and depth < MAX_DEPTH and _is_json(data):
+            return self._json.redact(data, NO_KEY._replace(blocked=kind), report, depth)
+        if self._is_allowed(text) or (kind == "token" and _is_word(text)):
+            return None
+        return self.replace(kind, data, report)
+
+    def replace(self, kind: str, data: bytes, report: Report) -> bytes:
+        """Return what stands for a whole value."""
+        text = data.decode("utf-8", "surrogatepass")
+        report.add(kind, len(text))
+        return self._operators.apply(kind, text).encode("utf-8", "surrogatepass")
+
+    def _plain(self, data: bytes, key: KeyInfo, report: Report, depth: int) -> bytes | None:
+        """Redact a text; JSON documents that stand in it stay valid."""
+        out: list[bytes] = []
+        changed = False
+        for start, end, is_json in (
+            _documents(data) if depth < MAX_DEPTH else ((0, len(data), False),)
+        ):
+            piece = data[start:end]
+            new = (
+                self._json.redact(piece, key, report, depth)
+                if is_json
+                else self._spans(piece, key, report)
+            )
+            changed = changed or new is not None
+            out.append(piece if new is None else new)
+        return b"".join(out) if changed else None
+
+    def _spans(self, data: bytes, key: KeyInfo, report: Report) -> bytes | None:
+        spans = [span for span in self._scanner.scan(data, key.words) if self._counts(data, span)]
+        if not spans:
+            return None
+        if key.identity:
+            kind = spans[0].type
+            text = data.decode("utf-8", "surrogatepass")
+            report.add(kind, len(text))
+            return self._operators.apply(kind, text, identity=True).encode()
+        out: list[bytes] = []
+        last = 0
+        for span in spans:
+            text = data[span.start : span.end].decode("utf-8", "replace")
+            report.add(span.type, len(text))
+            out += (data[last : span.start], self._operators.apply(span.type, text).encode())
+            last = span.end
+        out.append(data[last:])
+        return b"".join(out)
+
+    def _counts(self, data: bytes, span: Span) -> bool:
+        text = data[span.start : span.end].decode("utf-8", "replace")
+        return not is_placeholder(text) and not self._is_allowed(text)
+
+    def _is_allowed(self, text: str) -> bool:
+        return any(pattern.fullmatch(text.encode("utf-8", "replace")) for pattern in self._allowed)
+
+
+def _is_word(text: str) -> bool:
+    """Whether a ``token`` is a language model's rather than a secret."""
+    word = text.strip()
+    return len(word) < 4 or (word.isalpha() and len(word) < 12)
+
+
+def _is_json(data: bytes) -> bool:
+    try:
+        json.loads(data)
+    except (ValueError, RecursionError):
+        return False
+    return True
+
+
+_DATA_URL = regex.compile(
+    r"data:[A-Za-z]+/[A-Za-z0-9.+-]+(?:;[A-Za-z0-9=-]+)*;base64,[A-Za-z0-9+/]*={0,2}"
+)
+
+
+def _is_data_url(data: bytes) -> bool:
+    """Whether the text is a ``data:`` image and nothing else, valid base64 to its end."""
+    return data.startswith(b"data:") and _DATA_URL.fullmatch(data) is not None
+
+
+_OPENING = regex.compile(r'[{\[]\s*["{\[]')
+_TRIES = 8
+
+
+def _documents(data: bytes) -> list[tuple[int, int, bool]]:
+    """
+    Split a text into JSON documents and what stands between them.
+
+    A bounded number of openings that begin no document are tried, so the time stays linear.
+    """
+    opening = _OPENING.search(data)
+    if opening is None:
+        return [(0, len(data), False)]
+    text = data.decode("latin-1")  # one character a byte, so that positions agree
+    decoder = json.JSONDecoder()
+    pieces: list[tuple[int, int, bool]] = []
+    last = failures = 0
+    while opening is not None and failures < _TRIES:
+        start = opening.start()
+        try:
+            _, end = decoder.raw_decode(text, start)
+        except (ValueError, RecursionError):
+            failures += 1
+            opening = _OPENING.search(data, start + 1)
+            continue
+        pieces += ((last, start, False), (start, end, True))
+        last = end
+        opening = _OPENING.search(data, end)
+    pieces.append((last, len(data), False))
+    return [piece for piece in pieces if piece[0] < piece[1]]

@@ -1,0 +1,145 @@
+"""Walk every text of a request: resource, scope, span, events, links, attributes and their keys."""
+
+from typing import Any
+
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
+from opentelemetry.proto.trace.v1 import trace_pb2
+
+from processors.redaction.keys import NO_KEY, KeyInfo
+from processors.redaction.report import Report
+from processors.redaction.scrubber import Scrubber
+
+_VECTOR = 8
+"""Arrays of more numbers are vectors."""
+
+
+class Walker:
+    """Redact messages in place; ``changed`` says whether anything was written."""
+
+    def __init__(self, scrubber: Scrubber, report: Report) -> None:
+        self._scrubber = scrubber
+        self._report = report
+        self._where = ""
+        self.changed = False
+
+    def shared(self, resource_spans: trace_pb2.ResourceSpans) -> None:
+        """Redact what the spans of a resource share: resource and scopes."""
+        self._where = "resource"
+        self._attributes(resource_spans.resource.attributes)
+        self._field(resource_spans, "schema_url")
+        for scope_spans in resource_spans.scope_spans:
+            self._where = "scope"
+            self._field(scope_spans.scope, "name")
+            self._field(scope_spans.scope, "version")
+            self._attributes(scope_spans.scope.attributes)
+            self._field(scope_spans, "schema_url")
+
+    def span(self, span: trace_pb2.Span) -> None:
+        """Redact a span."""
+        self._where = "span"
+        self._field(span, "name")
+        self._where = f'span "{span.name}"'
+        self._attributes(span.attributes)
+        self._field(span, "trace_state")
+        if span.HasField("status"):
+            self._field(span.status, "message")
+        place = self._where
+        for event in span.events:
+            self._where = f"{place} event"
+            self._field(event, "name")
+            self._attributes(event.attributes)
+        for link in span.links:
+            self._where = f"{place} link"
+            self._field(link, "trace_state")
+            self._attributes(link.attributes)
+
+    def _field(self, message: Any, name: str) -> None:
+        text = getattr(message, name)
+        if not text:
+            return
+        self._report.place = f"{self._where} {name}"
+        new = self._scrubber.value(text, NO_KEY, self._report)
+        if new is not None:
+            setattr(message, name, new)
+            self.changed = True
+
+    def _attributes(self, fields: Any, parent: KeyInfo = NO_KEY) -> None:
+        """Redact key-value pairs; ``parent`` says what holds for all below."""
+        info = self._scrubber.keys.info
+        for field in fields:
+            key = field.key
+            self._report.place = f"{self._where}: key"
+            known = info(key)
+            if not known.allowed:
+                self._key(field, fields)
+            if parent.allowed or parent.blocked is not None:
+                known = known._replace(
+                    blocked=None if known.allowed else parent.blocked,
+                    allowed=known.allowed or parent.allowed,
+                )
+            if known.allowed:
+                continue
+            if self._report.findings is not None:
+                self._report.place = f"{self._where}: attribute {field.key}"
+            self._value(field.value, known)
+
+    def _key(self, field: Any, siblings: Any) -> None:
+        new = self._scrubber.key(field.key, self._report)
+        if new is None:
+            return
+        taken = {other.key for other in siblings}
+        number, name = 2, new
+        while name in taken:
+            name, number = f"{new}_{number}", number + 1
+        field.key = name
+        self.changed = True
+
+    def _value(self, value: AnyValue, key: KeyInfo) -> None:
+        kind = value.WhichOneof("value")
+        if kind == "string_value":
+            new = self._scrubber.value(value.string_value, key, self._report)
+            if new is not None:
+                value.string_value = new
+                self.changed = True
+        elif kind == "array_value":
+            self._array(value.array_value.values, key)
+        elif kind == "kvlist_value":
+            below = NO_KEY._replace(blocked=key.blocked)
+            self._attributes(value.kvlist_value.values, below)
+        elif kind == "bytes_value":
+            self._bytes(value, key)
+        elif kind in ("int_value", "double_value"):
+            self._number(value, kind, key)
+
+    def _array(self, values: Any, key: KeyInfo) -> None:
+        if len(values) > _VECTOR and key.blocked is None:
+            kinds = {item.WhichOneof("value") for item in values}
+            if kinds <= {"int_value", "double_value"}:
+                return
+        for item in values:
+            self._value(item, key)
+
+    def _bytes(self, value: AnyValue, key: KeyInfo) -> None:
+        """Redact bytes that are text; other bytes only under a blocked key."""
+        try:
+            text = value.bytes_value.decode()
+        except UnicodeDecodeError:
+            if key.blocked is None and len(value.bytes_value) <= self._scrubber.max_bytes:
+                return
+            text = value.bytes_value.decode("latin-1")
+        new = self._scrubber.value(text, key, self._report)
+        if new is not None:
+            value.bytes_value = new.encode()
+            self.changed = True
+
+    def _number(self, value: AnyValue, kind: str, key: KeyInfo) -> None:
+        """Redact a number that is a card, a telephone, a password; counts stay."""
+        if key.blocked in ("token", "cookie") or (kind == "double_value" and key.blocked is None):
+            return
+        text = str(getattr(value, kind))
+        if key.blocked is None and len(text) < 7:
+            return
+        new = self._scrubber.value(text, key, self._report)
+        if new is not None:
+            value.string_value = new
+            self.changed = True
