@@ -61,17 +61,47 @@ class Attributes(MutableMapping[str, Value]):
     Where a key stands twice, reading yields the last one, and writing or deleting concerns all.
     """
 
-    __slots__ = ("_batch", "_fields", "_index", "_json")
+    __slots__ = ("_batch", "_fields", "_grown", "_index", "_json", "_layout")
 
     def __init__(self, batch: "Batch", fields: Any) -> None:
         self._batch = batch
         self._fields = fields  # a repeated KeyValue; upb's containers have no public type
+        self._layout: tuple[list[KeyValue], tuple[str, ...]] | None = None
         self._index: dict[str, KeyValue] | None = None
         self._json: dict[str, Any] | None = None
+        self._grown = False
+
+    def layout(self) -> tuple[list[KeyValue], tuple[str, ...]]:
+        """
+        Return the attributes as messages, for reading only, and their keys, in the same order.
+
+        The cheapest way to look at many: it is kept until keys are added or taken away, and spans
+        of one kind have equal keys, so that what is looked for need be found only once a kind.
+        """
+        if self._layout is None:
+            fields: list[KeyValue] = self._fields[:]
+            self._layout = fields, tuple([field.key for field in fields])
+            if self._grown:
+                self._index = None
+                self._grown = False
+        elif self._grown:
+            self._learn(*self._layout)
+        return self._layout
+
+    def _learn(self, fields: list[KeyValue], keys: tuple[str, ...]) -> None:
+        """Take in what was added behind the attributes known so far."""
+        added: list[KeyValue] = self._fields[len(fields) :]
+        added_keys = [field.key for field in added]
+        self._layout = [*fields, *added], (*keys, *added_keys)
+        if self._index is not None:
+            self._index.update(zip(added_keys, added, strict=True))
+        self._grown = False
 
     def _by_key(self) -> dict[str, KeyValue]:
-        if self._index is None:
-            self._index = {field.key: field for field in self._fields}
+        if self._index is None or self._grown:
+            fields, keys = self.layout()
+            if self._index is None:
+                self._index = dict(zip(keys, fields, strict=True))
         return self._index
 
     def __getitem__(self, key: str) -> Value:
@@ -97,6 +127,7 @@ class Attributes(MutableMapping[str, Value]):
             field = self._fields.add()
             field.key = key
             index[key] = field
+            self._layout = None
         values.encode(value, field.value)
         if self._json is not None:
             self._json.pop(key, None)
@@ -105,7 +136,7 @@ class Attributes(MutableMapping[str, Value]):
         spots = [at for at, field in enumerate(self._fields) if field.key == key]
         for at in reversed(spots[:-1]):
             del self._fields[at]
-        self._index = None
+        self._index = self._layout = None
 
     def __delitem__(self, key: str) -> None:
         if key not in self._by_key():
@@ -113,7 +144,7 @@ class Attributes(MutableMapping[str, Value]):
         self._batch.touch()
         for at in reversed([at for at, field in enumerate(self._fields) if field.key == key]):
             del self._fields[at]
-        self._index = None
+        self._index = self._layout = None
         if self._json is not None:
             self._json.pop(key, None)
 
@@ -227,7 +258,7 @@ class Span:
         self._batch.touch()
         self.peek.MergeFromString(encoded)
         if self._attributes is not None:
-            self._attributes._index = None
+            self._attributes._grown = True
 
     @property
     def attributes(self) -> Attributes:

@@ -173,8 +173,7 @@ class Plan:
 
     def read(self, span: Span) -> Reading:
         """Look once at each key of a span."""
-        fields = span.peek.attributes[:]
-        keys = tuple([field.key for field in fields])
+        fields, keys = span.attributes.layout()
         layout = self._layouts.get(keys)
         if layout is None:
             layout = self._lay_out(keys)

@@ -4,8 +4,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from gateway.batch import Batch
+from gateway.otlp.values import key_value
 from gateway.testing import batch
 
 values = st.recursive(
@@ -109,6 +111,22 @@ def test_an_emptied_batch_leaves_no_shell() -> None:
     for span in changed:
         changed.drop(span)
     assert b"" == changed.encode()
+
+
+def test_appended_attributes_are_seen_whatever_was_read_before() -> None:
+    """Attributes that were appended ready-made are read like all others, also between writes."""
+    span = next(iter(batch({"a": 1})))
+    assert ("a",) == span.attributes.layout()[1]
+    span.append(SpanMessage(attributes=[key_value("b", 2)]).SerializeToString())
+    assert {"a": 1, "b": 2} == dict(span.attributes)
+    span.attributes["c"] = 3
+    span.append(SpanMessage(attributes=[key_value("d", 4)]).SerializeToString())
+    assert ("a", "b", "c", "d") == span.attributes.layout()[1]
+    assert {"a": 1, "b": 2, "c": 3, "d": 4} == dict(span.attributes)
+    del span.attributes["b"]
+    span.append(SpanMessage(attributes=[key_value("e", 5)]).SerializeToString())
+    assert 5 == span.attributes["e"]
+    assert ["a", "c", "d", "e"] == [field.key for field in span.attributes.layout()[0]]
 
 
 def test_parsed_json_lasts_until_written() -> None:
