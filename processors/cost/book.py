@@ -1,0 +1,122 @@
+"""What a call is priced by: the user's rules first, then the catalogue."""
+
+import datetime as dt
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import NamedTuple
+
+from processors.cost.catalogue import Catalogue, Entry
+from processors.cost.model_ids import is_free
+from processors.cost.price_file import Call, Rule
+from processors.cost.providers import canonical
+from processors.cost.rates import Price, Rates
+
+DAY_NS = 86_400_000_000_000
+_MINUTE_NS = 60_000_000_000
+_REMEMBERED = 4096
+_FREE = Price((Rates(),))
+
+
+class Quote(NamedTuple):
+    """A price and where it is from."""
+
+    price: Price
+    rule: str
+    """What applied, for people: entry of the catalogue, rules, tier."""
+    catalogue: str
+    """Title of the catalogue; empty where the user's file alone says the price."""
+    entry: str
+    """``provider/model`` or the user's rule: two calls with the same one are of the same model."""
+    by_the_hour: bool = False
+
+
+class PriceBook:
+    """Quote prices; what was asked before is remembered."""
+
+    def __init__(self, catalogue: Catalogue, rules: Sequence[Rule] = ()) -> None:
+        self.catalogue = catalogue
+        self._rules = rules
+        self._find = lru_cache(maxsize=_REMEMBERED)(catalogue.find)
+        self._by_day = lru_cache(maxsize=_REMEMBERED)(self._quote)
+        self._by_minute = lru_cache(maxsize=_REMEMBERED)(self._quote)
+
+    def quote(self, provider: str, model: str, tier: str, tenant: str, at_ns: int) -> Quote | None:
+        """
+        Return the price of a call, or ``None`` where nobody knows it.
+
+        Args:
+            provider: who answered, as on the span; may be empty.
+            model: id as on the span.
+            tier: service tier; empty for the standard one.
+            tenant: who sent the span.
+            at_ns: when the call was made.
+
+        """
+        day = at_ns - at_ns % DAY_NS
+        found = self._by_day(provider, model, tier, tenant, day)
+        if found is not None and found.by_the_hour:
+            return self._by_minute(provider, model, tier, tenant, at_ns - at_ns % _MINUTE_NS)
+        return found
+
+    def _quote(self, provider: str, model: str, tier: str, tenant: str, at_ns: int) -> Quote | None:
+        call = Call(provider, canonical(provider), model, tier, tenant)
+        return self._resolve(call, at_ns, self._rules)
+
+    def _resolve(self, call: Call, at_ns: int, rules: Sequence[Rule]) -> Quote | None:
+        day = at_ns // DAY_NS
+        rule = next((rule for rule in rules if rule.fits(call, day)), None)
+        if rule is None:
+            return self._from_catalogue(call, at_ns)
+        if rule.price is not None:
+            found: Quote | None = Quote(rule.price, rule.name, "", rule.name)
+        else:
+            others = [other for other in rules if other is not rule]
+            meant = _renamed(call, rule)
+            found = self._resolve(meant, at_ns, others)
+            if found is None and rule.alias is not None:  # the maker's price, if not the runner's
+                found = self._resolve(meant._replace(provider="", runner=""), at_ns, others)
+        return found and _under(found, rule)
+
+    def _from_catalogue(self, call: Call, at_ns: int) -> Quote | None:
+        title = self.catalogue.title
+        entry = self._find(call.provider, call.model)
+        if entry is None:
+            return self._free(call, title)
+        at = dt.datetime.fromtimestamp(at_ns / 1e9, dt.UTC)
+        price = self.catalogue.price(entry, at, call.tier)
+        if price is None:
+            return self._free(call, title)
+        rule = entry.name + self._tier_note(entry, call.tier)
+        return Quote(price, rule, title, entry.name, entry.by_the_hour)
+
+    def _tier_note(self, entry: Entry, tier: str) -> str:
+        if not tier:
+            return ""
+        return (
+            f", {tier}" if self.catalogue.has_tier(entry, tier) else f", no {tier} price: standard"
+        )
+
+    @staticmethod
+    def _free(call: Call, title: str) -> Quote | None:
+        if is_free(call.model):
+            return Quote(_FREE, f"{call.model} is free", title, call.model)
+        return None
+
+
+def _renamed(call: Call, rule: Rule) -> Call:
+    """Return the call under the name that an alias gives it; its provider is the alias's too."""
+    if rule.alias is None:
+        return call
+    head, slash, rest = rule.alias.partition("/")
+    if slash and canonical(head):
+        return call._replace(provider=head, runner=canonical(head), model=rest)
+    return call._replace(model=rule.alias)
+
+
+def _under(found: Quote, rule: Rule) -> Quote:
+    """Return a quote as a rule changes it."""
+    label = found.rule if found.rule == rule.name else f"{rule.name}: {found.rule}"
+    if not rule.discount:
+        return found._replace(rule=label)
+    price = found.price.discounted(rule.discount)
+    return found._replace(price=price, rule=f"{label}, {rule.discount:.4g} discount")

@@ -1,0 +1,150 @@
+"""Write what calls of models cost as ``mlflow.llm.cost``."""
+
+from collections import Counter
+from pathlib import Path
+
+from gateway.plugin import Batch, Context, Processor, Span
+from gateway.telemetry import metrics
+from processors.cost.attributes import number_attribute, text_attribute
+from processors.cost.book import PriceBook, Quote
+from processors.cost.calls import ROLLUP, ModelCall, read_call, says_other
+from processors.cost.catalogue import catalogue
+from processors.cost.explain import Explanation, Question, explain
+from processors.cost.nesting import repeated
+from processors.cost.price_file import read_price_file
+from processors.cost.rates import Cost as Amounts
+from processors.cost.reported import Reported, read_reported
+from processors.cost.settings import CostConfig
+from processors.cost.unknown import UnknownModels
+from processors.cost.written import (
+    CATALOGUE,
+    COST,
+    DIFFERENCE,
+    REPORTED,
+    RULE,
+    WRITTEN_KEYS,
+)
+
+_COST_JSON = '{"input_cost":%.12g,"output_cost":%.12g,"total_cost":%.12g}'
+"""Twelve digits: people read 0.0003, not the nearest binary fraction."""
+_TOLERANCE = 0.01
+"""Part by which a reported cost may differ from ours before that counts."""
+
+
+class Cost(Processor[CostConfig]):
+    """
+    Price calls of models by their tokens, in USD, as ``mlflow.llm.cost``.
+
+    Prices are those of the time at which a span began. Spans that sum up others are left alone,
+    and so are calls whose price nobody knows; these are counted by model.
+    """
+
+    on_error = "pass"
+    stability = "beta"
+
+    def __init__(self, config: CostConfig) -> None:
+        super().__init__(config)
+        rules = read_price_file(Path(config.prices_file)) if config.prices_file else ()
+        self._book = PriceBook(catalogue(), rules)
+        self._reads_reported = config.reported != "ignore"
+        self._prefers_reported = config.reported == "prefer_reported"
+        self._compares = config.reported == "compare"
+        self._endings: dict[Quote, bytes] = {}
+        self.unknown_models = UnknownModels()
+
+    async def start(self, context: Context) -> None:
+        """Say which prices are used."""
+        context.logger.info(
+            "prices loaded",
+            catalogue=self._book.catalogue.title,
+            prices_file=self.config.prices_file,
+        )
+
+    def process(self, batch: Batch) -> Batch:
+        """Write costs in place; the batch keeps its spans and their order."""
+        calls: list[ModelCall] = []
+        others: list[Span] = []
+        for span in batch.spans:
+            if says_other(span):
+                continue
+            call = read_call(span)
+            if call is None:
+                others.append(span)
+            else:
+                calls.append(call)
+        twice = repeated(calls, others) if len(calls) > 1 else ()
+        context = batch.context
+        unknown: Counter[str] = Counter()
+        for number, call in enumerate(calls):
+            if number in twice:
+                call.span.attributes[ROLLUP] = True
+            elif not self._price(call, context.tenant, context.received_unix_ns):
+                unknown[call.model] += 1
+        if unknown:
+            self.unknown_models.add(unknown)
+        return batch
+
+    def _price(self, call: ModelCall, tenant: str, received_ns: int) -> bool:
+        """Write the cost of a call; tell whether its price is known."""
+        span = call.span
+        at_ns = span.peek.start_time_unix_nano or received_ns
+        quote = self._book.quote(call.provider, call.model, call.tier, tenant, at_ns)
+        reported = None
+        if self._reads_reported and call.layout.is_reported:
+            reported = read_reported(span.attributes)
+        if reported is not None and (quote is None or self._prefers_reported):
+            _write(
+                call, _reported_json(reported), text_attribute(RULE, f"reported: {reported.key}")
+            )
+        elif quote is not None:
+            amounts = quote.price.cost(call.usage)
+            ending = self._ending(quote)
+            if self._compares and reported is not None:
+                ending += _comparison(amounts, reported)
+            _write(call, _json(amounts), ending)
+        return quote is not None
+
+    def _ending(self, quote: Quote) -> bytes:
+        """Return the attributes that say where a price is from; the same for all its calls."""
+        known = self._endings.get(quote)
+        if known is None:
+            known = text_attribute(RULE, quote.rule)
+            if quote.catalogue:
+                known += text_attribute(CATALOGUE, quote.catalogue)
+            if len(self._endings) >= 4096:
+                self._endings.clear()
+            self._endings[quote] = known
+        return known
+
+    @staticmethod
+    def explain(question: Question, config: CostConfig | None = None) -> Explanation:
+        """Say how a call would be priced, for people."""
+        return explain(question, config or CostConfig())
+
+
+def _json(amounts: Amounts) -> str:
+    return _COST_JSON % amounts
+
+
+def _reported_json(reported: Reported) -> str:
+    parts = {
+        "input_cost": reported.input,
+        "output_cost": reported.output,
+        "total_cost": reported.total,
+    }
+    told = (f'"{name}":{value:.12g}' for name, value in parts.items() if value is not None)
+    return "{" + ",".join(told) + "}"
+
+
+def _comparison(amounts: Amounts, reported: Reported) -> bytes:
+    difference = round(amounts.total - reported.total, 12)
+    if abs(difference) > _TOLERANCE * max(amounts.total, reported.total):
+        metrics.llm_cost_differences.inc()
+    return number_attribute(REPORTED, reported.total) + number_attribute(DIFFERENCE, difference)
+
+
+def _write(call: ModelCall, cost: str, ending: bytes) -> None:
+    if call.layout.is_written:
+        for key in WRITTEN_KEYS:
+            call.span.attributes.pop(key, None)
+    call.span.append(text_attribute(COST, cost) + ending)

@@ -1,0 +1,150 @@
+"""What tokens cost: rates per million, by size of the request, and the arithmetic."""
+
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+MTOK = 1_000_000
+
+
+class Usage(NamedTuple):
+    """The tokens of one call of a model."""
+
+    input: int = 0
+    """All input, with that from the cache, into the cache, and audio."""
+    output: int = 0
+    """All output, with reasoning and audio."""
+    cache_read: int = 0
+    cache_write: int = 0
+    """All written to the cache, for five minutes or an hour."""
+    cache_write_1h: int = 0
+    reasoning: int = 0
+    audio_input: int = 0
+    audio_output: int = 0
+
+
+class Rates(NamedTuple):
+    """USD per million tokens of each kind."""
+
+    input: float = 0.0
+    output: float = 0.0
+    cache_read: float = 0.0
+    cache_write: float = 0.0
+    cache_write_1h: float = 0.0
+    reasoning: float = 0.0
+    audio_input: float = 0.0
+    audio_output: float = 0.0
+    cached_audio: float = 0.0
+
+
+FALLBACKS = {
+    "cache_read": "input",
+    "cache_write": "input",
+    "cache_write_1h": "cache_write",
+    "reasoning": "output",
+    "audio_input": "input",
+    "audio_output": "output",
+    "cached_audio": "cache_read",
+}
+"""Kind to the kind whose rate holds where it has none of its own; in order of resolution."""
+
+
+class Cost(NamedTuple):
+    """USD of one call; the total also holds what is charged for the request itself."""
+
+    input: float
+    output: float
+    total: float
+
+
+def complete(rate: Callable[[str], float | None]) -> Rates:
+    """Return all rates; a kind without one costs what the wider kind costs."""
+    found = {kind: rate(kind) for kind in ("input", "output")}
+    for kind, wider in FALLBACKS.items():
+        own = rate(kind)
+        found[kind] = found[wider] if own is None else own
+    return Rates(**{kind: value or 0.0 for kind, value in found.items()})
+
+
+class Price(NamedTuple):
+    """
+    The price of a model: ``rates[n]`` holds above ``steps[n - 1]`` input tokens.
+
+    Reaching a step changes the rate of all tokens of the request, as vendors bill it.
+    """
+
+    rates: tuple[Rates, ...]
+    steps: tuple[int, ...] = ()
+    per_request: float = 0.0
+    """USD for the request itself."""
+
+    def cost(self, usage: Usage) -> Cost:
+        """Return what a call costs."""
+        steps = self.steps
+        rates = self.rates[bisect_left(steps, usage.input)] if steps else self.rates[0]
+        if not any(usage[2:]):
+            taken, given = usage.input * rates.input, usage.output * rates.output
+        else:
+            taken, given = _input(usage, rates), _output(usage, rates)
+        return Cost(taken / MTOK, given / MTOK, (taken + given) / MTOK + self.per_request)
+
+    @property
+    def is_zero(self) -> bool:
+        """Whether nothing is charged for any token."""
+        return not any(any(rates) for rates in self.rates)
+
+    def scaled(self, factors: Sequence[float], request_factor: float = 1.0) -> "Price":
+        """Return the price with each kind's rate times its factor."""
+        scaled = tuple(
+            Rates(*(rate * factor for rate, factor in zip(rates, factors, strict=True)))
+            for rates in self.rates
+        )
+        return Price(scaled, self.steps, self.per_request * request_factor)
+
+    def discounted(self, discount: float) -> "Price":
+        """Return the price less a part of it."""
+        factor = 1.0 - discount
+        return self.scaled([factor] * len(Rates._fields), factor)
+
+
+def _input(usage: Usage, rates: Rates) -> float:
+    written = max(usage.cache_write, usage.cache_write_1h)
+    plain = usage.input - usage.cache_read - written - usage.audio_input
+    cached_audio = 0
+    if plain < 0:  # the counts overlap: some of the audio came from the cache
+        cached_audio = min(-plain, usage.cache_read, usage.audio_input)
+        plain = max(0, plain + cached_audio)
+    return (
+        plain * rates.input
+        + (usage.cache_read - cached_audio) * rates.cache_read
+        + (written - usage.cache_write_1h) * rates.cache_write
+        + usage.cache_write_1h * rates.cache_write_1h
+        + (usage.audio_input - cached_audio) * rates.audio_input
+        + cached_audio * rates.cached_audio
+    )
+
+
+def _output(usage: Usage, rates: Rates) -> float:
+    special = usage.reasoning + usage.audio_output
+    plain = max(0, usage.output - special)
+    return (
+        plain * rates.output
+        + usage.reasoning * rates.reasoning
+        + usage.audio_output * rates.audio_output
+    )
+
+
+def checked(usage: Usage) -> Usage:
+    """
+    Return counters that fit together.
+
+    Input that is less than what came from or went to the cache was counted without it; output
+    that is less than its reasoning was counted without that.
+    """
+    cached = usage.cache_read + max(usage.cache_write, usage.cache_write_1h)
+    if cached > usage.input:
+        usage = usage._replace(input=usage.input + cached)
+    if usage.reasoning > usage.output:
+        usage = usage._replace(output=usage.output + usage.reasoning)
+    audio = min(usage.audio_output, usage.output - usage.reasoning)
+    return usage._replace(audio_input=min(usage.audio_input, usage.input), audio_output=audio)
