@@ -15,6 +15,9 @@ _SPACELESS = (
 _SPACELESS_HEAD = re.compile(rf".*[{_SPACELESS}](?=[\w.+%'-]*[A-Za-z0-9])", re.DOTALL)
 _SPACELESS_TAIL = re.compile(rf"(?<=[A-Za-z])[{_SPACELESS}].*", re.DOTALL)
 
+_FAR = 512
+"""More characters before the at sign are no address; the standard allows 64."""
+
 
 def email(candidate: Candidate) -> Bounds | None:
     """
@@ -27,12 +30,14 @@ def email(candidate: Candidate) -> Bounds | None:
     if _NO_ADDRESS.fullmatch(text):
         return None
     local, at, domain = text.rpartition("@") if "@" in text else text.rpartition("\uff20")
-    cut = 0
+    cut = len(local[:-_FAR].encode())
+    local = local[-_FAR:]
     ascii_domain = domain[:1].isascii()
     if ascii_domain and not local.isascii():
         head = _SPACELESS_HEAD.match(local)
-        cut = len(head.group().encode()) if head is not None else 0
-        local = local[len(head.group()) :] if head is not None else local
+        kept = local[len(head.group()) :] if head is not None else local
+        cut += len(local.encode()) - len(kept.encode())
+        local = kept
     stripped = local.lstrip(".'%-=/&?#!*")
     cut += len(local.encode()) - len(stripped.encode())
     if ascii_domain:

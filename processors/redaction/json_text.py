@@ -10,7 +10,7 @@ import re
 from typing import TYPE_CHECKING
 
 from processors.redaction.keys import NO_KEY, KeyInfo
-from processors.redaction.report import Report
+from processors.redaction.report import Names, Report
 
 if TYPE_CHECKING:
     from processors.redaction.scrubber import Scrubber
@@ -31,7 +31,7 @@ _NAMED = frozenset(("value", "val", "v", "content"))
 class _Frame:
     """An object or array that is open."""
 
-    __slots__ = ("in_object", "inherited", "key", "name", "path_key", "seen")
+    __slots__ = ("in_object", "inherited", "key", "name", "names", "path_key")
 
     def __init__(self, *, in_object: bool, key: KeyInfo, path_key: str) -> None:
         self.in_object = in_object
@@ -40,7 +40,7 @@ class _Frame:
         only what blocks or allows all below."""
         self.key: KeyInfo | None = None
         self.path_key = path_key
-        self.seen: set[str] = set()
+        self.names = Names()
         self.name: str | None = None
 
 
@@ -135,10 +135,11 @@ class _Walk:
             raw, frame.inherited._replace(blocked=None), self._report, self._depth + 1
         )
         if new is not None:
-            unique = _unique(new.decode("utf-8", "replace"), frame.seen)
+            unique = frame.names.unique(new.decode("utf-8", "replace"))
             self._edits.append((start, end, _encode(unique.encode(), literal)))
             name = unique
-        frame.seen.add(name)
+        else:
+            frame.names.take(name)
         frame.key = self._judge(frame, name)
 
     def _judge(self, frame: _Frame, name: str) -> KeyInfo:
@@ -191,13 +192,3 @@ def _encode(text: bytes, like: bytes) -> bytes:
         return json.dumps(text.decode("utf-8"), ensure_ascii=False).encode()
     except UnicodeDecodeError:
         return json.dumps(text.decode("utf-8", "surrogatepass")).encode()
-
-
-def _unique(name: str, seen: set[str]) -> str:
-    """Return the name, numbered where its object has it already."""
-    if name not in seen:
-        return name
-    number = 2
-    while f"{name}_{number}" in seen:
-        number += 1
-    return f"{name}_{number}"

@@ -183,6 +183,7 @@ class Keys:
     def _blocked(self, key: str) -> str | None:
         if any(fnmatch.fnmatchcase(key, glob) for glob in self._block):
             return "blocked_key"
+        key = key[-300:]
         last = _LAST.search(key)
         spoken = tuple(words(last.group() if last else key))
         if not spoken:

@@ -1,6 +1,7 @@
 """What was found in a batch: types and sizes, never values."""
 
 from collections import Counter
+from collections.abc import Iterable
 from typing import NamedTuple
 
 
@@ -30,3 +31,25 @@ class Report:
         self.counts[kind] += 1
         if self.findings is not None:
             self.findings.append(Finding(self.place, kind, length))
+
+
+class Names:
+    """Keep the redacted keys of one object apart, so that no value hides another."""
+
+    def __init__(self, taken: Iterable[str] = ()) -> None:
+        self._taken = set(taken)
+        self._next: dict[str, int] = {}
+
+    def take(self, name: str) -> None:
+        """Note a key that stands in the object."""
+        self._taken.add(name)
+
+    def unique(self, name: str) -> str:
+        """Return the name, numbered where the object has it already."""
+        free = name
+        while free in self._taken:
+            number = self._next.get(name, 2)
+            self._next[name] = number + 1
+            free = f"{name}_{number}"
+        self._taken.add(free)
+        return free

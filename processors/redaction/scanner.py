@@ -10,8 +10,8 @@ from processors.redaction.rules import RAW_WINDOW, Candidate, Rule, relax
 
 _ESCAPED_ANYWHERE = (
     r"\\+u00[2-7]",  # a printable ASCII letter, escaped
-    r"\\+x[2-7]",
-    r"%[2-7][0-9a-fA-F]",
+    r"\\+x[2-7c-fC-F]",
+    r"%(?:[2-7][0-9a-fA-F]|[c-fC-F][0-9a-fA-F]%)",
     r"&#",
     r"&(?:commat|period|colon|equals|sol|lowbar|plus|quot|amp|nbsp);",
     r"\\+/",

@@ -6,7 +6,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from processors.redaction.keys import NO_KEY, KeyInfo
-from processors.redaction.report import Report
+from processors.redaction.report import Names, Report
 from processors.redaction.scrubber import Scrubber
 
 _VECTOR = 8
@@ -66,12 +66,13 @@ class Walker:
     def _attributes(self, fields: Any, parent: KeyInfo = NO_KEY) -> None:
         """Redact key-value pairs; ``parent`` says what holds for all below."""
         info = self._scrubber.keys.info
+        names: Names | None = None
         for field in fields:
             key = field.key
             self._report.place = f"{self._where}: key"
             known = info(key)
             if not known.allowed:
-                self._key(field, fields)
+                names = self._key(field, fields, names)
             if parent.allowed or parent.blocked is not None:
                 known = known._replace(
                     blocked=None if known.allowed else parent.blocked,
@@ -83,16 +84,15 @@ class Walker:
                 self._report.place = f"{self._where}: attribute {field.key}"
             self._value(field.value, known)
 
-    def _key(self, field: Any, siblings: Any) -> None:
+    def _key(self, field: Any, siblings: Any, names: Names | None) -> Names | None:
+        """Redact a key; two that become the same are numbered."""
         new = self._scrubber.key(field.key, self._report)
         if new is None:
-            return
-        taken = {other.key for other in siblings}
-        number, name = 2, new
-        while name in taken:
-            name, number = f"{new}_{number}", number + 1
-        field.key = name
+            return names
+        names = names or Names(other.key for other in siblings)
+        field.key = names.unique(new)
         self.changed = True
+        return names
 
     def _value(self, value: AnyValue, key: KeyInfo) -> None:
         kind = value.WhichOneof("value")

@@ -1,0 +1,136 @@
+"""The prefilter is derived from the rules: with and without it the outcome is the same."""
+
+import json
+import random
+from urllib.parse import quote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from gateway.batch import Batch
+from gateway.testing import batch
+from processors.redaction import Redaction, RedactionConfig, regex
+from processors.redaction.rules import relax
+from processors.redaction.settings import CustomRule, KeysConfig
+from tests.processors.redaction.corpus import negatives, positives
+
+CUSTOM = (
+    CustomRule(name="employee_id", pattern=r"\bEMP-\d{6}\b"),
+    CustomRule(name="project", pattern=r"Projekt\s+[A-ZÄÖÜ]\w{3,}"),
+    CustomRule(name="badge", pattern=r"\d{4}", context=("Ausweis", "명찰")),
+)
+CONFIG = RedactionConfig(custom=CUSTOM, keys=KeysConfig(block=("internal_note", "geheim.*")))
+WITH = Redaction(CONFIG)
+WITHOUT = Redaction(CONFIG, use_prefilter=False)
+WITHOUT._key = WITH._key
+
+SEEDS = [item.value for item in positives(3, rounds=1) if isinstance(item.value, str)]
+SEEDS += ["EMP-123456", "Projekt\nÜbermut", "명찰 1234", "internal_note=x", "geheim.plan: 7"]
+
+ENCODERS = (
+    str,
+    lambda text: json.dumps({"a": text}),
+    lambda text: json.dumps({"a": text}, ensure_ascii=False),
+    lambda text: json.dumps(json.dumps([{"internalNote": text}])),
+    lambda text: json.dumps({"a": json.dumps({"b": text})})[:-5],
+    quote,
+    lambda text: "é" + text + "한",
+    lambda text: "line\n" + text + "\tend",
+    lambda text: repr({"k": text}),
+)
+
+
+def _outcomes(data: bytes) -> tuple[bytes, bytes]:
+    return WITH.process(Batch(data)).encode(), WITHOUT.process(Batch(data)).encode()
+
+
+def test_same_outcome_on_the_corpus() -> None:
+    """Every labelled item, in another dress, is treated the same with and without it."""
+    dice = random.Random(4)
+    for item in [*positives(5), *negatives(6)]:
+        value = item.value
+        if isinstance(value, str):
+            value = dice.choice(ENCODERS)(value)
+        data = batch(
+            {item.key: value, "other": 1}, name=dice.choice(ENCODERS)(item.hidden)
+        ).encode()
+
+        one, other = _outcomes(data)
+
+        assert one == other, item
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    parts=st.lists(
+        st.tuples(
+            st.sampled_from(SEEDS) | st.text(max_size=30),
+            st.lists(st.sampled_from(ENCODERS), max_size=3),
+        ),
+        min_size=1,
+        max_size=4,
+    ),
+    keys=st.lists(
+        st.sampled_from(("a", "password", "phone", "명찰", "geheim.x", "user.id")), min_size=4
+    ),
+)
+def test_same_outcome_on_anything(parts, keys) -> None:  # type: ignore[no-untyped-def]  # hypothesis
+    """Texts put together at random are treated the same with and without it."""
+    attributes = {}
+    for (text, encoders), key in zip(parts, keys, strict=False):
+        dressed = text
+        for encode in encoders:
+            dressed = encode(dressed)
+        attributes[key] = dressed.encode("utf-8", "replace").decode()
+
+    one, other = _outcomes(batch(attributes).encode())
+
+    assert one == other
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text"),
+    [
+        (r"\bEMP-\d{6}\b", "EMP-123456"),
+        (r"^id \d+$", "id 77"),
+        (r"naïve \w+", "naïve plan"),
+        (r"(?i)é\d", "É7"),
+        (r"[äöü]{2}x", "üüx"),
+        (r"a.{1,3}b", "a한글b"),
+        (r"[^a-z]{2}z", "한글z"),
+        (r"k\s+v", "k\n\tv"),
+        (r'"q"', '"q"'),
+        (r"a\\b", "a\\b"),
+        (r"x/y", "x/y"),
+        (r"\p{L}+@", "한@"),
+        (r"\p{Greek}\d", "α7"),
+        (r"[[:alpha:]]\d", "z7"),
+    ],
+)
+def test_relaxed_pattern_matches_escaped_text(pattern: str, text: str) -> None:
+    """What a pattern matches, its relaxed form finds in JSON, in JSON in JSON, beside bytes."""
+    assert regex.compile(pattern).search(text.encode()) is not None
+    relaxed = regex.compile(relax(pattern), latin1=True)
+
+    for raw in (
+        text,
+        json.dumps(text),
+        json.dumps(text, ensure_ascii=False),
+        json.dumps(json.dumps(f"\n{text}")),
+        f"\x0a7{text}J",
+    ):
+        assert relaxed.search(raw.encode()) is not None, raw
+
+
+def test_clean_batch_keeps_its_bytes() -> None:
+    """Where nothing is found the received bytes stay, and nothing is decoded."""
+    given_batch = batch({"input.value": json.dumps({"q": "how do ships float?"})})
+    data = given_batch.encode()
+    received = Batch(data)
+
+    out = WITH.process(received)
+
+    assert out.untouched
+    assert data is out.encode()
+    assert out._message is None
