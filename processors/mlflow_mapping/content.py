@@ -301,6 +301,7 @@ _NEVER_CHAT = frozenset({"TOOL", "EMBEDDING", "RERANKER"})
 _CHAT_KEYS = frozenset({
     "messages", "contents", "input", "prompt", "chat_history", "items", "history", "choices",
     "generations", "candidates", "output", "message", "response", "content", "role", "lc", "data",
+    "value",
 })  # fmt: skip
 """An object with none of these keys is no conversation."""
 

@@ -51,7 +51,9 @@ def _simple(item: Mapping[str, Any]) -> Document:
 
 def read_documents(reading: Reading, concept: str) -> list[Document]:
     """Return documents from flattened keys or from a list under one key."""
-    lists = reading.lists(concept) or [read(reading.value(hit)) for hit in reading.get(concept)]
+    lists: list[Any] = reading.lists(concept) or [
+        read(reading.value(hit)) for hit in reading.get(concept)
+    ]
     for held in lists:
         if not isinstance(held, list):
             continue

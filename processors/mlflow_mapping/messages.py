@@ -67,7 +67,7 @@ def read_message(item: Any) -> list[Message] | None:
         return None
     item = _unwrap(item)
     kind = item.get("type")
-    if kind in _ITEMS and "role" not in item:
+    if isinstance(kind, str) and kind in _ITEMS and "role" not in item:
         return _read_item(item)
     role = _role(item)
     if role is None:

@@ -8,14 +8,14 @@ written: what cannot be represented stays where it was.
 from collections.abc import Iterable, Mapping
 
 from processors.mlflow_mapping.keys import SESSION, USER
-from processors.mlflow_mapping.messages import ROLES
 from processors.mlflow_mapping.parts import BY_TYPE
 from processors.mlflow_mapping.plan import Reading
 from processors.mlflow_mapping.texts import leaves, read
 
-_STRUCTURE = frozenset({*BY_TYPE, *ROLES, "function", "message", "constructor", "tool-call",
-                        "tool-result", "json"})  # fmt: skip
-"""Names of roles and parts, which MLflow's shape says in its own words."""
+_PARTS = frozenset({*BY_TYPE, "tool-call", "tool-result", "json", "function", "message"})
+"""Types of parts of messages, which MLflow's shape says in its own words."""
+
+_TYPE_KEYS = ("message_content.type", "tool_calls.0.type")
 
 _LONG = 12
 """A text this long that stands inside a written one stands there for itself."""
@@ -42,7 +42,7 @@ def superfluous(
     texts: list[str] = []
     for held in written.values():
         text = held if isinstance(held, str) else held.decode()
-        for leaf in (text, *leaves(text)):
+        for leaf in leaves(text):
             said.add(_plain(leaf))
             if isinstance(leaf, str):
                 texts.append(leaf)
@@ -58,6 +58,7 @@ def superfluous(
         and not key.startswith("mlflow.")
         and (
             _is_counted(_value(reading, key), told, usage or {})
+            or (key.endswith(_TYPE_KEYS) and _value(reading, key) in _PARTS)
             or (
                 not told.isdisjoint(_CONTENT)
                 and told.isdisjoint(_COUNTERS)
@@ -74,10 +75,13 @@ def _is_counted(value: object, told: set[str], usage: Mapping[str, int]) -> bool
 
 def _is_said(value: object, said: set[object], texts: Iterable[str]) -> bool:
     return all(
-        _plain(leaf) in said
-        or (isinstance(leaf, str) and (leaf in _STRUCTURE or _stands_in(leaf, texts)))
-        for leaf in leaves(value)
+        _plain(leaf) in said or (isinstance(leaf, str) and _stands_in(leaf, texts))
+        for leaf in leaves(value, but=_is_part_type)
     )
+
+
+def _is_part_type(key: str, value: object) -> bool:
+    return key == "type" and isinstance(value, str) and value in _PARTS
 
 
 def _value(reading: Reading, key: str) -> object:

@@ -34,6 +34,7 @@ def read_request(value: Any) -> tuple[list[Message], dict[str, Any]] | None:
 
     A plain prompt counts only beside other signs of a conversation.
     """
+    value = _unwrapped(value)
     if isinstance(value, list):
         messages = read_messages(value)
         return (messages, {}) if messages else None
@@ -56,6 +57,13 @@ def read_request(value: Any) -> tuple[list[Message], dict[str, Any]] | None:
     return None
 
 
+def _unwrapped(value: Any) -> Any:
+    """Return what LangWatch puts beside its type."""
+    if isinstance(value, Mapping) and value.keys() == {"type", "value"}:
+        return value["value"]
+    return value
+
+
 def _is_prompt(key: str, value: Mapping[str, Any]) -> bool:
     if key not in ("prompt", "input", "contents"):
         return False
@@ -72,6 +80,7 @@ def _system_of(value: Mapping[str, Any]) -> list[Message]:
 
 def read_answer(value: Any) -> list[Message] | None:
     """Return the messages that a model's answer holds, or ``None`` where it is none."""
+    value = _unwrapped(value)
     if isinstance(value, list):
         return _choices(value) or read_messages(value)
     if not isinstance(value, Mapping):

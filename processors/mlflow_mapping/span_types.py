@@ -21,10 +21,13 @@ def said_type(reading: Reading) -> str | None:
     if value is None:
         return None
     text = string(value)
-    upper = text.upper()
+    listed = not text or text[:1] in ("[", "{")
+    upper = (kind_of(value) if listed else text).upper()
     if upper in SPAN_TYPES or upper in CUSTOM_TYPES:
         text = upper
-    return text[:MAX_LENGTH] if text and text != UNKNOWN else None
+    elif listed:
+        return None
+    return text[:MAX_LENGTH] if text != UNKNOWN else None
 
 
 def kind_of(value: AnyValue) -> str:

@@ -1,7 +1,7 @@
 """JSON in attribute values: reading it, writing it, and walking through what it says."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import msgspec
@@ -83,13 +83,19 @@ def string(value: AnyValue) -> str:
     return text
 
 
-def leaves(value: object) -> Iterator[object]:
-    """Yield every text, number and flag in a value, those in JSON texts too, without recursion."""
+def leaves(
+    value: object, but: Callable[[str, object], bool] = lambda _key, _value: False
+) -> Iterator[object]:
+    """
+    Yield every text, number and flag in a value, those in JSON texts too, without recursion.
+
+    ``but`` names fields to pass over.
+    """
     stack = [value]
     while stack:
         item = stack.pop()
         if isinstance(item, dict):
-            stack.extend(item.values())
+            stack.extend(inner for key, inner in item.items() if not but(key, inner))
         elif isinstance(item, list | tuple):
             stack.extend(item)
         elif isinstance(item, str):
