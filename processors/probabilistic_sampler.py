@@ -1,0 +1,370 @@
+"""Keep a share of all traces, the same ones everywhere."""
+
+import math
+import struct
+from collections.abc import Callable, Mapping
+from enum import Enum
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Annotated, Literal, Protocol
+
+import msgspec
+
+from gateway.plugin import Batch, Config, Context, Meter, Processor, Resource, Span
+from processors.consistent_sampling import (
+    ALWAYS,
+    MAX_PRECISION,
+    NEVER,
+    TraceState,
+    TraceStateError,
+    probability,
+    read_trace_state,
+    t_value,
+    threshold_of,
+    trace_randomness,
+)
+
+Percentage = Annotated[float, msgspec.Meta(ge=0)]
+_PRIORITY = "sampling.priority"
+_SPAN_TYPES = ("mlflow.spanType", "openinference.span.kind")
+
+
+class RateRuleConfig(Config):
+    """A share for some traces."""
+
+    match: dict[str, str]
+    """Globs, case-sensitive, all of which must match: by resource attribute (``service.name``),
+    ``tenant``, ``span.type`` (MLflow's) or ``span.name``."""
+
+    sampling_percentage: Percentage
+    """Percentage of these traces that is kept."""
+
+    def validate(self) -> None:
+        """Refuse a rule about everything, which ``sampling_percentage`` outside rules is for."""
+        if not self.match:
+            raise ValueError("match: expected at least one glob")
+
+
+class ProbabilisticSamplerConfig(Config):
+    """Settings of ``probabilistic_sampler``."""
+
+    sampling_percentage: Percentage
+    """Percentage of traces that is kept; 100 and more keeps all, 0 none."""
+
+    mode: Literal["proportional", "equalizing", "hash_seed"] | None = None
+    """``proportional`` keeps this share of what arrives, whatever was sampled before.
+    ``equalizing`` samples down to this share: what was sampled to less already passes.
+    ``hash_seed`` decides as the Collector's mode of that name, by a hash of the trace id. Unset
+    is ``proportional``, or ``hash_seed`` where a ``hash_seed`` is given."""
+
+    hash_seed: Annotated[int, msgspec.Meta(ge=0, le=2**32 - 1)] = 0
+    """Seed of the hash; the same one wherever decisions must agree."""
+
+    sampling_precision: Annotated[int, msgspec.Meta(ge=1, le=MAX_PRECISION)] = 4
+    """Hexadecimal digits with which the threshold is written and decided."""
+
+    fail_closed: bool = True
+    """Whether spans are dropped whose trace state is broken or contradicts the trace id; else
+    they are kept."""
+
+    keep_errors: bool = False
+    """Whether traces with a span of status ERROR are always kept, as far as they are in the same
+    batch as that span."""
+
+    rules: list[RateRuleConfig] = msgspec.field(default_factory=list)
+    """Other shares for some traces; the first rule that matches a span counts. Spans of a trace
+    in one batch share the highest percentage that one of them gets."""
+
+
+class Priority(Enum):
+    """What the attribute ``sampling.priority`` of OpenTracing asks for."""
+
+    DEFER = 0
+    KEEP = 1
+    DROP = 2
+
+
+class Method(Protocol):
+    """A way to decide."""
+
+    def randomness(self, trace_id: bytes, state: TraceState) -> tuple[int | None, TraceState]:
+        """
+        Return the randomness of a trace, and the trace state that tells it to others.
+
+        Raises:
+            TraceStateError: the trace state cannot be used in this mode.
+
+        """
+
+    def threshold(self, state: TraceState) -> int:
+        """Return what the randomness must reach."""
+
+
+class ByTraceId:
+    """Decide by the randomness in trace id or trace state; see :attr:`mode` of the settings."""
+
+    def __init__(self, share: float, precision: int, *, proportional: bool) -> None:
+        self._share = share
+        self._precision = precision
+        self._proportional = proportional
+        self._own = threshold_of(share, precision)
+
+    def randomness(self, trace_id: bytes, state: TraceState) -> tuple[int | None, TraceState]:
+        """Return what ``rv`` says, else the end of the trace id."""
+        if state.randomness:
+            return int(state.randomness, 16), state
+        return trace_randomness(trace_id), state
+
+    def threshold(self, state: TraceState) -> int:
+        """Return the threshold; probabilities only ever fall."""
+        if state.threshold is None:
+            return self._own
+        if not self._proportional:
+            return max(self._own, state.threshold)
+        return threshold_of(probability(state.threshold) * self._share, self._precision)
+
+
+class ByHash:
+    """Decide as the Collector's ``hash_seed``: FNV-1a of seed and trace id, 14 bits of it."""
+
+    _BUCKETS = 1 << 14
+
+    def __init__(self, percentage: float, seed: int) -> None:
+        scaled = int(_float32(_float32(percentage) * _float32(self._BUCKETS / 100)))
+        self._threshold = (self._BUCKETS - scaled) << 42 if scaled else NEVER
+        self._seeded = _fnv1a(0x811C9DC5, seed.to_bytes(4, "little"))
+
+    def randomness(self, trace_id: bytes, state: TraceState) -> tuple[int | None, TraceState]:
+        """Return the hash as randomness, and write it down as such."""
+        if state.randomness or state.threshold is not None:
+            raise TraceStateError("rv or th in use; use mode proportional or equalizing")
+        if not any(trace_id):
+            return None, state
+        hashed = _fnv1a(self._seeded, trace_id)
+        bucket = hashed & (self._BUCKETS - 1)
+        unused = hashed >> 18
+        mixed = unused ^ (unused << 10)
+        value = ((self._BUCKETS - 1 - bucket) << 42) | (mixed << 14) | bucket
+        return value, state._replace(randomness=f"{value:014x}")
+
+    def threshold(self, state: TraceState) -> int:
+        """Return the threshold."""
+        del state
+        return self._threshold
+
+
+def _fnv1a(value: int, data: bytes) -> int:
+    for byte in data:
+        value = ((value ^ byte) * 0x01000193) & 0xFFFFFFFF
+    return value
+
+
+def _float32(value: float) -> float:
+    """Round as the Collector does, which keeps percentages in 32 bits."""
+    rounded: float = struct.unpack("f", struct.pack("f", value))[0]
+    return rounded
+
+
+class Sampler:
+    """One percentage: trace id and trace state to what becomes of a span."""
+
+    def __init__(self, percentage: float, config: ProbabilisticSamplerConfig) -> None:
+        self.percentage = min(percentage, 100.0)
+        self._open = not config.fail_closed
+        mode = config.mode or ("hash_seed" if config.hash_seed else "proportional")
+        self._method: Method
+        if mode == "hash_seed":
+            self._method = ByHash(self.percentage, config.hash_seed)
+        else:
+            self._method = ByTraceId(
+                _float32(self.percentage) / 100,
+                config.sampling_precision,
+                proportional=mode == "proportional",
+            )
+        self._by_trace_id = mode != "hash_seed"
+        self._threshold = self._method.threshold(TraceState())
+        self._fresh = f"ot=th:{t_value(self._threshold)}" if self._threshold < NEVER else ""
+
+    def decide(
+        self, trace_id: bytes, text: str, priority: Priority, failed: Callable[[str], None]
+    ) -> str | None:
+        """
+        Return the trace state that a span goes on with, or ``None`` where it is dropped.
+
+        Args:
+            trace_id: of the span.
+            text: its trace state.
+            priority: what its sender asks for.
+            failed: called with the reason where nothing can be decided by the rules.
+
+        """
+        if priority is Priority.DROP:
+            return None
+        if not text and self._by_trace_id and priority is Priority.DEFER:
+            value = trace_randomness(trace_id)
+            if value is not None:
+                return self._fresh if value >= self._threshold else None
+        return self._decide_fully(trace_id, text, priority, failed)
+
+    def _decide_fully(
+        self, trace_id: bytes, text: str, priority: Priority, failed: Callable[[str], None]
+    ) -> str | None:
+        try:
+            state = read_trace_state(text)
+        except TraceStateError as error:
+            return self._undecided(str(error), text, priority, failed)
+        try:
+            value, told = self._method.randomness(trace_id, state)
+        except TraceStateError as error:
+            return self._undecided(str(error), text, priority, failed)
+        if value is None:
+            return self._undecided("no randomness", _kept(state), priority, failed)
+        if state.threshold is not None and value < state.threshold:
+            cleared = _kept(state._replace(threshold=None))
+            return self._undecided("th contradicts the randomness", cleared, priority, failed)
+        if priority is Priority.KEEP:
+            return _kept(told)
+        threshold = self._method.threshold(state)
+        return str(told._replace(threshold=threshold)) if value >= threshold else None
+
+    def _undecided(
+        self, reason: str, text: str, priority: Priority, failed: Callable[[str], None]
+    ) -> str | None:
+        if self.percentage == 0 and priority is Priority.DEFER:
+            return None
+        failed(reason)
+        return text if self._open or priority is Priority.KEEP else None
+
+
+def _kept(state: TraceState) -> str:
+    """Return the trace state of what is kept for certain; an earlier threshold stays."""
+    return str(state._replace(threshold=state.threshold or ALWAYS))
+
+
+class ProbabilisticSampler(Processor[ProbabilisticSamplerConfig]):
+    """
+    Keep a share of all traces, chosen by trace id, so that it is the same everywhere.
+
+    Consistent with the OpenTelemetry specification and the Collector; ``ot=th`` in the trace
+    state of what is kept says which share that is.
+    """
+
+    on_error = "reject"
+    stability = "beta"
+
+    def __init__(self, config: ProbabilisticSamplerConfig) -> None:
+        super().__init__(config)
+        self._meter: Meter | None = None
+        self._default = Sampler(config.sampling_percentage, config)
+        self._all = Sampler(100, config)
+        self._rules = [
+            (tuple(rule.match.items()), Sampler(rule.sampling_percentage, config))
+            for rule in config.rules
+        ]
+        self._of_spans = any(
+            key in ("span.type", "span.name") for matches, _ in self._rules for key, _ in matches
+        )
+        self._glob = lru_cache(maxsize=4096)(fnmatchcase)
+
+    async def start(self, context: Context) -> None:
+        """Take the meter for what could not be decided."""
+        self._meter = context.meter
+
+    def process(self, batch: Batch) -> Batch:
+        """Drop the spans of traces that are not sampled; mark the others."""
+        samplers = self._choose(batch) if self._rules or self.config.keep_errors else {}
+        asks = self._may_ask(batch)
+        default = self._default
+        failures: dict[str, int] = {}
+        decided: dict[tuple[bytes, str], str | None] = {}
+
+        def failed(reason: str) -> None:
+            failures[reason] = failures.get(reason, 0) + 1
+
+        changed = False
+        for span in batch.spans:
+            message = span.peek
+            trace_id, old = key = message.trace_id, message.trace_state
+            priority = read_priority(span) if asks else Priority.DEFER
+            if priority is not Priority.DEFER or key not in decided:
+                sampler = samplers.get(trace_id, default)
+                new = sampler.decide(trace_id, old, priority, failed)
+                if priority is Priority.DEFER and not failures:
+                    decided[key] = new
+            else:
+                new = decided[key]
+            if new is None:
+                batch.drop(span)
+            elif new != old:
+                message.trace_state = new
+                changed = True
+        if changed:
+            batch.touch()
+        self._count(failures)
+        return batch
+
+    @staticmethod
+    def _may_ask(batch: Batch) -> bool:
+        """Whether a span may bear a priority; bytes are searched faster than spans."""
+        return not batch.untouched or _PRIORITY.encode() in batch.encode()
+
+    def _count(self, failures: Mapping[str, int]) -> None:
+        if self._meter is not None:
+            for reason, count in failures.items():
+                self._meter.count("sampling_errors_total", count, reason=reason)
+
+    def _choose(self, batch: Batch) -> dict[bytes, Sampler]:
+        """Return the sampler of each trace: the highest percentage that one of its spans gets."""
+        chosen: dict[bytes, Sampler] = {}
+        by_resource: dict[int, Sampler] = {}
+        tenant = batch.context.tenant
+        for span in batch.spans:
+            if self.config.keep_errors and span.is_error:
+                found = self._all
+            elif self._of_spans:
+                found = self._first(span.resource, tenant, span)
+            else:
+                known = by_resource.get(id(span.resource))
+                found = known or self._first(span.resource, tenant, span)
+                by_resource[id(span.resource)] = found
+            trace_id = span.peek.trace_id
+            best = chosen.get(trace_id)
+            if best is None or found.percentage > best.percentage:
+                chosen[trace_id] = found
+        return chosen
+
+    def _first(self, resource: Resource, tenant: str, span: Span) -> Sampler:
+        for matches, sampler in self._rules:
+            if all(self._glob(_said(key, resource, tenant, span), glob) for key, glob in matches):
+                return sampler
+        return self._default
+
+
+def _said(key: str, resource: Resource, tenant: str, span: Span) -> str:
+    """Return what a rule's glob is matched with."""
+    if key == "tenant":
+        return tenant
+    if key == "span.name":
+        return span.name
+    if key == "span.type":
+        texts = (span.attributes.text(name) for name in _SPAN_TYPES)
+        return next((text.strip('"').upper() for text in texts if text), "UNKNOWN")
+    value = resource.attributes.get(key)
+    return "" if value is None else str(value)
+
+
+def read_priority(span: Span) -> Priority:
+    """Return what a span's ``sampling.priority`` asks for: 0 to drop it, more to keep it."""
+    if _PRIORITY not in span.attributes.layout()[1]:
+        return Priority.DEFER
+    value = span.attributes[_PRIORITY]
+    if isinstance(value, str):
+        try:
+            value = float(value)
+        except ValueError:
+            return Priority.DEFER
+    if isinstance(value, bool) or not isinstance(value, int | float) or math.isnan(value):
+        return Priority.DEFER
+    if value == 0:
+        return Priority.DROP
+    return Priority.KEEP if value > 0 else Priority.DEFER
