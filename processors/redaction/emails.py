@@ -38,7 +38,7 @@ def email(candidate: Candidate) -> Bounds | None:
         kept = local[len(head.group()) :] if head is not None else local
         cut += len(local.encode()) - len(kept.encode())
         local = kept
-    stripped = local.lstrip(".'%-=/&?#!*")
+    stripped = local.lstrip(".'~-")
     cut += len(local.encode()) - len(stripped.encode())
     if ascii_domain:
         domain = _SPACELESS_TAIL.sub("", domain)

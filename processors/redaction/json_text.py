@@ -131,11 +131,9 @@ class _Walk:
         raw = literal if b"\\" not in literal else _decode(self._data[start:end])
         name = raw.decode("utf-8", "replace")
         self._path = name
-        new = self._scrubber.text(
-            raw, frame.inherited._replace(blocked=None), self._report, self._depth + 1
-        )
+        new = None if frame.inherited.allowed else self._scrubber.key(name, self._report)
         if new is not None:
-            unique = frame.names.unique(new.decode("utf-8", "replace"))
+            unique = frame.names.unique(new)
             self._edits.append((start, end, _encode(unique.encode(), literal)))
             name = unique
         else:

@@ -3,7 +3,7 @@
 from processors.redaction import emails, personal_checks
 from processors.redaction.rules import Rule, relax
 
-_LOCAL = r"[\p{L}\p{M}\p{N}._%+'&=/?!#$*^{|}~-]"
+_LOCAL = r"[\p{L}\p{M}\p{N}._+'~-]"
 _LABEL = r"[\p{L}\p{M}\p{N}-]+"
 _NO_LOOPBACK = r"(?:[2-9]\d{0,2}|1(?:[013-9]\d?|2[0-689]?)?)"
 _H16 = r"[0-9A-Fa-f]{1,4}"
@@ -69,6 +69,7 @@ RULES: list[Rule] = [
     ),
     Rule("cpf", r"\b\d{3}\.\d{3}\.\d{3}[-./ ]\d{2}\b", "", personal_checks.cpf),
     Rule("cpf", r"\b\d{9}-?\d{2}\b", "", personal_checks.cpf),
+    Rule("cpf", r"\b\d{11}\b", "", personal_checks.cpf, (r"\bcpf\b",)),
     Rule(
         "cnpj",
         r"\b[A-Z0-9]{2}\.[A-Z0-9]{3}\.[A-Z0-9]{3}/[A-Z0-9]{4}-\d{2}\b",

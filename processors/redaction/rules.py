@@ -93,7 +93,7 @@ _PART = re.compile(
     |(?P<edge>\\[bBAz]|\^|\$)
     |(?P<any>\\[sSWDCntrfvx0-7]|\\[pP](?:\{\^?\w+\}|\w)|\.)
     |(?P<slash>\\\\|"|/|\\/)
-    |(?P<plain>\(\?[\w<>:-]*|\{[\d,]+\}|\\.|[\x00-\x7f])
+    |(?P<plain>\(\?P?[\w<>:-]*|\{[\d,]+\}|\\.|[\x00-\x7f])
     |(?P<letter>[^\x00-\x7f])""",
     re.DOTALL | re.VERBOSE,
 )
@@ -107,7 +107,7 @@ def relax(pattern: str, *, bounded: bool = True) -> str:
 
     Zero-width assertions go (a leading ``\b`` becomes a boundary that knows escapes and length
     bytes); what may be escaped in raw text may stand there escaped; letters beyond ASCII are
-    UTF-8 or ``\uXXXX``, in either case.
+    UTF-8 or ``\uXXXX``, in either case. Groups capture nothing.
     """
     if r"\Q" in pattern or re.search(r"\\x\{|\\x[0-9a-fA-F]|\\[0-7]", pattern):
         return ""
@@ -115,7 +115,7 @@ def relax(pattern: str, *, bounded: bool = True) -> str:
     for part in _PART.finditer(pattern):
         text = part.group()
         if part.lastgroup == "plain":
-            out.append(text)
+            out.append("(?:" if text == "(" or text.startswith(("(?P<", "(?<")) else text)
         elif part.lastgroup == "cls":
             out.append(_relax_class(text))
         elif part.lastgroup == "any":
@@ -124,7 +124,7 @@ def relax(pattern: str, *, bounded: bool = True) -> str:
             out.append(r"(?:\\+)" if text == r"\\" else rf"(?:\\*{text[-1]})")
         elif part.lastgroup == "letter":
             out.append(_anyhow(text))
-    return "".join(out)
+    return f"(?:{''.join(out)})"
 
 
 def _relax_class(text: str) -> str:

@@ -1,14 +1,15 @@
 """Find what the rules know in a text, and say cheaply where nothing can be."""
 
+import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NamedTuple
 
 from processors.redaction import regex
 from processors.redaction.escapes import View, has_escapes
 from processors.redaction.rules import RAW_WINDOW, Candidate, Rule, relax
 
-_ESCAPED_ANYWHERE = (
+_HIDDEN_ANYWHERE = (
     r"\\+u00[2-7]",  # a printable ASCII letter, escaped
     r"\\+x[2-7c-fC-F]",
     r"%(?:[2-7][0-9a-fA-F]|[c-fC-F][0-9a-fA-F]%)",
@@ -16,8 +17,9 @@ _ESCAPED_ANYWHERE = (
     r"&(?:commat|period|colon|equals|sol|lowbar|plus|quot|amp|nbsp);",
     r"\\+/",
     r"[0-9]\\+u(?:00a0|20(?:09|11|12|13|2f))[0-9]",
+    r"\x18[\x80-\xff]{6,7}[\x01-\x7f]",  # an integer as large as a card's number
 )
-"""Escapes that can hide any rule's match; a look at the text behind them is needed."""
+"""What can hide any rule's match, so that a look at the text behind it is needed."""
 
 
 class Span(NamedTuple):
@@ -45,7 +47,7 @@ class Prefilter:
         direct = [rule.prefilter() for rule in rules if not rule.context]
         near = [rule.prefilter() for rule in rules if rule.context]
         words = sorted({relax(word, bounded=False) for rule in rules for word in rule.context})
-        first = "|".join(dict.fromkeys([*direct, *keys, *_ESCAPED_ANYWHERE]))
+        first = "|".join(dict.fromkeys([*direct, *keys, *_HIDDEN_ANYWHERE]))
         told = f"|(?P<word>(?i:{'|'.join(words)}))" if words else ""
         self._first = regex.compile(first + told, latin1=True).search
         self._groups = bool(words)
@@ -90,13 +92,16 @@ class Scanner:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
         self._patterns = [regex.compile(rule.pattern) for rule in rules]
-        self._groups = [pattern.groups for pattern in self._patterns]
-        context = [_context(rule.context) if rule.context else None for rule in rules]
-        self._context = context
+        self._groups = [range(1, pattern.groups + 1) for pattern in self._patterns]
         self._sets = [
             (at, regex.pattern_set(rule.trigger for rule in rules[at : at + _AT_ONCE]))
             for at in range(0, len(rules), _AT_ONCE)
         ]
+        words = {rank: _any_of(rule.context) for rank, rule in enumerate(rules) if rule.context}
+        self._context = {rank: regex.compile(pattern) for rank, pattern in words.items()}
+        self._telling = list(words)
+        self._words = regex.pattern_set(words.values())
+        self._told_by_key = functools.lru_cache(maxsize=4096)(self._told)
 
     def scan(self, data: bytes, key: str = "") -> list[Span]:
         """Return the findings in a text, apart from each other and in order."""
@@ -112,36 +117,52 @@ class Scanner:
 
     def _spans(self, data: bytes, key: str) -> list[tuple[int, Span]]:
         """Return each rule's findings with the rule's rank."""
-        found: list[tuple[int, Span]] = []
         ranks = [
             first + index for first, triggers in self._sets for index in triggers.Match(data) or ()
         ]
+        by_key: frozenset[int] = frozenset()
+        by_text: frozenset[int] | None = None
+        found: list[tuple[int, Span]] = []
         for rank in ranks:
-            rule, context, groups = self._rules[rank], self._context[rank], self._groups[rank]
-            for match in self._patterns[rank].finditer(data):
-                start, end = match.span()
-                for group in range(1, groups + 1):
-                    if match.start(group) >= 0:
-                        start, end = match.span(group)
-                        break
-                candidate = Candidate(data, start, end, key)
-                if context is not None and not _told(context, candidate):
+            context = self._context.get(rank)
+            if context is not None:
+                if by_text is None:
+                    by_key = self._told_by_key(key.encode("utf-8", "replace")) if key else by_key
+                    by_text = self._told(data)
+                if rank in by_key:
+                    context = None
+                elif rank not in by_text:
                     continue
-                bounds = rule.check(candidate) if rule.check is not None else (start, end)
-                if bounds is not None and bounds[0] < bounds[1]:
-                    found.append((rank, Span(bounds[0], bounds[1], rule.type)))
+            found += self._findings(rank, data, key, context)
         return found
 
+    def _told(self, text: bytes) -> frozenset[int]:
+        """Return the rules of which a context word stands somewhere in a text."""
+        if not self._telling:
+            return frozenset()
+        return frozenset(self._telling[index] for index in self._words.Match(text) or ())
 
-def _context(words: tuple[str, ...]) -> regex.Pattern:
-    return regex.compile(f"(?i:{'|'.join(words)})")
+    def _findings(
+        self, rank: int, data: bytes, key: str, context: regex.Pattern | None
+    ) -> Iterator[tuple[int, Span]]:
+        """Yield one rule's findings; with ``context`` a word must stand before each."""
+        rule, groups = self._rules[rank], self._groups[rank]
+        for match in self._patterns[rank].finditer(data):
+            start, end = match.span()
+            for group in groups:
+                if match.start(group) >= 0:
+                    start, end = match.span(group)
+                    break
+            candidate = Candidate(data, start, end, key)
+            if context is not None and context.search(candidate.before) is None:
+                continue
+            bounds = rule.check(candidate) if rule.check is not None else (start, end)
+            if bounds is not None and bounds[0] < bounds[1]:
+                yield rank, Span(bounds[0], bounds[1], rule.type)
 
 
-def _told(context: regex.Pattern, candidate: Candidate) -> bool:
-    """Whether a context word stands before the candidate or in its key."""
-    if candidate.key and context.search(candidate.key.encode("utf-8", "replace")) is not None:
-        return True
-    return context.search(candidate.before) is not None
+def _any_of(words: tuple[str, ...]) -> str:
+    return f"(?i:{'|'.join(words)})"
 
 
 def _merge(found: list[tuple[int, Span]]) -> list[Span]:
@@ -164,4 +185,4 @@ def _merge(found: list[tuple[int, Span]]) -> list[Span]:
 def telling(rules: Iterable[Rule]) -> "re.Pattern[str] | None":
     """Return a pattern of all context words, for keys."""
     words = {word for rule in rules for word in rule.context}
-    return re.compile(f"(?i:{'|'.join(sorted(words))})") if words else None
+    return re.compile(_any_of(tuple(sorted(words)))) if words else None

@@ -12,6 +12,9 @@ from processors.redaction.scrubber import Scrubber
 _VECTOR = 8
 """Arrays of more numbers are vectors."""
 
+CARD_NUMBERS = range(2**42, 2**56)
+"""Integers that are looked at under any key; timestamps in milli- and nanoseconds are outside."""
+
 
 class Walker:
     """Redact messages in place; ``changed`` says whether anything was written."""
@@ -136,9 +139,10 @@ class Walker:
         """Redact a number that is a card, a telephone, a password; counts stay."""
         if key.blocked in ("token", "cookie") or (kind == "double_value" and key.blocked is None):
             return
-        text = str(getattr(value, kind))
-        if key.blocked is None and len(text) < 7:
+        number = getattr(value, kind)
+        if key.blocked is None and not key.telling and abs(number) not in CARD_NUMBERS:
             return
+        text = str(number)
         new = self._scrubber.value(text, key, self._report)
         if new is not None:
             value.string_value = new

@@ -10,7 +10,6 @@ import hashlib
 import json
 import random
 import string
-import uuid
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 from urllib.parse import quote
@@ -51,7 +50,7 @@ class Maker:
         self.random = random.Random(seed)
 
     def chars(self, alphabet: str, count: int) -> str:
-        """Return random characters, a digit and a capital among them where the alphabet has them."""
+        """Return random characters, a digit and a capital among them where there are any."""
         text = "".join(self.random.choices(alphabet, k=count))
         if "7" in alphabet and "K" in alphabet:
             text = "7K" + text[2:]
@@ -131,7 +130,8 @@ class Maker:
         def part(value: object) -> str:
             return base64.urlsafe_b64encode(json.dumps(value).encode()).decode().rstrip("=")
 
-        return f"{part({'alg': 'HS256', 'typ': 'JWT'})}.{part({'sub': self.digits(8)})}.{self.chars(URLSAFE, 43)}"
+        head = part({"alg": "HS256", "typ": "JWT"})
+        return f"{head}.{part({'sub': self.digits(8)})}.{self.chars(URLSAFE, 43)}"
 
     def pem(self) -> str:
         """Return a private key."""
@@ -224,7 +224,7 @@ NAMED = {
         ("pt", "A senha é {}"),
         ("ko", "비밀번호: {}"),
         ("ko", "비밀번호는 {} 입니다"),
-        ("ja", "パスワード：{}"),
+        ("ja", "パスワード\uff1a{}"),
         ("en", "mysqldump --password={} shop"),
     ),
     "url_password": (
@@ -282,7 +282,7 @@ TELLING = {
 }
 
 
-def _dressed(type: str, text: str, secret: str, make: Maker) -> Iterator[Item]:
+def _dressed(kind: str, text: str, secret: str, make: Maker) -> Iterator[Item]:
     """Yield a text in the forms in which traces carry it."""
     as_json = json.dumps({"messages": [{"role": "user", "content": text}], "n": 1})
     nested = json.dumps({"arguments": json.dumps({"q": {"text": text}}, ensure_ascii=False)})
@@ -294,18 +294,18 @@ def _dressed(type: str, text: str, secret: str, make: Maker) -> Iterator[Item]:
         ("map", "map", {"a": {"b": [text, "plain"]}}),
         ("bytes", "raw", text.encode()),
     ]
-    yield from (Item(type, form, key, value, secret) for form, key, value in forms)
+    yield from (Item(kind, form, key, value, secret) for form, key, value in forms)
 
 
-def _escaped(type: str, text: str, secret: str) -> Iterator[Item]:
+def _escaped(kind: str, text: str, secret: str) -> Iterator[Item]:
     """Yield a text whose punctuation is escaped, as browsers and careful encoders do."""
     unicode = "".join(
         c if c.isalnum() and c.isascii() else f"\\u{ord(c):04x}" for c in text if ord(c) < 65536
     )
-    yield Item(type, "unicode escapes", "input.value", f'{{"q": "{unicode}"}}', secret)
-    yield Item(type, "truncated unicode escapes", "input.value", f'{{"q": "{unicode} and ', secret)
+    yield Item(kind, "unicode escapes", "input.value", f'{{"q": "{unicode}"}}', secret)
+    yield Item(kind, "truncated unicode escapes", "input.value", f'{{"q": "{unicode} and ', secret)
     yield Item(
-        type,
+        kind,
         "percent escapes",
         "url.full",
         f"https://example.com/?q={quote(text, safe='')}",
@@ -318,24 +318,24 @@ def positives(seed: int = 1, rounds: int = 3) -> list[Item]:
     make = Maker(seed)
     items: list[Item] = []
     for _ in range(rounds):
-        for type, new in makers(make).items():
-            for language in PROSE:
+        for kind, new in makers(make).items():
+            for templates in PROSE.values():
                 secret = new()
-                text = make.random.choice(PROSE[language]).format(secret)
-                items.append(make.random.choice(list(_dressed(type, text, secret, make))))
+                text = make.random.choice(templates).format(secret)
+                items.append(make.random.choice(list(_dressed(kind, text, secret, make))))
             secret = new()
-            items.append(make.random.choice(list(_escaped(type, f"it is {secret} ok", secret))))
-        for type, new in named_values(make).items():
-            for _, template in NAMED[type]:
+            items.append(make.random.choice(list(_escaped(kind, f"it is {secret} ok", secret))))
+        for kind, new in named_values(make).items():
+            for _, template in NAMED[kind]:
                 secret = new()
                 items.append(
-                    make.random.choice(list(_dressed(type, template.format(secret), secret, make)))
+                    make.random.choice(list(_dressed(kind, template.format(secret), secret, make)))
                 )
-        for type, templates in TELLING.items():
-            for _, template, letter in templates:
+        for kind, tellings in TELLING.items():
+            for _, template, letter in tellings:
                 secret = letter + make.digits(8 if letter else 10)
                 items.append(
-                    make.random.choice(list(_dressed(type, template.format(secret), secret, make)))
+                    make.random.choice(list(_dressed(kind, template.format(secret), secret, make)))
                 )
     for _ in range(rounds * 2):
         items += _special(make)
@@ -372,151 +372,3 @@ def _special(make: Maker) -> list[Item]:
         Item("secret", "json key", "input.value", json.dumps({"client_secret": secret}), secret),
         Item("email", "attribute key", f"seen.{make.digits(3)}@example.org", 1, "@example.org"),
     ]
-
-
-def negatives(seed: int = 2, rounds: int = 12) -> list[Item]:
-    """Return items in which nothing may change."""
-    make = Maker(seed)
-    r = make.random
-    items: list[Item] = []
-    for _ in range(rounds):
-        vector = [round(r.uniform(-1, 1), r.randint(6, 17)) for _ in range(64)]
-        version = f"{r.randint(0, 20)}.{r.randint(0, 40)}.{r.randint(0, 9)}"
-        chosen: list[tuple[str, str, Value]] = [
-            ("uuid", "run.id", str(uuid.UUID(int=r.getrandbits(128), version=4))),
-            ("uuid in text", "note", f"run {uuid.UUID(int=r.getrandbits(128), version=4)} done"),
-            ("trace id", "note", f"trace {make.chars(HEX, 32)} span {make.chars(HEX, 16)}"),
-            ("digest", "note", f"sha256:{make.chars(HEX, 64)} and md5 {make.chars(HEX, 32)}"),
-            ("commit", "note", f"fixed in {make.chars(HEX, 40)}"),
-            ("vector", "embedding", json.dumps(vector)),
-            ("vector in json", "output.value", json.dumps({"data": [{"embedding": vector}]})),
-            ("vector array", "embedding.vector", list(vector)),
-            ("integers", "token_ids", [r.randint(10**8, 10**11) for _ in range(20)]),
-            ("base64", "image", base64.b64encode(r.randbytes(600)).decode()),
-            (
-                "data url",
-                "image",
-                "data:image/png;base64," + base64.b64encode(r.randbytes(900)).decode(),
-            ),
-            (
-                "data url in json",
-                "input.value",
-                json.dumps(
-                    {
-                        "image_url": {
-                            "url": "data:image/png;base64,"
-                            + base64.b64encode(r.randbytes(300)).decode()
-                        }
-                    }
-                ),
-            ),
-            ("version", "service.version", f"{version}.{r.randint(0, 9)}"),
-            (
-                "version in text",
-                "note",
-                f"Running Chrome/{r.randint(90, 130)}.0.0.0 with v{version}",
-            ),
-            (
-                "timestamp",
-                "note",
-                f"at 2026-0{r.randint(1, 9)}-1{r.randint(0, 9)}T10:{r.randint(10, 59)}:00.123456Z",
-            ),
-            ("nanoseconds", "start", 1_700_000_000_000_000_000 + r.getrandbits(50)),
-            (
-                "created",
-                "output.value",
-                json.dumps(
-                    {
-                        "id": "chatcmpl-" + make.chars(ALNUM, 29),
-                        "created": 1_700_000_000 + r.getrandbits(26),
-                    }
-                ),
-            ),
-            ("date", "note", f"Termin am {r.randint(10, 28)}.0{r.randint(1, 9)}.2026 um 10:30 Uhr"),
-            ("order", "note", f"order number {make.digits(10)} shipped"),
-            ("order dashed", "note", f"Order 114-{make.digits(7)}-{make.digits(7)} was delivered"),
-            ("tokens", "llm.token_count.prompt", r.randint(1, 9999)),
-            ("usage", "gen_ai.usage.input_tokens", r.randint(1, 9999)),
-            (
-                "usage json",
-                "output.value",
-                json.dumps({"usage": {"prompt_tokens": r.randint(1, 999), "total_tokens": 5}}),
-            ),
-            (
-                "parameters",
-                "llm.invocation_parameters",
-                json.dumps({"max_tokens": 4096, "temperature": 0.7, "top_p": 0.95}),
-            ),
-            (
-                "model",
-                "llm.model_name",
-                r.choice(
-                    (
-                        "gpt-4o-2024-08-06",
-                        "claude-3-5-sonnet-20241022",
-                        "anthropic.claude-3-haiku-20240307-v1:0",
-                        "text-embedding-3-large",
-                    )
-                ),
-            ),
-            ("tool call", "tool.id", "call_" + make.chars(ALNUM, 24)),
-            (
-                "logprobs",
-                "output.value",
-                json.dumps(
-                    {"logprobs": {"content": [{"token": " understanding", "logprob": -0.1}]}}
-                ),
-            ),
-            (
-                "schema",
-                "llm.tools",
-                json.dumps(
-                    {
-                        "type": "object",
-                        "properties": {
-                            "password": {"type": "string", "description": "The user's password"},
-                            "token": {"type": "string"},
-                        },
-                        "required": ["password"],
-                    }
-                ),
-            ),
-            ("decorator", "note", "@app.route('/x') and npm i @scope/pkg@1.2.3"),
-            ("bad card", "note", f"ref 4{make.digits(14)}{'a'}"),
-            (
-                "prose about secrets",
-                "note",
-                "Please reset your password: click the link. The token is required; a secret is missing.",
-            ),
-            (
-                "code",
-                "note",
-                "api_key = os.environ['API_KEY']\npassword = config.password\nconst x = std::vector<a::b>",
-            ),
-            (
-                "price",
-                "note",
-                f"The total is 1,{make.digits(3)},{make.digits(3)}.00 USD for {make.digits(5)} items",
-            ),
-            ("isbn", "note", "ISBN 978-3-16-148410-0"),
-            ("range", "note", "from 1990-2020 and pages 100-2000"),
-            (
-                "math",
-                "note",
-                f"{make.digits(4)} + {make.digits(5)} = {make.digits(5)}; 0.{make.digits(16)}",
-            ),
-            ("localhost", "url.full", "http://127.0.0.1:8080/v1/chat/completions"),
-            ("session", "session.id", f"session-{make.digits(4)}"),
-            ("user", "user.id", f"user_{make.chars(HEX, 12)}"),
-            ("time", "note", "10:30:15 - 11:45:00, ratio 1:2:3:4"),
-            ("Deutsch", "note", "Das Modell fasst den Text zusammen und nennt drei Quellen."),
-            ("한국어", "note", "이 모델은 문서를 요약하고 출처를 밝힙니다."),
-            ("日本語", "note", "モデルは文書を要約し、三つの出典を示します。"),
-            (
-                "français",
-                "note",
-                "Le modèle résume le texte en 3 points (2019) et cite 12 sources.",
-            ),
-        ]
-        items += [Item("", form, key, value, "") for form, key, value in chosen]
-    return items

@@ -39,6 +39,6 @@ def _unescaped(text: str) -> str:
         return text
 
 
-def readable(value: Value | dict[str, Value]) -> str:
+def readable(value: Value) -> str:
     """Return all that can be read in a value."""
     return "\n".join(texts(value))

@@ -4,10 +4,12 @@ from collections import Counter
 
 import pytest
 
+from gateway.otlp.values import Value
 from gateway.testing import batch, processor
 from processors.redaction import Redaction
 from processors.redaction.catalog import GROUPS
-from tests.processors.redaction.corpus import Item, negatives, positives
+from tests.processors.redaction.clean import negatives
+from tests.processors.redaction.corpus import Item, positives
 from tests.processors.redaction.reading import readable
 
 
@@ -17,7 +19,7 @@ def redaction() -> Redaction:
     return processor(Redaction)
 
 
-def _after(redaction: Redaction, item: Item) -> dict[str, object]:
+def _after(redaction: Redaction, item: Item) -> dict[str, Value]:
     span = next(iter(redaction.process(batch({item.key: item.value}))))
     return dict(span.attributes)
 

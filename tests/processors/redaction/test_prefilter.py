@@ -13,11 +13,13 @@ from gateway.testing import batch
 from processors.redaction import Redaction, RedactionConfig, regex
 from processors.redaction.rules import relax
 from processors.redaction.settings import CustomRule, KeysConfig
-from tests.processors.redaction.corpus import negatives, positives
+from tests.processors.redaction.clean import negatives
+from tests.processors.redaction.corpus import positives
 
 CUSTOM = (
     CustomRule(name="employee_id", pattern=r"\bEMP-\d{6}\b"),
     CustomRule(name="project", pattern=r"Projekt\s+[A-ZÄÖÜ]\w{3,}"),
+    CustomRule(name="loyalty", pattern=r"(?i)lc(?P<number>\d{10})"),
     CustomRule(name="badge", pattern=r"\d{4}", context=("Ausweis", "명찰")),
 )
 CONFIG = RedactionConfig(custom=CUSTOM, keys=KeysConfig(block=("internal_note", "geheim.*")))
@@ -26,7 +28,14 @@ WITHOUT = Redaction(CONFIG, use_prefilter=False)
 WITHOUT._key = WITH._key
 
 SEEDS = [item.value for item in positives(3, rounds=1) if isinstance(item.value, str)]
-SEEDS += ["EMP-123456", "Projekt\nÜbermut", "명찰 1234", "internal_note=x", "geheim.plan: 7"]
+SEEDS += [
+    "LC1234567897",
+    "EMP-123456",
+    "Projekt\nÜbermut",
+    "명찰 1234",
+    "internal_note=x",
+    "geheim.plan: 7",
+]
 
 ENCODERS = (
     str,
@@ -104,7 +113,7 @@ def test_same_outcome_on_anything(parts, keys) -> None:  # type: ignore[no-untyp
         (r"a\\b", "a\\b"),
         (r"x/y", "x/y"),
         (r"\p{L}+@", "한@"),
-        (r"\p{Greek}\d", "α7"),
+        (r"\p{Greek}\d", "\u03b17"),
         (r"[[:alpha:]]\d", "z7"),
     ],
 )

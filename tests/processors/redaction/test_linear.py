@@ -1,0 +1,69 @@
+"""No text makes redaction slower than its length."""
+
+import time
+
+import pytest
+
+from gateway.testing import batch, processor
+from processors.redaction import Redaction
+from tests.processors.redaction.corpus import Maker
+
+PEM_HEAD = "-----BEGIN RSA " + "PRIVATE KEY-----\\n"
+UNITS = (
+    *(
+        "a",
+        "a@",
+        "a.",
+        "안",
+        "1 ",
+        "0 ",
+        "+1",
+        "\\",
+        "\\u0040",
+        "%40",
+        '{"',
+        "[[",
+        '{"a":"b"}',
+        "[1,",
+    ),
+    *(
+        "://a:b",
+        "http://a:b@c",
+        "password=",
+        'password: "',
+        "phone 1",
+        "aws ",
+        "eyJ",
+        "::1:",
+        "aa:",
+    ),
+    *("Bearer a1", "cookie: a=", "ab.cd@ef.gh ", "4111 1111 1111 1111 ", PEM_HEAD, "curl -u a:"),
+)
+
+
+def _seconds(redaction: Redaction, text: str) -> float:
+    received = batch({"v": text})
+    started = time.process_time()
+    redaction.process(received)
+    return time.process_time() - started
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_time_grows_with_length(unit: str) -> None:
+    """Eight times the text takes about eight times as long, whatever is repeated in it."""
+    redaction = processor(Redaction, max_value_bytes=1 << 24)
+    _seconds(redaction, unit * 100)
+
+    short = min(_seconds(redaction, (unit * 100_000)[:100_000]) for _ in range(3))
+    long = _seconds(redaction, (unit * 800_000)[:800_000])
+
+    assert long < 24 * max(short, 0.005)
+
+
+@pytest.mark.slow
+def test_ten_megabytes_of_hostile_text() -> None:
+    """10 MB made of beginnings that never end take seconds, not hours."""
+    redaction = processor(Redaction, max_value_bytes=1 << 24)
+    text = "".join(UNITS) + Maker().email()
+
+    assert 30 > _seconds(redaction, (text * (10_000_000 // len(text) + 1))[:10_000_000])
