@@ -1,0 +1,169 @@
+"""What the chart says to wrong values, and of the right ones."""
+
+import json
+import subprocess
+import sys
+from typing import Any
+
+import pytest
+
+from tests.helm.chart import CHART, Values, helm_python, render
+
+
+def nested(path: str, value: Any) -> Values:
+    """Return values with one set."""
+    *parents, last = path.split(".")
+    values: Values = {}
+    inner = values
+    for key in parents:
+        inner = inner.setdefault(key, {})
+    inner[last] = value
+    return values
+
+
+AUTH = {"enabled": True}
+TENANTS = {"enabled": True, "list": [{"name": "search"}]}
+
+WRONG: list[tuple[str, Any, str, str]] = [
+    # what is set, to what, and what the message names: the place and the mend
+    ("replicas", 2, "replicas", "'replicaCount'"),
+    ("replicaCount", "2", "/replicaCount", "want integer"),
+    ("replicaCount", -1, "/replicaCount", "minimum"),
+    ("image.tag", 1.2, "/image/tag", "want string"),
+    ("image.repository", "spangate:1.2", "/image/repository", "match pattern"),
+    ("image.pullPolicy", "Sometimes", "/image/pullPolicy", "'IfNotPresent'"),
+    ("image.digest", "1234", "/image/digest", "sha256:"),
+    ("service.type", "Cluster", "/service/type", "'ClusterIP'"),
+    ("service.port", 4317, "/service", "'ports'"),
+    ("service.ports.grpc", 99999, "/service/ports/grpc", "65,535"),
+    ("persistence.size", "ten", "/persistence/size", "Gi"),
+    ("persistence.size", "1Gi", "persistence.size (1Gi)", "raise it"),
+    ("persistence.enabled", "yes", "/persistence/enabled", "want boolean"),
+    ("persistence.retention.whenScaled", "Keep", "/persistence/retention/whenScaled", "'Retain'"),
+    ("podAnnotations.a", 1, "/podAnnotations/a", "want string"),
+    ("extraEnv", [{"name": "A", "value": 1}], "/extraEnv/0/value", "want string"),
+    ("extraEnv", [{"key": "A"}], "/extraEnv/0", "'name'"),
+    ("extraEnv", {"A": "1"}, "/extraEnv", "want array"),
+    ("autoscaling.enable", True, "/autoscaling", "'enabled'"),
+    ("autoscaling", {"enabled": True, "minReplicas": 20}, "autoscaling.minReplicas", "maxReplicas"),
+    ("keda.serverAddress", "prometheus:9090", "/keda/serverAddress", "https?://"),
+    ("mlflow.trackingUri", "mlflow:5000", "/mlflow/trackingUri", "https?://"),
+    ("mlflow.auth", AUTH, "mlflow.auth.enabled", "mlflow.auth.existingSecret"),
+    ("mlflow.auth.type", "bearer", "/mlflow/auth/type", "'token'"),
+    ("tenants.enabled", True, "tenants.enabled", "tenants.list"),
+    ("tenants", TENANTS, "tenants.list[0] (search)", "tenants.existingSecret"),
+    ("tenants.list", [{"name": "a", "token": "b"}], "/tenants/list/0", "'tokens'"),
+    ("plugins.enabled", True, "plugins.enabled", "plugins.files"),
+    ("redaction.hmacKey.enabled", True, "redaction.hmacKey.enabled", "existingSecret"),
+    ("config.extensions", {}, "/config", "'service'"),
+    ("config.service.shutdown_timeout", "25", "/config/service/shutdown_timeout", "ms|s|m|h"),
+    ("config.service.shutdown_timeout", "${env:T}", "shutdown_timeout", "terminationGracePeriod"),
+    ("config.service.pipelines.logs", {}, "logs", "^traces"),
+    ("config.service.data_dir", "data", "/config/service/data_dir", "^/"),
+    (
+        "config.receivers.otlp.protocols.http.endpoint",
+        "127.0.0.1:4318",
+        "config.receivers.otlp.protocols.http.endpoint",
+        '"0.0.0.0:4318"',
+    ),
+    (
+        "config.service.telemetry.status.endpoint",
+        "localhost:13133",
+        "config.service.telemetry.status.endpoint",
+        '"0.0.0.0:13133"',
+    ),
+    ("config.service.telemetry.status.port", 1, "/config/service/telemetry/status", "'endpoint'"),
+    ("ingress.hosts", [], "/ingress/hosts", "minItems"),
+    ("ingress.hosts", [{"host": "a"}], "/ingress/hosts/0", "'paths'"),
+    ("updateStrategy.type", "Rolling", "/updateStrategy/type", "'RollingUpdate'"),
+    ("podDisruptionBudget.minAvailable", "half", "/podDisruptionBudget/minAvailable", "[0-9]+%"),
+    ("resources.limit", {}, "/resources", "'limits'"),
+    ("fullnameOverride", "Gate_way", "/fullnameOverride", "a-z"),
+    ("terminationGracePeriodSeconds", "35s", "/terminationGracePeriodSeconds", "integer"),
+]
+
+
+@pytest.mark.parametrize(("path", "value", "place", "mend"), WRONG, ids=lambda one: str(one)[:40])
+def test_a_wrong_value_is_refused(path: str, value: Any, place: str, mend: str) -> None:
+    """The message names the key and what to write instead."""
+    with pytest.raises(helm_python.HelmError) as caught:
+        render(nested(path, value))
+
+    assert place in str(caught.value)
+    assert mend in str(caught.value)
+
+
+def test_two_autoscalers_contradict_each_other() -> None:
+    """Only one may set the number of pods."""
+    with pytest.raises(helm_python.HelmError, match=r"autoscaling\.enabled and keda\.enabled"):
+        render({"autoscaling": {"enabled": True}, "keda": {"enabled": True}})
+
+
+def test_every_object_of_the_schema_is_closed() -> None:
+    """Where keys are listed, others are refused; what is described has a description."""
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    undescribed = []
+
+    def walk(part: dict[str, Any], path: tuple[str, ...]) -> None:
+        for key, inner in part.get("properties", {}).items():
+            if "description" in inner:
+                continue
+            if "properties" not in inner:
+                undescribed.append((*path, key))
+                continue
+            assert inner.get("additionalProperties") is False, (*path, key)
+            walk(inner, (*path, key))
+
+    walk(schema, ())
+
+    assert schema["additionalProperties"] is False
+    assert [] == undescribed
+
+
+def test_a_parent_chart_may_set_its_switches() -> None:
+    """Charts that depend on this one pass global values and their condition."""
+    assert render({"global": {"any": "thing"}, "enabled": True})
+
+
+def test_the_documents_are_in_step() -> None:
+    """README.md and the schema say what values.yaml says: run python helm/document.py."""
+    done = subprocess.run(
+        [sys.executable, str(CHART / "document.py"), "--check"],
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert (0, "") == (done.returncode, done.stderr)
+
+
+def test_notes_warn_of_what_is_given_up() -> None:
+    """Without volumes the notes say what is lost, and when."""
+    assert (
+        "persistence.enabled is false" in render({"persistence": {"enabled": False}})["NOTES.txt"]
+    )
+    assert "WARNING" not in render()["NOTES.txt"]
+
+
+def test_notes_hold_what_senders_need() -> None:
+    """The variables of every OpenTelemetry SDK, ready to paste."""
+    notes = render({"service": {"ports": {"grpc": 14317}}})["NOTES.txt"]
+
+    assert "value: http://demo-spangate.llm.svc:14317" in notes
+    assert "value: http://demo-spangate.llm.svc:4318" in notes
+    assert "OTEL_EXPORTER_OTLP_PROTOCOL" in notes
+
+
+def test_notes_warn_of_replicas_that_disagree() -> None:
+    """Pseudonyms need a common key, tail sampling whole traces."""
+    values: Values = {
+        "replicaCount": 2,
+        "config": {
+            "processors": {"redaction": {}, "tail_sampling": {}},
+            "service": {"pipelines": {"traces": {"processors": ["redaction", "tail_sampling"]}}},
+        },
+    }
+    notes = render(values)["NOTES.txt"]
+
+    assert "redaction.hmacKey.enabled" in notes
+    assert "loadbalancing exporter" in notes
