@@ -30,6 +30,9 @@ from gateway.guard import FaultError, attempt
 FAILED: Any = object()
 """Stands for a value that could not be decoded; the reason is among the problems."""
 
+_SETTING = re.compile(r"(\w+)(?:\.\w+|\[\d+\])*")
+_KEY = re.compile(r"(\w+)|\[(\d+)\]")
+
 
 class Decoder:
     """Decode parts of one tree; problems are placed by looking their path up in it."""
@@ -117,17 +120,21 @@ class Decoder:
         try:
             return attempt(make, promised=(ValueError,))
         except ValueError as error:
-            message = str(error)
-            words = re.findall(r"\w+", message)
-            if set(failed) & set(words):
-                return FAILED  # perhaps true of the default only
-            about = re.match(r"\w+(?:\.\w+)*", message)
-            if about is not None and words[0] in names:
-                path = (*path, *about[0].split("."))
-                message = message.removeprefix(f"{about[0]}: ")
-            return self.report(path, message)
+            for message in _complaints(error):
+                if not set(failed) & set(re.findall(r"\w+", message)):  # else true of defaults only
+                    self._complain(path, message, names)
+            return FAILED
         except FaultError as fault:
             return self.report(path, f"checking the settings of {cls.__name__} failed: {fault}")
+
+    def _complain(self, path: KeyPath, message: str, names: Sequence[str]) -> None:
+        """Report what settings say of themselves, at the setting that they name first."""
+        about = _SETTING.match(message)
+        if about is not None and about[1] in names:
+            inner = _KEY.findall(about[0])
+            path = (*path, *(int(at) if at else key for key, at in inner))
+            message = message.removeprefix(f"{about[0]}: ")
+        self.report(path, message)
 
     def unknown_key(self, path: KeyPath, known: Sequence[str]) -> None:
         """Note a key that does not exist, with what was probably meant."""
@@ -243,3 +250,9 @@ class Decoder:
         finally:
             if holds_secret(kind) and isinstance(node.text, str) and len(node.text) > 3:
                 self._problems.hide(node.text)
+
+
+def _complaints(error: ValueError) -> Sequence[str]:
+    """Return what settings complain of; several texts as arguments are several mistakes."""
+    texts = [text for text in error.args if isinstance(text, str)]
+    return texts if len(texts) == len(error.args) > 1 else [str(error)]

@@ -25,7 +25,9 @@ class Config(msgspec.Struct, kw_only=True, forbid_unknown_fields=True):
         Check what types cannot say.
 
         Raises:
-            ValueError: what is wrong and what to do; the path is added by the caller.
+            ValueError: what is wrong and what to do; the path is added by the caller. A message
+                that begins with a setting, as in ``rules[1].name: ...``, is placed there;
+                several arguments are several mistakes.
 
         """
 
