@@ -6,7 +6,7 @@ to this module alone, so that a faster one can replace it.
 """
 
 import json
-from collections.abc import Iterator, MutableMapping, Sequence
+from collections.abc import Container, Iterator, MutableMapping, Sequence
 from typing import Any
 
 import msgspec
@@ -141,12 +141,20 @@ class Attributes(MutableMapping[str, Value]):
     def __delitem__(self, key: str) -> None:
         if key not in self._by_key():
             raise KeyError(key)
+        self.discard((key,))
+
+    def discard(self, keys: Container[str]) -> None:
+        """Take away all attributes of these keys; those that are not there do not matter."""
+        _, present = self.layout()
+        doomed = [at for at, key in enumerate(present) if key in keys]
+        if not doomed:
+            return
         self._batch.touch()
-        for at in reversed([at for at, field in enumerate(self._fields) if field.key == key]):
+        for at in reversed(doomed):
             del self._fields[at]
+            if self._json is not None:
+                self._json.pop(present[at], None)
         self._index = self._layout = None
-        if self._json is not None:
-            self._json.pop(key, None)
 
     def text(self, key: str) -> str | None:
         """Return the value where it is a string, else ``None``; cheaper than ``get``."""

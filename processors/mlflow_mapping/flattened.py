@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from opentelemetry.proto.common.v1.common_pb2 import KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
 
 from gateway.otlp import values
 
@@ -26,13 +26,22 @@ def parse_path(rest: str) -> Path | None:
 class Tree:
     """The shape of a list, with the places of its values."""
 
-    __slots__ = ("_shape",)
+    __slots__ = ("_is_flat", "_shape")
 
     def __init__(self, shape: list[Any]) -> None:
         self._shape = shape
+        self._is_flat = all(
+            isinstance(node, dict) and all(isinstance(place, int) for place in node.values())
+            for node in shape
+        )
 
     def fill(self, fields: Sequence[KeyValue]) -> list[Any]:
         """Return the list with a span's values in it."""
+        if self._is_flat:  # nearly always
+            return [
+                {key: _held(fields[place].value) for key, place in node.items()}
+                for node in self._shape
+            ]
         return [_fill(node, fields) for node in self._shape]
 
 
@@ -80,5 +89,8 @@ def _fill(node: Any, fields: Sequence[KeyValue]) -> Any:
         return {key: _fill(inner, fields) for key, inner in node.items()}
     if isinstance(node, list):
         return [_fill(inner, fields) for inner in node]
-    value = fields[node].value
+    return _held(fields[node].value)
+
+
+def _held(value: AnyValue) -> Any:
     return value.string_value or values.decode(value)

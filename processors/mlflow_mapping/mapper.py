@@ -79,8 +79,7 @@ class Mapper:
             show_failure(span, reading, told)
         _store(span, reading, texts, rollup=rollup)
         if self._move:
-            for key in superfluous(reading, texts, usage):
-                del span.attributes[key]
+            span.attributes.discard(superfluous(reading, texts, usage))
 
     def _add_content(self, texts: Texts, reading: Reading, told: Told, kind: str) -> str:
         """Add inputs, outputs and tools; return the type, which a conversation refines."""
@@ -157,8 +156,11 @@ def _attribute(key: str, text: str | bytes) -> bytes:
     return text_attribute(_FIXED.get(key) or encoded_key(key), data)
 
 
-_short = functools.lru_cache(maxsize=1024)(_attribute)
-"""The same for texts of which there are few."""
+@functools.lru_cache(maxsize=4096)
+def _words(*found: tuple[str, str]) -> bytes:
+    """Return several attributes whose texts are few, such as the type and the model."""
+    return b"".join([_attribute(key, text) for key, text in found])
+
 
 _REPEATED = frozenset({keys.SPAN_TYPE, keys.MESSAGE_FORMAT, keys.MODEL, keys.PROVIDER})
 
@@ -167,11 +169,15 @@ def _store(span: Span, reading: Reading, texts: Texts, *, rollup: bool) -> None:
     """Write attributes: over those that are there, the rest as ready-made bytes at the end."""
     present = reading.keys
     parts: list[bytes] = []
+    words: list[tuple[str, str]] = []
     for key, text in texts.items():
         if key in present:
             span.attributes[key] = text if isinstance(text, str) else text.decode()
+        elif key in _REPEATED:
+            words.append((key, str(text)))
         else:
-            parts.append(_short(key, text) if key in _REPEATED else _attribute(key, text))
+            parts.append(_attribute(key, text))
+    parts.append(_words(*words))
     if not _OWN.isdisjoint(present):
         _unquote(span, reading, texts)
     if rollup:

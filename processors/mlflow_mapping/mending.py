@@ -38,6 +38,8 @@ def mend(reading: Reading) -> Texts:
 def _is_word(value: AnyValue) -> bool:
     """Whether MLflow can look the value up in its tables of kinds."""
     text = value.string_value
+    if text.isalnum():
+        return len(text) <= MAX_ID
     if not text:
         return value.HasField("string_value")
     return len(text) <= MAX_ID and text.lstrip()[:1] not in ("[", "{")

@@ -36,7 +36,7 @@ _CONTENT = frozenset({
 
 def superfluous(
     reading: Reading, written: Mapping[str, str | bytes], usage: Mapping[str, int] | None
-) -> list[str]:
+) -> set[str]:
     """Return the keys whose attributes say nothing that ``written`` does not say."""
     said = set()
     texts: list[str] = []
@@ -50,7 +50,7 @@ def superfluous(
     for concept, hits in reading.hits.items():
         for hit in hits:
             concepts.setdefault(hit.key, set()).add(concept)
-    return [
+    return {
         key
         for key, told in concepts.items()
         if key not in written
@@ -65,7 +65,7 @@ def superfluous(
                 and _is_said(_value(reading, key), said, texts)
             )
         )
-    ]
+    }
 
 
 def _is_counted(value: object, told: set[str], usage: Mapping[str, int]) -> bool:

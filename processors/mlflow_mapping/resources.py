@@ -17,6 +17,9 @@ DROPPED = (
 """What is dropped unless the settings say otherwise: machine details and what smells of secrets."""
 
 
+_REMEMBERED = 1000
+
+
 class ResourceFilter:
     """
     Decide which resource attributes stay.
@@ -30,18 +33,22 @@ class ResourceFilter:
     def __init__(self, drop: Sequence[str], keep: Sequence[str]) -> None:
         self._drop = _compile(drop)
         self._keep = _compile(keep)
+        self._doomed: dict[tuple[str, ...], frozenset[str]] = {}
 
     def apply(self, resource: Resource) -> None:
         """Drop what is not wanted."""
-        doomed = [
-            position
-            for position, field in enumerate(resource.peek.attributes)
-            if self._drop(field.key.lower()) and not self._keep(field.key.lower())
-        ]
+        _, keys = resource.attributes.layout()
+        doomed = self._doomed.get(keys)
+        if doomed is None:
+            doomed = frozenset(key for key in keys if self._is_doomed(key.lower()))
+            if len(self._doomed) >= _REMEMBERED:
+                self._doomed.clear()
+            self._doomed[keys] = doomed
         if doomed:
-            fields = resource.proto.attributes
-            for key in {fields[position].key for position in doomed}:
-                del resource.attributes[key]
+            resource.attributes.discard(doomed)
+
+    def _is_doomed(self, key: str) -> bool:
+        return bool(self._drop(key)) and not self._keep(key)
 
 
 def _compile(globs: Sequence[str]) -> Callable[[str], object]:
