@@ -197,7 +197,7 @@ def _lay_out(keys: tuple[str, ...]) -> Layout:
 class ModelCall:
     """A span that calls a model and says how many tokens that took."""
 
-    __slots__ = ("kind", "layout", "model", "provider", "span", "tier", "usage")
+    __slots__ = ("entry", "kind", "layout", "model", "provider", "span", "tier", "usage")
 
     def __init__(self, told: Told, kind: str, usage: Usage) -> None:
         self.span = told.span
@@ -208,6 +208,8 @@ class ModelCall:
         self.model = told.first(layout.models)
         self.provider = told.first(layout.providers)
         self.tier = _tier(told)
+        self.entry = self.model
+        """What it is priced by; calls with the same one are of the same model."""
 
 
 def says_other(span: Span) -> bool:

@@ -157,12 +157,13 @@ class Catalogue:
         return standard.scaled(ratios)
 
     def nearest(self, model: str, count: int = 5) -> list[str]:
-        """Return entries with names like an id."""
-        names = {f"{p.id}/{m.id}": m.id.lower() for p in self._providers for m in p.models}
+        """Return entries with names like an id, each name once: where its maker sells it."""
+        first: dict[str, str] = {}
+        for provider in sorted(self._providers, key=lambda one: one.model_match is None):
+            for one in provider.models:
+                first.setdefault(one.id.lower(), f"{provider.id}/{one.id}")
         wanted = model.lower().rpartition("/")[2]
-        close = difflib.get_close_matches(wanted, set(names.values()), n=count, cutoff=0.6)
-        first = {name: next(key for key, value in names.items() if value == name) for name in close}
-        return [first[name] for name in close]
+        return [first[name] for name in difflib.get_close_matches(wanted, first, n=count)]
 
 
 @lru_cache(maxsize=1)

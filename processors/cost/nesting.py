@@ -44,25 +44,16 @@ def repeated(calls: Sequence[ModelCall], others: Sequence[Span]) -> set[int]:
 
 def _repeats(outer: ModelCall, inside: Sequence[ModelCall]) -> bool:
     """
-    Whether an outer call is the inner ones: the same tokens, or the same model.
+    Whether an outer call tells of the inner ones, by tokens and model.
 
-    Another kind of call inside, such as an embedding, is a call of its own.
+    It may tell of more than are in the batch, and count its input without the cache. Another kind
+    of call inside, such as an embedding, is a call of its own.
     """
     inner = [call for call in inside if call.kind == outer.kind]
-    if not inner:
-        return False
     usage = outer.usage
-    if (usage.input, usage.output) == (
-        sum(call.usage.input for call in inner),
-        sum(call.usage.output for call in inner),
-    ):
+    taken = sum(call.usage.input for call in inner)
+    given = sum(call.usage.output for call in inner)
+    if inner and (usage.input, usage.output) == (taken, given):
         return True
-    return any(_alike(outer.model, call.model) for call in inner)
-
-
-def _alike(one: str, other: str) -> bool:
-    """Whether two ids are of the same model; one may be dated or bear its provider."""
-    if not one or not other:
-        return True
-    first, second = (text.lower().rpartition("/")[2] for text in (one, other))
-    return first.startswith(second) or second.startswith(first)
+    alike = [call.usage.output for call in inner if call.entry == outer.entry]
+    return bool(alike) and (sum(alike) <= usage.output or usage.output in alike)

@@ -3,7 +3,7 @@
 from collections import Counter
 from pathlib import Path
 
-from gateway.plugin import Batch, Context, Processor, Span
+from gateway.plugin import Batch, BatchContext, Context, Processor, Span
 from gateway.telemetry import metrics
 from processors.cost.attributes import number_attribute, text_attribute
 from processors.cost.book import PriceBook, Quote
@@ -72,37 +72,41 @@ class Cost(Processor[CostConfig]):
                 others.append(span)
             else:
                 calls.append(call)
+        quotes = [self._quote(call, batch.context) for call in calls]
         twice = repeated(calls, others) if len(calls) > 1 else ()
-        context = batch.context
         unknown: Counter[str] = Counter()
-        for number, call in enumerate(calls):
+        for number, (call, quote) in enumerate(zip(calls, quotes, strict=True)):
             if number in twice:
                 call.span.attributes[ROLLUP] = True
-            elif not self._price(call, context.tenant, context.received_unix_ns):
+                continue
+            if quote is None:
                 unknown[call.model] += 1
+            self._price(call, quote)
         if unknown:
             self.unknown_models.add(unknown)
         return batch
 
-    def _price(self, call: ModelCall, tenant: str, received_ns: int) -> bool:
-        """Write the cost of a call; tell whether its price is known."""
-        span = call.span
-        at_ns = span.peek.start_time_unix_nano or received_ns
-        quote = self._book.quote(call.provider, call.model, call.tier, tenant, at_ns)
+    def _quote(self, call: ModelCall, context: BatchContext) -> Quote | None:
+        at_ns = call.span.peek.start_time_unix_nano or context.received_unix_ns
+        quote = self._book.quote(call.provider, call.model, call.tier, context.tenant, at_ns)
+        if quote is not None:
+            call.entry = quote.entry
+        return quote
+
+    def _price(self, call: ModelCall, quote: Quote | None) -> None:
+        """Write the cost of a call, where it is known."""
         reported = None
         if self._reads_reported and call.layout.is_reported:
-            reported = read_reported(span.attributes)
+            reported = read_reported(call.span.attributes)
         if reported is not None and (quote is None or self._prefers_reported):
-            _write(
-                call, _reported_json(reported), text_attribute(RULE, f"reported: {reported.key}")
-            )
+            ending = text_attribute(RULE, f"reported: {reported.key}")
+            _write(call, _reported_json(reported), ending)
         elif quote is not None:
             amounts = quote.price.cost(call.usage)
             ending = self._ending(quote)
             if self._compares and reported is not None:
                 ending += _comparison(amounts, reported)
-            _write(call, _json(amounts), ending)
-        return quote is not None
+            _write(call, _COST_JSON % amounts, ending)
 
     def _ending(self, quote: Quote) -> bytes:
         """Return the attributes that say where a price is from; the same for all its calls."""
@@ -120,10 +124,6 @@ class Cost(Processor[CostConfig]):
     def explain(question: Question, config: CostConfig | None = None) -> Explanation:
         """Say how a call would be priced, for people."""
         return explain(question, config or CostConfig())
-
-
-def _json(amounts: Amounts) -> str:
-    return _COST_JSON % amounts
 
 
 def _reported_json(reported: Reported) -> str:

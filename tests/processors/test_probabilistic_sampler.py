@@ -222,8 +222,10 @@ def test_a_rate_below_one_bucket_keeps_nothing() -> None:
 # --- shares
 
 
-@pytest.mark.parametrize("settings", [{}, {"mode": "equalizing"}, {"mode": "hash_seed"}])
-@pytest.mark.parametrize("percentage", [1, 10, 25, 62.5])
+@pytest.mark.parametrize(
+    ("settings", "percentage"),
+    [({}, 1), ({}, 25), ({"mode": "equalizing"}, 10), ({"mode": "hash_seed"}, 62.5)],
+)
 def test_the_share_is_right(settings: dict[str, Any], percentage: float) -> None:
     """Chi-square over 100,000 traces in 20 parts: each gets its share, at 0.1 % significance."""
     ids = random_ids(100_000, seed=11)
