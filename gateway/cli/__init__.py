@@ -34,6 +34,7 @@ COMMANDS = {
     "print-config": _Listed("print_config", "Print a configuration as it would be run."),
     "schema": _Listed("schema", "Write the JSON Schema of configurations, for editors."),
     "doctor": _Listed("doctor", "Check MLflow, ports and disk, and say what to do."),
+    "prices": _Listed("prices", "Explain how a model is priced."),
     "bench": _Listed("bench", "Measure the throughput of this machine."),
 }
 

@@ -1,7 +1,9 @@
 """Write what calls of models cost as ``mlflow.llm.cost``."""
 
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 from gateway.plugin import Batch, BatchContext, Context, Processor, Span
 from gateway.telemetry import metrics
@@ -121,9 +123,16 @@ class Cost(Processor[CostConfig]):
         return known
 
     @staticmethod
-    def explain(question: Question, config: CostConfig | None = None) -> Explanation:
-        """Say how a call would be priced, for people."""
-        return explain(question, config or CostConfig())
+    def explain(question: Mapping[str, Any], config: CostConfig) -> Explanation:
+        """
+        Say how a call would be priced, for people.
+
+        Args:
+            question: the fields of :class:`~processors.cost.explain.Question`.
+            config: whose prices are asked for.
+
+        """
+        return explain(Question(**question), config)
 
 
 def _reported_json(reported: Reported) -> str:
