@@ -15,7 +15,8 @@ from gateway.delivery.sender import Sender
 from gateway.otlp import wire
 from gateway.pipeline import Pipeline
 from gateway.plugin import Deliver
-from gateway.queue.base import Record, Store
+from gateway.queue.base import Record
+from gateway.queue.store import Store
 from gateway.telemetry import metrics
 
 ROUTES_KEPT = 4096

@@ -6,13 +6,13 @@ queues drain for at most ``shutdown_timeout``, exporters end last.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from pathlib import Path
 
 from gateway import guard
 from gateway.clock import SystemClock
 from gateway.components import Components
-from gateway.config.exporting import ExporterConfig
 from gateway.config.settings import Settings
 from gateway.data_dir import DataDir
 from gateway.delivery.sender import Sender
@@ -20,7 +20,7 @@ from gateway.intake import Intake, Outlet
 from gateway.pipeline import Pipeline
 from gateway.plugin import Clock
 from gateway.queue.dead_letters import DeadLetters
-from gateway.queue.memory import MemoryStore
+from gateway.queue.store import Store
 from gateway.telemetry import logs, metrics
 from gateway.telemetry.server import Status, TelemetryServer
 from gateway.threads import Threads
@@ -39,7 +39,7 @@ class Service:
         self._logger = logs.get("service")
         self._data_dir = DataDir(Path(settings.service.data_dir))
         self._state = "starting"
-        self._store = MemoryStore()
+        self._store = Store(self._data_dir.path / "queue", clock=self._clock)
         self._threads = Threads()
         self._components = Components(settings, self._clock, self._data_dir.path)
         self._senders: dict[str, Sender] = {}
@@ -81,10 +81,13 @@ class Service:
             version=__version__,
             state=self._state,
             degraded=[
-                f"{sender.exporter}{trouble.destination and ' '}{trouble.destination}: "
-                f"{trouble.advice or trouble.reason}"
-                for sender in exporters
-                for trouble in sender.troubles
+                *filter(None, [self._store.trouble]),
+                *(
+                    f"{sender.exporter}{trouble.destination and ' '}{trouble.destination}: "
+                    f"{trouble.advice or trouble.reason}"
+                    for sender in exporters
+                    for trouble in sender.troubles
+                ),
             ],
             pipelines={
                 name: [*pipeline.receivers, *pipeline.processors, *pipeline.exporters]
@@ -117,6 +120,7 @@ class Service:
                 clock=self._clock,
                 logger=logs.get(exporter_id),
             )
+        await self._store.start()
         intake = Intake(await self._wire(), self._store)
         self._sending = [tasks.create_task(sender.run()) for sender in self._senders.values()]
         telemetry = self._settings.service.telemetry
@@ -144,18 +148,6 @@ class Service:
         settings = self._settings
         for warning in settings.warnings:
             self._logger.warning(warning)
-        on_disk = [
-            exporter_id
-            for exporter_id, exporter in settings.exporters.items()
-            if isinstance(exporter.config, ExporterConfig)
-            and exporter.config.sending_queue.storage == "disk"
-        ]
-        if on_disk:
-            self._logger.warning(
-                "sending_queue.storage: disk is not there yet: spans wait in memory and are lost "
-                "if the process dies",
-                exporters=on_disk,
-            )
         if settings.service.workers != 1:
             self._logger.warning("this version runs one worker", wanted=settings.service.workers)
 
@@ -165,10 +157,10 @@ class Service:
         for receiver_id, receiver in self._components.receivers.items():
             await guard.stop(receiver_id, receiver.refuse(), self._logger, self._left_s(deadline))
         await self._drain(self._left_s(deadline))
-        await self._store.close()
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
+        await self._store.close()
         await self._components.stop(self._logger)
         await self._telemetry.stop()
         self._threads.close()
@@ -178,21 +170,29 @@ class Service:
         return max(0.1, deadline - self._clock.monotonic() - CLOSING_S)
 
     async def _drain(self, timeout_s: float) -> None:
-        """Send what waits; what is left is counted as lost, since memory does not survive."""
-        try:
+        """Send what waits; of what is left, that in memory is counted as lost."""
+        if not self._sending:
+            return  # nothing was accepted
+        with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
                 await asyncio.gather(*(sender.drain() for sender in self._senders.values()))
-        except TimeoutError:
-            for exporter_id, sender in self._senders.items():
-                left = sender.queue.stats().spans
-                if left:
-                    metrics.exporter_send_failed_spans.labels(exporter_id, "shutdown").inc(left)
-                    self._logger.error(
-                        "stopped before all spans were sent; they are lost, since the queue is "
-                        "in memory",
-                        exporter=exporter_id,
-                        spans=left,
-                    )
+        for exporter_id, sender in self._senders.items():
+            left = sender.queue.spans
+            if left and sender.queue.durable:
+                self._logger.info(
+                    "stopped before all spans were sent; the rest is on disk and goes out after "
+                    "the next start",
+                    exporter=exporter_id,
+                    spans=left,
+                )
+            elif left:
+                metrics.exporter_send_failed_spans.labels(exporter_id, "shutdown").inc(left)
+                self._logger.error(
+                    "stopped before all spans were sent; they are lost, since the queue is "
+                    "in memory",
+                    exporter=exporter_id,
+                    spans=left,
+                )
 
     def _refresh_metrics(self) -> None:
         for sender in self._senders.values():

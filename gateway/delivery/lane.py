@@ -1,4 +1,4 @@
-"""Serve one lane of an exporter's queue: sort records by destination, send, acknowledge."""
+"""Serve one lane of an exporter's queue: take what waits for a destination, send, acknowledge."""
 
 import asyncio
 from collections import deque
@@ -6,30 +6,40 @@ from collections.abc import Callable
 from typing import NamedTuple
 
 from gateway.config.exporting import MIB, BatchConfig
-from gateway.delivery.homes import Homes
-from gateway.delivery.parts import Claim, Part, Waiting, cut
-from gateway.delivery.request import OutageError, Request, Requests
+from gateway.delivery.parts import Part, cut
+from gateway.delivery.request import (
+    Attempts,
+    OutageError,
+    PostponedError,
+    Request,
+    Requests,
+    Turn,
+)
 from gateway.delivery.state import State
 from gateway.errors import Retry
 from gateway.otlp import wire
-from gateway.queue.base import Queue, Record
+from gateway.queue.base import Record
+from gateway.queue.line import Line
+from gateway.queue.queue import Queue
 
 
 class _Suspects(NamedTuple):
-    """Parts of a request of which nothing could be stored."""
+    """A request of which nothing could be stored; its records wait in the line aside."""
 
-    parts: list[Part]
+    records: int
     stored_before: int
 
 
-class _Line:
-    """What waits in this lane for one destination."""
+class _Served:
+    """A destination that is being served."""
 
     def __init__(self, destination: str, state: State) -> None:
         self.destination = destination
         self.state = state
-        self.waiting = Waiting()
         self.suspects: deque[_Suspects] = deque()
+        self.postponed = 0
+        """Records at the front of the line that make up a request to be tried again."""
+        self.attempts = Attempts()
         self.bell = asyncio.Event()
 
 
@@ -37,9 +47,8 @@ class Lane:
     """
     One lane: at most one request under way for each destination.
 
-    Args:
-        follow: whether traces have destinations to remember (an exporter with just one has not).
-
+    Nothing is held here while a destination has to wait: what cannot be sent goes back to the
+    queue, so that an outage costs no memory.
     """
 
     def __init__(
@@ -50,139 +59,161 @@ class Lane:
         *,
         state_of: Callable[[str], State],
         batch: BatchConfig,
-        follow: bool,
     ) -> None:
-        self._number = number
         self._queue = queue
+        self._lane = queue.lanes[number]
         self._requests = requests
         self._state_of = state_of
         self._max_spans = batch.max_spans
         self._max_bytes = int(batch.max_size_mib * MIB)
         self._flush_timeout_s = float(batch.flush_timeout)
-        self._homes = Homes() if follow else None
-        self._lines: dict[str, _Line] = {}
+        self._served: dict[str, _Served] = {}
         self._flushing = False
 
     async def run(self) -> None:
         """Serve until cancelled."""
         async with asyncio.TaskGroup() as tasks:
             while True:
-                for record in await self._queue.read(self._number):
-                    for destination, part in self._sort(record):
-                        self._put(destination, part, tasks)
+                for destination in await self._lane.news():
+                    served = self._served.get(destination)
+                    if served is None:
+                        served = _Served(destination, self._state_of(destination))
+                        self._served[destination] = served
+                        tasks.create_task(self._serve(served))
+                    served.bell.set()
 
     def flush(self) -> None:
         """Send what waits without waiting for more."""
         self._flushing = True
-        for line in self._lines.values():
-            line.bell.set()
+        for served in self._served.values():
+            served.bell.set()
 
-    def _sort(self, record: Record) -> list[tuple[str, Part]]:
-        """Return the record's parts by destination; usually it is one."""
-        now = self._requests.clock.monotonic()
-        claim = Claim(record, self._queue, 1)
-        if self._homes is None:
-            return [(record.destination, Part(claim, now))]
-        elsewhere = {
-            trace: home
-            for trace in record.trace_ids
-            if (home := self._homes.settle(trace, record.destination)) != record.destination
-        }
-        if not elsewhere:
-            return [(record.destination, Part(claim, now))]
-        entries: dict[str, list[wire.Entry]] = {}
-        for entry in wire.index(record.payload):
-            home = elsewhere.get(entry.trace_id, record.destination)
-            entries.setdefault(home, []).append(entry)
-        for _ in range(len(entries) - 1):
-            claim.add_part()
-        return [(home, Part(claim, now, some)) for home, some in entries.items()]
-
-    def _put(self, destination: str, part: Part, tasks: asyncio.TaskGroup) -> None:
-        line = self._lines.get(destination)
-        if line is None:
-            line = self._lines[destination] = _Line(destination, self._state_of(destination))
-            tasks.create_task(self._serve(line, tasks))
-        line.waiting.append(part)
-        line.bell.set()
-
-    async def _serve(self, line: _Line, tasks: asyncio.TaskGroup) -> None:
+    async def _serve(self, served: _Served) -> None:
         """Serve one destination until nothing waits for it."""
-        while line.waiting or line.suspects:
-            suspects = line.suspects[0] if line.suspects else None
-            if suspects and line.state.stored > suspects.stored_before:
-                line.suspects.popleft()
-                await self._deliver(line, suspects.parts, suspects.stored_before, tasks)
-            elif line.waiting:
-                await self._gather(line)
-                parts = line.waiting.take(self._max_spans, self._max_bytes)
-                await self._deliver(line, parts, line.state.stored, tasks)
+        waiting = self._lane.line(served.destination)
+        while waiting or served.suspects:
+            suspects = served.suspects[0] if served.suspects else None
+            proven = suspects is not None and served.state.stored > suspects.stored_before
+            if not waiting and not proven:
+                await served.state.ready()
+            if waiting and not proven:
+                await self._send_waiting(served, waiting)
             else:
-                await line.state.ready()
-                if not line.waiting and line.suspects:
-                    parts, stored_before = line.suspects.popleft()
-                    await self._deliver(line, parts, stored_before, tasks)
-        del self._lines[line.destination]
+                await self._send_suspects(served)
+        del self._served[served.destination]
+        self._lane.forget(served.destination)
 
-    async def _gather(self, line: _Line) -> None:
+    async def _send_waiting(self, served: _Served, waiting: Line) -> None:
+        if not served.postponed:
+            await self._gather(served, waiting)
+        async with Turn(self._requests, served.state) as turn:
+            records = await self._queue.take(
+                waiting, self._max_spans, self._max_bytes, served.postponed or None
+            )
+            try:
+                await self._deliver(served, records, served.state.stored, turn, served.attempts)
+            except PostponedError:
+                self._queue.put_back(waiting, records)
+                served.postponed = len(records)
+            else:
+                served.postponed = 0
+                served.attempts = Attempts()
+
+    async def _send_suspects(self, served: _Served) -> None:
+        """Try the oldest suspects again."""
+        suspects = served.suspects.popleft()
+        aside = self._lane.aside(served.destination)
+        left = suspects.records
+        while left > 0 and aside:
+            async with Turn(self._requests, served.state) as turn:
+                records = await self._queue.take(aside, self._max_spans, self._max_bytes, left)
+                left -= max(len(records), 1)
+                await self._deliver(served, records, suspects.stored_before, turn)
+
+    async def _gather(self, served: _Served, waiting: Line) -> None:
         """Wait until a request is full or its first span has waited long enough."""
         clock = self._requests.clock
-        deadline = line.waiting.oldest_since + self._flush_timeout_s
+        deadline = waiting.oldest_since + self._flush_timeout_s
         while (
             not self._flushing
-            and line.waiting.spans < self._max_spans
-            and line.waiting.size < self._max_bytes
+            and waiting.spans < self._max_spans
+            and waiting.size < self._max_bytes
             and (left := deadline - clock.monotonic()) > 0
         ):
-            line.bell.clear()
+            served.bell.clear()
             try:
-                await asyncio.wait_for(line.bell.wait(), left)
+                await asyncio.wait_for(served.bell.wait(), left)
             except TimeoutError:
                 return
 
     async def _deliver(
-        self, line: _Line, parts: list[Part], stored_before: int, tasks: asyncio.TaskGroup
+        self,
+        served: _Served,
+        records: list[Record],
+        stored_before: int,
+        turn: Turn,
+        attempts: Attempts | None = None,
     ) -> None:
-        """Send parts and settle them, or set them aside as suspects."""
-        parts = [part for part in parts if not part.void]
+        """
+        Send records and acknowledge them; those whose fault is unproven wait aside.
+
+        Raises:
+            PostponedError: nothing of it is settled, put the records back; with ``attempts`` only.
+
+        """
+        parts = [Part(record) for record in records]
         entries = [entry for part in parts for entry in part.entries()]
         arranged = wire.arrange(entries, unique=self._requests.exporter.unique_spans)
         pieces = list(cut(arranged, self._max_spans, self._max_bytes))
+        gone: set[bytes] = set()
         for at, piece in enumerate(pieces):
-            request = Request(self._requests, line.destination, line.state, stored_before)
+            request = Request(self._requests, served.destination, served.state, stored_before, turn)
             try:
-                await request.deliver(piece)
+                left = [entry for entry in piece if entry.trace_id not in gone] if gone else piece
+                await request.deliver(left, attempts if at == 0 else None)
             except OutageError as outage:
-                left = {(entry.trace_id, entry.span_id) for rest in pieces[at:] for entry in rest}
-                line.suspects.append(_Suspects(_part_of(parts, left), stored_before))
-                line.state.failed(Retry(str(outage)))
+                rest = {(e.trace_id, e.span_id) for more in pieces[at:] for e in more}
+                self._suspect(served, parts, rest, gone, stored_before)
+                served.state.failed(Retry(str(outage)))
                 break
-            self._move(parts, request.moved, tasks)
+            gone |= self._move(parts, request.moved)
         for part in parts:
-            part.claim.settle()
+            self._queue.ack(part.record)
 
-    def _move(
-        self, parts: list[Part], moved: dict[str, set[bytes]], tasks: asyncio.TaskGroup
+    def _suspect(
+        self,
+        served: _Served,
+        parts: list[Part],
+        spans: set[tuple[bytes, bytes]],
+        gone: set[bytes],
+        stored_before: int,
     ) -> None:
-        """Sort traces in again where they belong."""
+        """Let spans wait aside until something else has been stored."""
+        aside = self._lane.aside(served.destination)
+        records = 0
+        for part in parts:
+            only = part.where(
+                lambda entry: (
+                    (entry.trace_id, entry.span_id) in spans and entry.trace_id not in gone
+                )
+            )
+            if only:
+                self._queue.set_aside(part.record, aside, only)
+                records += 1
+        served.suspects.append(_Suspects(records, stored_before))
+
+    def _move(self, parts: list[Part], moved: dict[str, set[bytes]]) -> set[bytes]:
+        """Sort traces in again where they belong, and return them."""
         for destination, traces in moved.items():
-            for part in parts:
-                entries = [entry for entry in part.entries() if entry.trace_id in traces]
-                if entries:
-                    part.claim.add_part()
-                    self._put(destination, Part(part.claim, part.since, entries), tasks)
-            if self._homes is not None:
-                for trace in traces:
-                    self._homes.set(trace, destination)
+            self._move_to(destination, parts, traces)
+        return {trace for traces in moved.values() for trace in traces}
 
-
-def _part_of(parts: list[Part], spans: set[tuple[bytes, bytes]]) -> list[Part]:
-    """Return parts that hold just these spans, to be settled by themselves."""
-    smaller: list[Part] = []
-    for part in parts:
-        part.claim.record.in_flight = False
-        entries = [e for e in part.entries() if (e.trace_id, e.span_id) in spans]
-        if entries:
-            part.claim.add_part()
-            smaller.append(Part(part.claim, part.since, entries))
-    return smaller
+    def _move_to(self, destination: str, parts: list[Part], traces: set[bytes]) -> None:
+        line = self._lane.line(destination)
+        for part in parts:
+            only = part.where(lambda entry: entry.trace_id in traces)
+            if only:
+                self._queue.set_aside(part.record, line, only)
+        if self._lane.homes is not None:
+            for trace in traces:
+                self._lane.homes.set(trace, destination)

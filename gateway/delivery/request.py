@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 from gateway import guard
 from gateway.batch import Batch, BatchContext
@@ -21,6 +21,19 @@ PROBES = 8
 
 class OutageError(Exception):
     """Nothing of a request could be stored, so the destination may be to blame, not the spans."""
+
+
+class PostponedError(Exception):
+    """The destination takes nothing now; nothing of the request is settled."""
+
+
+class Attempts:
+    """How long and how often a request has been tried."""
+
+    def __init__(self) -> None:
+        self.since: float | None = None
+        """Monotonic seconds of the first try."""
+        self.count = 0
 
 
 class Requests:
@@ -56,6 +69,41 @@ class Requests:
         self.retries = metrics.exporter_retries.labels(component_id)
 
 
+class Turn:
+    """
+    The right to send one request; taken before spans are loaded, so that few are in memory.
+
+    It is given back after each try, so that nobody waits for a destination in trouble.
+    """
+
+    def __init__(self, requests: Requests, state: State) -> None:
+        self._slots = requests.slots
+        self._states = (requests.whole, state)
+        self._held = False
+
+    async def __aenter__(self) -> Self:
+        await self.take()
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        self.give()
+
+    async def take(self) -> None:
+        """Wait until the destination may be tried and there is a slot."""
+        while any(state.wait_s() > 0 for state in self._states) or not self._held:
+            self.give()
+            for state in self._states:
+                await state.ready()
+            await self._slots.acquire()
+            self._held = True
+
+    def give(self) -> None:
+        """Give the slot back, if it is held."""
+        if self._held:
+            self._held = False
+            self._slots.release()
+
+
 class Request:
     """
     One request's way to one destination.
@@ -70,27 +118,40 @@ class Request:
     """
 
     def __init__(
-        self, requests: Requests, destination: str, state: State, stored_before: int
+        self, requests: Requests, destination: str, state: State, stored_before: int, turn: Turn
     ) -> None:
         self._shared = requests
         self._destination = destination
         self._state = state
         self._stored_before = stored_before
-        self._started = requests.clock.monotonic()
-        self._attempts = 0
+        self._turn = turn
+        self._attempts = Attempts()
+        self._untouched = False
         self._refused: list[tuple[Sequence[wire.Entry], str]] = []
         self.moved: dict[str, set[bytes]] = {}
         """Trace ids that belong to another destination, by destination."""
 
-    async def deliver(self, entries: Sequence[wire.Entry]) -> None:
+    async def deliver(
+        self, entries: Sequence[wire.Entry], attempts: Attempts | None = None
+    ) -> None:
         """
-        Return once every span is settled.
+        Return once every span is settled; may be called again with other spans.
+
+        Args:
+            entries: the spans, arranged.
+            attempts: of these spans until now; with them the request may be postponed.
 
         Raises:
             OutageError: no part of the request that was tried could be stored, and nothing else
                 since; nothing is settled, try again later.
+            PostponedError: the destination has to wait before a first answer about the spans.
 
         """
+        self._untouched = attempts is not None
+        self._attempts = attempts or Attempts()
+        self._refused = []
+        if self._attempts.since is None:
+            self._attempts.since = self._shared.clock.monotonic()
         try:
             await self._send(entries)
         except Reject:
@@ -151,18 +212,23 @@ class Request:
         """
         remaining = list(entries)
         while remaining:
-            await self._shared.whole.ready()
-            await self._state.ready()
-            self._attempts += 1
+            await self._turn.take()
+            self._attempts.count += 1
             try:
-                async with self._shared.slots:
+                try:
                     await guard.export(self._shared.exporter, self._batch(remaining))
+                finally:
+                    self._turn.give()
             except Retry as failure:
                 if not await self._retry(remaining, failure):
                     return
+                if self._untouched:
+                    raise PostponedError from failure
             except Moved as moved:
+                self._untouched = False
                 remaining = self._set_aside(remaining, moved)
             except Reject as refusal:
+                self._untouched = False
                 if refusal.isolate:
                     raise
                 remaining = await self._drop_named(remaining, refusal)
@@ -181,7 +247,8 @@ class Request:
     async def _retry(self, entries: Sequence[wire.Entry], failure: Retry) -> bool:
         """Note a failure; return whether to try again."""
         retry = self._shared.retry
-        elapsed = self._shared.clock.monotonic() - self._started
+        since = self._attempts.since or 0.0
+        elapsed = self._shared.clock.monotonic() - since
         if not retry.enabled or 0 < retry.max_elapsed_time <= elapsed:
             await self._bury(entries, "retries_exhausted", failure.reason)
             return False
@@ -217,7 +284,7 @@ class Request:
             destination=self._shared.exporter.describe(self._destination),
             kind=kind,
             reason=reason,
-            attempts=self._attempts,
+            attempts=self._attempts.count,
         )
 
 

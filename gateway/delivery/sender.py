@@ -11,8 +11,10 @@ from gateway.delivery.lane import Lane
 from gateway.delivery.request import Requests
 from gateway.delivery.state import State, Trouble
 from gateway.plugin import Clock, Exporter, Logger
-from gateway.queue.base import Queue, QueueStats, Store
+from gateway.queue.base import QueueStats
 from gateway.queue.dead_letters import DeadLetters
+from gateway.queue.queue import Queue
+from gateway.queue.store import Store
 from gateway.telemetry import metrics
 
 DRAIN_POLL_S = 0.02
@@ -52,7 +54,7 @@ class Sender:
         self.component_id = component_id
         self.exporter = exporter
         self.num_lanes = settings.sending_queue.num_lanes
-        self.queue: Queue = store.open(component_id, settings.sending_queue)
+        self.queue: Queue = store.open(component_id, settings.sending_queue, follow=self.routes)
         self._clock = clock
         self._logger = logger
         self._states: dict[str, State] = {}
@@ -75,7 +77,6 @@ class Sender:
                 requests,
                 state_of=self._state,
                 batch=settings.batch,
-                follow=self.routes,
             )
             for number in range(self.num_lanes)
         ]
@@ -92,13 +93,26 @@ class Sender:
                 tasks.create_task(lane.run())
 
     async def drain(self) -> None:
-        """Return once nothing waits; the caller sets the time limit."""
+        """
+        Return once nothing waits, or all that does is safe on disk and cannot be sent now.
+
+        The caller sets the time limit.
+        """
         for state in (self._whole, *self._states.values()):
             state.nudge()
         for lane in self._lanes:
             lane.flush()
-        while self.queue.stats().spans:
+        while self.queue.spans:
             await self._clock.sleep(DRAIN_POLL_S)
+            if self.queue.durable and not self.queue.under_way and self._all_in_trouble():
+                return
+
+    def _all_in_trouble(self) -> bool:
+        """Whether every destination for which something waits failed when it was last tried."""
+        waiting = {line.destination for line in self.queue.lines()}
+        return self._whole.trouble is not None or all(
+            self._state(destination).trouble is not None for destination in waiting
+        )
 
     def status(self) -> SenderStatus:
         """Return what waits and what is in trouble."""

@@ -1,28 +1,25 @@
-"""
-What a queue promises, whatever it keeps its records in.
+"""What the queues keep: records, and how they are counted."""
 
-A :class:`Store` holds the queues of all exporters, so that a request is committed to all of them
-or to none. A queue has lanes; a lane has one reader, which gets each record once (after a crash
-again, if it was not acknowledged) and acknowledges it by itself.
-"""
+from typing import TYPE_CHECKING
 
-import abc
-from collections.abc import Sequence
+if TYPE_CHECKING:
+    from gateway.queue.line import Line
 
-from gateway.config.exporting import MIB, QueueConfig
+NOWHERE = -1
+"""Position of a record that no log holds."""
 
 
 class Record:
     """
     Some spans of one request that share lane and destination.
 
-    ``payload`` is an encoded ``ExportTraceServiceRequest``. Readers change nothing but what
-    follows ``dropped``.
+    ``payload`` is an encoded ``ExportTraceServiceRequest``; it is empty while the record waits on
+    disk alone. Where a record was split, each of its pieces is a ``Record`` at the same position.
     """
 
     __slots__ = (
-        "destination", "dropped", "in_flight", "lane", "payload", "queue",
-        "received_unix_ns", "size", "spans", "tenant", "trace_ids",
+        "commit", "destination", "lane", "line", "only", "payload", "position", "queue",
+        "received_unix_ns", "since", "size", "spans", "tenant", "trace_ids",
     )  # fmt: skip
 
     def __init__(
@@ -42,18 +39,44 @@ class Record:
         self.destination = destination
         self.payload = payload
         self.size = len(payload)
+        """Bytes it takes in its queue: with its frame, where it is on disk."""
         self.spans = spans
         self.trace_ids = trace_ids
         self.tenant = tenant
         self.received_unix_ns = received_unix_ns
-        self.dropped = False
-        """The queue gave it up to make room (``on_full: drop_oldest``): skip it, do not ack."""
-        self.in_flight = False
-        """Set by the reader while a request with it is under way: the queue must not drop it."""
+        self.position = NOWHERE
+        """What tells stored records apart: the place in the log."""
+        self.commit = 0
+        """Number of the request that brought it; grows with time."""
+        self.only: tuple[int, ...] | None = None
+        """Which of the payload's spans this piece stands for, by their order; None for all."""
+        self.since = 0.0
+        """Monotonic seconds when it was queued."""
+        self.line: Line | None = None
+        """Where it waits."""
+
+    def piece(self, destination: str, only: tuple[int, ...]) -> "Record":
+        """Return a part of the record, for another destination."""
+        part = Record(
+            queue=self.queue,
+            lane=self.lane,
+            destination=destination,
+            payload=self.payload,
+            spans=len(only),
+            trace_ids=self.trace_ids,
+            tenant=self.tenant,
+            received_unix_ns=self.received_unix_ns,
+        )
+        part.size = self.size
+        part.position = self.position
+        part.commit = self.commit
+        part.since = self.since
+        part.only = only
+        return part
 
 
 class QueueStats:
-    """What waits in a queue now."""
+    """What waits in a queue now, or is under way."""
 
     __slots__ = ("max_bytes", "oldest_unix_ns", "size_bytes", "spans")
 
@@ -63,48 +86,3 @@ class QueueStats:
         self.oldest_unix_ns = oldest_unix_ns
         """Receive time of the oldest record; 0 where there is none."""
         self.max_bytes = max_bytes
-
-
-class Queue(abc.ABC):
-    """One exporter's records, in lanes."""
-
-    def __init__(self, name: str, settings: QueueConfig) -> None:
-        self.name = name
-        self.settings = settings
-        self.max_bytes = settings.max_size_mib * MIB
-
-    @abc.abstractmethod
-    async def read(self, lane: int) -> list[Record]:
-        """Wait until the lane has records its reader has not seen; return them oldest first."""
-
-    @abc.abstractmethod
-    def ack(self, record: Record) -> None:
-        """Forget a record: every span of it was delivered or given up, counted."""
-
-    @abc.abstractmethod
-    def stats(self) -> QueueStats:
-        """Return what waits now."""
-
-
-class Store(abc.ABC):
-    """The queues of a gateway."""
-
-    @abc.abstractmethod
-    def open(self, name: str, settings: QueueConfig) -> Queue:
-        """Return the queue of an exporter, made on first use; called before the first commit."""
-
-    @abc.abstractmethod
-    async def commit(self, records: Sequence[Record]) -> None:
-        """
-        Put records into their queues, all or none, durably as the storage promises.
-
-        Raises:
-            Busy: a queue is full; come back after the given delay.
-            TooLarge: the records are larger than a whole queue.
-            Retry: the disk is failing.
-
-        """
-
-    @abc.abstractmethod
-    async def close(self) -> None:
-        """Let readers go; what was not acknowledged stays where the storage is durable."""

@@ -114,6 +114,12 @@ queue_oldest_age = Gauge(
     ("exporter",),
     registry=REGISTRY,
 )
+queue_damaged_records = Counter(
+    "spangate_queue_damaged_records_total",
+    "Records of the disk queue that could not be read back; any rise means that the disk or its "
+    "file system lost or changed data.",
+    registry=REGISTRY,
+)
 dead_letters = Counter(
     "spangate_dead_letters_total",
     "Spans kept as dead letters.",

@@ -18,7 +18,7 @@ from gateway.intake import Outlet
 from gateway.otlp import wire
 from gateway.plugin import Exporter, ExporterConfig
 from gateway.queue.dead_letters import DeadLetter, DeadLetters
-from gateway.queue.memory import MemoryStore
+from gateway.queue.store import Store
 from gateway.telemetry import logs
 
 SpanKey = tuple[bytes, bytes]
@@ -77,7 +77,7 @@ class Bench:
 
     def __init__(self, folder: Path, settings: dict[str, Any]) -> None:
         config = msgspec.convert(QUICK | settings, ExporterConfig, dec_hook=from_yaml)
-        self.store = MemoryStore()
+        self.store = Store(folder.parent / "queue")
         self.exporter = Destination(config)
         self.sender = Sender(
             "sink",
@@ -127,12 +127,14 @@ def start(tmp_path: Path) -> Start:
     @asynccontextmanager
     async def run(**settings: Any) -> AsyncIterator[Bench]:
         bench = Bench(tmp_path / "dead-letters", settings)
+        await bench.store.start()
         task = asyncio.create_task(bench.sender.run())
         try:
             yield bench
         finally:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
+            await bench.store.close()
             assert task.cancelled(), task.exception()
 
     return run

@@ -1,0 +1,229 @@
+"""The log behind all queues on disk: taken up at start, written to, and kept small."""
+
+import asyncio
+from collections.abc import Callable, Collection, Mapping, Sequence
+
+from gateway.errors import Retry
+from gateway.plugin import Logger
+from gateway.queue.base import Record
+from gateway.queue.compaction import Compaction
+from gateway.queue.damage import Damaged
+from gateway.queue.disk import Disk
+from gateway.queue.folder import QueueFolder, QueueFolderError
+from gateway.queue.homes import HomesFile
+from gateway.queue.log import Log
+from gateway.queue.notes import Notes
+from gateway.queue.queue import Queue
+from gateway.queue.recovery import Recovery, conflicts
+from gateway.queue.segment import Segment
+from gateway.queue.shelf import DiskShelf
+from gateway.queue.writer import Commit, Writer
+
+RETRY_AFTER_S = 5.0
+
+QueueOf = Callable[[str, int, dict[str, int]], Queue | None]
+"""From the name of a queue, a lane and the lanes of each queue as written to its records' place."""
+
+
+class DiskLog:
+    """
+    Keeps records on disk; used from the event loop only.
+
+    Args:
+        queues: returns all queues whose records may lie in the log.
+
+    """
+
+    def __init__(
+        self,
+        folder: QueueFolder,
+        disk: Disk,
+        logger: Logger,
+        queues: Callable[[], list[Queue]],
+    ) -> None:
+        self._folder = folder
+        self._disk = disk
+        self._logger = logger
+        self._queues = queues
+        self._damaged = Damaged(folder.damaged, disk, logger)
+        self.shelf = DiskShelf(folder.log, self._damaged, self._on_done)
+        self.trouble: str | None = None
+        """Why nothing can be written now."""
+        self._writer: Writer | None = None
+        self._notes: Notes | None = None
+        self._compaction: Compaction | None = None
+        self._compacting: asyncio.Task[None] | None = None
+        self._number = 0
+
+    async def start(
+        self, queues: Mapping[str, Queue], queue_of: QueueOf, segment_bytes: int
+    ) -> None:
+        """
+        Take up what is there, and begin to write behind it.
+
+        Raises:
+            QueueFolderError: this version or these settings cannot read it.
+            OSError: the folder cannot be used.
+
+        """
+        durable = {name: queue for name, queue in queues.items() if queue.durable}
+        recovery = await asyncio.to_thread(self._recover, durable, queue_of)
+        problems = conflicts(queues, self._folder.lanes(), recovery.refused)
+        if problems:
+            raise QueueFolderError("; ".join(problems))
+        await asyncio.to_thread(self._prepare, durable)
+        self.shelf.segments |= recovery.segments
+        self._number = recovery.last_commit
+        log = Log(
+            self._folder.log,
+            self._disk,
+            first=recovery.last_segment + 1,
+            segment_bytes=segment_bytes,
+        )
+        self._writer = Writer(log, self._on_written, self._on_ended)
+        self._notes = Notes(self._writer, self._disk, self._logger, self._compact)
+        self._notes.homes = [
+            (lane.homes, self._homes_file(name, number))
+            for name, queue in durable.items()
+            for number, lane in enumerate(queue.lanes)
+            if lane.homes is not None
+        ]
+        self._compaction = Compaction(self.shelf, self._writer, self._queues, segment_bytes)
+
+    def _homes_file(self, queue: str, lane: int) -> HomesFile:
+        return HomesFile(self._folder.homes, queue, lane, self._disk)
+
+    def _recover(self, queues: Mapping[str, Queue], queue_of: QueueOf) -> Recovery:
+        self._folder.check()
+        for name, queue in queues.items():
+            for number, lane in enumerate(queue.lanes):
+                if lane.homes is not None:
+                    lane.homes.load(self._homes_file(name, number).read())
+        lanes = self._folder.lanes()
+        recovery = Recovery(
+            self._folder,
+            self._disk,
+            self._damaged,
+            self._logger,
+            lambda name, lane: queue_of(name, lane, lanes),
+        )
+        recovery.run()
+        return recovery
+
+    def _prepare(self, queues: Mapping[str, Queue]) -> None:
+        self._folder.prepare()
+        now = {name: queue.settings.num_lanes for name, queue in queues.items()}
+        self._folder.note_lanes(self._folder.lanes() | now)
+
+    async def commit(
+        self,
+        records: Sequence[Record],
+        metas: Sequence[bytes],
+        fsync: Collection[str],
+        settle: Callable[[bool], None],
+    ) -> None:
+        """
+        Return once the records are as durable as ``fsync`` says.
+
+        ``settle`` is called with whether they are stored, whatever becomes of the caller.
+
+        Raises:
+            Retry: the disk is failing.
+
+        """
+        assert self._writer is not None, "started"
+        self._number += 1
+        commit = Commit(
+            records,
+            metas,
+            settle,
+            asyncio.get_running_loop().create_future(),
+            number=self._number,
+            sync=set(fsync) != {"none"},
+            alone="always" in fsync,
+        )
+        self._writer.submit(commit)
+        await commit.answer
+
+    def _on_written(self, commits: list[Commit], error: OSError | None) -> None:
+        self._note_trouble(error)
+        for commit in commits:
+            if error is None and commit.segment is not None:
+                for record in commit.records:
+                    self.shelf.stored(record, commit.segment)
+            commit.settle(error is None)
+            if commit.answer.done():
+                continue  # the sender has gone
+            if error is None:
+                commit.answer.set_result(None)
+            else:
+                reason = f"the queue cannot be written: {error.strerror or error}"
+                commit.answer.set_exception(Retry(reason, after=RETRY_AFTER_S))
+
+    def _note_trouble(self, error: OSError | None) -> None:
+        """Log when writing begins to fail, and when it works again."""
+        if error is None:
+            if self.trouble is not None:
+                self.trouble = None
+                self._logger.info("the queue can be written again")
+            return
+        if self.trouble is None:
+            self._logger.error(
+                "the queue cannot be written; senders are told to come back",
+                path=str(self._folder.path),
+                reason=error.strerror or str(error),
+                advice="make room on the disk, or mend it; the gateway goes on by itself",
+            )
+        self.trouble = f"the queue cannot be written: {error.strerror or error}"
+
+    def _on_done(self, segment: Segment) -> None:
+        if self._notes is None:
+            return
+        if segment.sealed and segment.live == 0:
+            self._give_back(segment)
+        else:
+            self._notes.add(segment)
+
+    def _on_ended(self, segment: Segment) -> None:
+        segment.sealed = True
+        if segment.live == 0:
+            self._give_back(segment)
+
+    def _give_back(self, segment: Segment) -> None:
+        assert self._notes is not None, "started"
+        self.shelf.segments.pop(segment.number, None)
+        self._notes.remove(segment)
+
+    def _compact(self) -> None:
+        """Move what waits out of a segment that is mostly done, if there is one."""
+        if self._compaction is None or self._compacting is not None:
+            return
+        segment = self._compaction.candidate()
+        if segment is not None:
+            self._compacting = asyncio.create_task(self._compaction.move(segment))
+            self._compacting.add_done_callback(self._on_compacted)
+
+    def _on_compacted(self, task: "asyncio.Task[None]") -> None:
+        self._compacting = None
+        if task.cancelled():
+            return
+        error = task.exception()
+        if isinstance(error, OSError):
+            self._logger.warning(
+                "disk space could not be given back yet", reason=error.strerror or str(error)
+            )
+        elif error is not None:
+            raise error
+        else:
+            self._compact()
+
+    async def close(self) -> None:
+        """Finish what was begun and write down what was acknowledged; safe to call twice."""
+        if self._compacting is not None:
+            await asyncio.wait([self._compacting])
+        self._compaction = None
+        if self._notes is not None:
+            self._notes.flush()
+        if self._writer is not None:
+            await self._writer.close()
+            await asyncio.sleep(0)  # lets what the writer has reported at last be noted

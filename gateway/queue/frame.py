@@ -1,0 +1,150 @@
+"""
+How a record lies in a segment.
+
+A frame is a head of 40 bytes, the record's meta (MessagePack), its payload, and zeros up to the
+next multiple of eight, so that a reader finds the next frame behind a damaged one. Two checksums
+tell a damaged head from a damaged payload; that of the head covers its position too, so that what
+looks like a frame inside a payload is none.
+
+The records of one request carry the same commit number, and each says how many they are. What lay
+in the segment when the frame was written and was durable by then is ``synced``: behind that, a
+request of which a part is missing was never acknowledged.
+"""
+
+import struct
+from typing import NamedTuple
+
+import msgspec
+from isal import isal_zlib
+
+from gateway.queue.base import Record
+from gateway.queue.line import ALIGNMENT
+
+MAGIC = b"SGQ1"
+_HEAD = struct.Struct("<4sIIIIHHQQ")
+_CHECKED = struct.Struct("<IIIHHQQ")  # all of the head behind its own checksum
+HEAD_BYTES = _HEAD.size
+_PADDING = tuple(bytes(size) for size in range(ALIGNMENT))
+
+checksum = isal_zlib.crc32
+
+
+class Meta(msgspec.Struct, array_like=True, frozen=True, gc=False):
+    """What is kept of a record beside its payload."""
+
+    queue: str
+    lane: int
+    destination: str
+    tenant: str
+    received_unix_ns: int
+    spans: int
+    trace_ids: bytes
+    """The ids of its traces, 16 bytes each, one behind the other."""
+
+
+_encode_meta = msgspec.msgpack.Encoder().encode
+_decode_meta = msgspec.msgpack.Decoder(Meta).decode
+_TRACE_ID_BYTES = 16
+
+
+class Head(NamedTuple):
+    """The head of a frame, its checksum verified."""
+
+    payload_checksum: int
+    meta_bytes: int
+    payload_bytes: int
+    part: int
+    parts: int
+    synced: int
+    commit: int
+
+    @property
+    def frame_bytes(self) -> int:
+        """Bytes of the whole frame."""
+        return padded(HEAD_BYTES + self.meta_bytes + self.payload_bytes)
+
+
+def padded(size: int) -> int:
+    """Return the next multiple of the alignment."""
+    return size + -size % ALIGNMENT
+
+
+def meta_of(record: Record) -> bytes:
+    """Return a record's encoded meta."""
+    return _encode_meta(
+        Meta(
+            record.queue,
+            record.lane,
+            record.destination,
+            record.tenant,
+            record.received_unix_ns,
+            record.spans,
+            b"".join(record.trace_ids),
+        )
+    )
+
+
+def frame_bytes(meta: bytes, payload: bytes) -> int:
+    """Return the size of the frame of a record."""
+    return padded(HEAD_BYTES + len(meta) + len(payload))
+
+
+def encode(
+    meta: bytes, payload: bytes, position: int, *, part: int, parts: int, synced: int, commit: int
+) -> tuple[bytes, bytes, bytes]:
+    """Return a frame as buffers to be written one behind the other; the payload is not copied."""
+    checked = _CHECKED.pack(checksum(payload), len(meta), len(payload), part, parts, synced, commit)
+    head = MAGIC + _head_checksum(checked + meta, position) + checked + meta
+    return head, payload, _PADDING[-(len(head) + len(payload)) % ALIGNMENT]
+
+
+def _head_checksum(checked: bytes | memoryview, position: int) -> bytes:
+    return checksum(checked, checksum(position.to_bytes(8, "little"))).to_bytes(4, "little")
+
+
+def again(frame: bytes | memoryview, head: Head, position: int, synced: int) -> bytes:
+    """Return an intact frame to be written anew, by itself instead of with its request."""
+    meta = bytes(frame[HEAD_BYTES : HEAD_BYTES + head.meta_bytes])
+    checked = _CHECKED.pack(
+        head.payload_checksum, head.meta_bytes, head.payload_bytes, 0, 1, synced, head.commit
+    )
+    rest = frame[HEAD_BYTES : head.frame_bytes]
+    return b"".join((MAGIC, _head_checksum(checked + meta, position), checked, rest))
+
+
+def read_head(data: bytes | memoryview, position: int) -> Head | None:
+    """Return the head that ``data`` begins with, or None where it is not intact."""
+    if len(data) < HEAD_BYTES or data[:4] != MAGIC:
+        return None
+    head = Head(*_CHECKED.unpack_from(data, 8))
+    end = HEAD_BYTES + head.meta_bytes
+    if end > len(data):
+        return None
+    if _head_checksum(data[8:end], position) != data[4:8]:
+        return None
+    return head
+
+
+def meta_bytes(data: bytes | memoryview) -> int:
+    """Return how many bytes of meta an unchecked head announces."""
+    return int(_CHECKED.unpack_from(data, 8)[1])
+
+
+def read_meta(frame: bytes | memoryview, head: Head) -> Meta:
+    """Return the meta of a frame whose head is intact."""
+    return _decode_meta(frame[HEAD_BYTES : HEAD_BYTES + head.meta_bytes])
+
+
+def payload_of(frame: bytes | memoryview, head: Head) -> bytes | None:
+    """Return the payload, or None where it is damaged."""
+    start = HEAD_BYTES + head.meta_bytes
+    payload = bytes(frame[start : start + head.payload_bytes])
+    if len(payload) != head.payload_bytes or checksum(payload) != head.payload_checksum:
+        return None
+    return payload
+
+
+def trace_ids_of(meta: Meta) -> frozenset[bytes]:
+    """Return the ids of a record's traces."""
+    ids = meta.trace_ids
+    return frozenset(ids[at : at + _TRACE_ID_BYTES] for at in range(0, len(ids), _TRACE_ID_BYTES))

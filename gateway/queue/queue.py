@@ -1,0 +1,356 @@
+"""One exporter's queue: what waits, by lane and destination, and how much that is."""
+
+import asyncio
+import itertools
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+from gateway.config.exporting import MIB, QueueConfig
+from gateway.errors import Busy, TooLarge
+from gateway.otlp import wire
+from gateway.queue.base import NOWHERE, QueueStats, Record
+from gateway.queue.frame import Meta, trace_ids_of
+from gateway.queue.homes import Homes
+from gateway.queue.line import Line
+from gateway.telemetry import metrics
+
+FULL_RETRY_AFTER_S = 5.0
+READ_RETRY_S = 1.0
+
+
+class Shelf(Protocol):
+    """Where payloads lie while their records wait."""
+
+    def held(self, record: Record) -> None:
+        """Note that a record waits with its payload in memory."""
+        ...
+
+    def taken(self, record: Record) -> None:
+        """Note that a record left its line."""
+        ...
+
+    async def load(self, records: Sequence[Record]) -> list[Record]:
+        """Fetch missing payloads; return the records that are lost, each reported."""
+        ...
+
+    def let_go(self, record: Record) -> None:
+        """Note that a record, or a piece of it, is no longer held in memory."""
+        ...
+
+    def done(self, record: Record) -> None:
+        """Forget a record: all of its pieces are delivered or given up."""
+        ...
+
+
+class MemoryShelf:
+    """Payloads stay in their records."""
+
+    def held(self, record: Record) -> None:
+        """Nothing to note."""
+
+    def taken(self, record: Record) -> None:
+        """Nothing to note."""
+
+    async def load(self, records: Sequence[Record]) -> list[Record]:
+        """Nothing is ever missing."""
+        del records
+        return []
+
+    def let_go(self, record: Record) -> None:
+        """Nothing to note."""
+
+    def done(self, record: Record) -> None:
+        """Nothing to forget."""
+
+
+class QueueLane:
+    """One lane: its lines by destination, its homes, and the bell that wakes its reader."""
+
+    def __init__(self, queue: str, number: int, homes: Homes | None) -> None:
+        self.homes = homes
+        self.lines: dict[str, Line] = {}
+        self._queue = queue
+        self._number = number
+        self._asides: dict[str, Line] = {}
+        self._fed: dict[str, None] = {}
+        self._bell = asyncio.Event()
+
+    async def news(self) -> list[str]:
+        """Wait for records; return the destinations that got some since the last call."""
+        while not self._fed:
+            self._bell.clear()
+            await self._bell.wait()
+        fed, self._fed = list(self._fed), {}
+        return fed
+
+    def line(self, destination: str) -> Line:
+        """Return the line of a destination, made on first use."""
+        line = self.lines.get(destination)
+        if line is None:
+            line = self.lines[destination] = Line(self._queue, self._number, destination)
+        return line
+
+    def aside(self, destination: str) -> Line:
+        """Return a second line of a destination, for records that have been tried."""
+        line = self._asides.get(destination)
+        if line is None:
+            line = self._asides[destination] = Line(self._queue, self._number, destination)
+        return line
+
+    def all_lines(self) -> list[Line]:
+        """Return every line with records."""
+        return [line for line in (*self.lines.values(), *self._asides.values()) if line]
+
+    def forget(self, destination: str) -> None:
+        """Let the lines of a destination go; both are empty."""
+        self.lines.pop(destination, None)
+        self._asides.pop(destination, None)
+
+    def ring(self, destination: str) -> None:
+        """Tell the reader that a line has got records."""
+        self._fed[destination] = None
+        self._bell.set()
+
+    def at_home(self, candidate: str, trace_ids: bytes) -> bool:
+        """Settle where traces belong; return whether all of them belong to the candidate."""
+        if self.homes is None:
+            return True
+        settle = self.homes.settle
+        ids = [trace_ids[at : at + 16] for at in range(0, len(trace_ids), 16)]
+        return all(settle(trace, candidate) == candidate for trace in ids)
+
+    def pieces(self, record: Record) -> list[Record]:
+        """Settle where the record's traces belong; return it, or a piece for each destination."""
+        homes = self.homes
+        if homes is None:
+            return [record]
+        candidate = record.destination
+        elsewhere = {
+            trace: home
+            for trace in record.trace_ids
+            if (home := homes.settle(trace, candidate)) != candidate
+        }
+        if not elsewhere:
+            return [record]
+        if len(set(elsewhere.values())) == 1 and len(elsewhere) == len(record.trace_ids):
+            record.destination = next(iter(elsewhere.values()))
+            return [record]
+        spans: dict[str, list[int]] = {}
+        for at, entry in enumerate(wire.index(record.payload)):
+            spans.setdefault(elsewhere.get(entry.trace_id, candidate), []).append(at)
+        return [record.piece(home, tuple(some)) for home, some in spans.items()]
+
+
+class Queue:
+    """
+    One exporter's records, in lanes; used from the event loop only.
+
+    A lane has one reader. It takes records from the lane's lines, and settles each exactly once:
+    by ``ack``, ``put_back`` or ``set_aside``.
+    """
+
+    def __init__(
+        self, name: str, settings: QueueConfig, shelf: Shelf, homes: Sequence[Homes | None]
+    ) -> None:
+        self.name = name
+        self.settings = settings
+        self.max_bytes = settings.max_size_mib * MIB
+        self.lanes = [QueueLane(name, number, home) for number, home in enumerate(homes)]
+        self._shelf = shelf
+        self._serial = itertools.count(NOWHERE - 1, -1)
+        self._taken: dict[Record, None] = {}
+        self._pieces: dict[int, int] = {}
+        self._size_bytes = 0
+        self._reserved_bytes = 0
+        self._spans = 0
+
+    @property
+    def durable(self) -> bool:
+        """Whether what waits survives the process."""
+        return self.settings.storage == "disk"
+
+    @property
+    def spans(self) -> int:
+        """Spans that wait or are under way."""
+        return self._spans
+
+    @property
+    def under_way(self) -> bool:
+        """Whether records are taken and not settled."""
+        return bool(self._taken)
+
+    # For the reader.
+
+    async def take(
+        self, line: Line, max_spans: int, max_bytes: int, max_records: int | None = None
+    ) -> list[Record]:
+        """Take the oldest records that fit a request; none where all of them are damaged."""
+        records = line.take(max_spans, max_bytes, max_records)
+        for record in records:
+            self._note_taken(record)
+        missing = [record for record in records if not record.payload]
+        if missing:
+            try:
+                damaged = await self._shelf.load(missing)
+            except OSError:  # the next try shows whether it was for a moment
+                self.put_back(line, records)
+                await asyncio.sleep(READ_RETRY_S)
+                return []
+            for lost in damaged:
+                records.remove(lost)
+                self.ack(lost)
+        return records
+
+    def ack(self, record: Record) -> None:
+        """Forget a taken record: every span of it was delivered or given up, counted."""
+        if record not in self._taken:
+            return
+        del self._taken[record]
+        self._spans -= record.spans
+        left = self._pieces.get(record.position, 1) - 1
+        if left > 0:
+            self._pieces[record.position] = left
+            self._shelf.let_go(record)
+            return
+        self._pieces.pop(record.position, None)
+        self._size_bytes -= record.size
+        self._shelf.done(record)
+
+    def put_back(self, line: Line, records: list[Record]) -> None:
+        """Return taken records to the front of their line, as they were."""
+        for record in records:
+            del self._taken[record]
+            self._shelf.let_go(record)
+        line.put_back(records)
+
+    def set_aside(self, record: Record, line: Line, only: tuple[int, ...]) -> None:
+        """
+        Let a part of a taken record wait in another line too, to be settled by itself.
+
+        The record itself is still to be acknowledged.
+        """
+        piece = record.piece(line.destination, only)
+        self._pieces[record.position] = self._pieces.get(record.position, 1) + 1
+        self._spans += piece.spans
+        self._wait(piece, line)
+
+    def stats(self) -> QueueStats:
+        """Return what waits now, or is under way."""
+        ages = [line.oldest_unix_ns for line in self.lines()]
+        ages += [record.received_unix_ns for record in self._taken]
+        return QueueStats(
+            size_bytes=self._size_bytes,
+            spans=self._spans,
+            oldest_unix_ns=min(ages, default=0),
+            max_bytes=self.max_bytes,
+        )
+
+    # For the store.
+
+    def reserve(self, size: int) -> None:
+        """
+        Keep room for records that are about to be stored.
+
+        Raises:
+            Busy: there is none now.
+            TooLarge: there never will be.
+
+        """
+        if size > self.max_bytes:
+            raise TooLarge(
+                f"the request needs {size} bytes in the queue of {self.name}, which holds "
+                f"{self.max_bytes} at most (sending_queue.max_size_mib)"
+            )
+        free = self.max_bytes - self._size_bytes - self._reserved_bytes
+        if self.settings.on_full == "drop_oldest":
+            free += sum(line.size for line in self.lines())
+        if size > free:
+            raise Busy(f"the queue of {self.name} is full", after=FULL_RETRY_AFTER_S)
+        self._reserved_bytes += size
+
+    def release(self, size: int) -> None:
+        """Give room back: the records are stored now, or could not be."""
+        self._reserved_bytes -= size
+
+    def enter(self, record: Record, since: float) -> None:
+        """Take in a record that is stored."""
+        record.since = since
+        if record.position == NOWHERE:
+            record.position = next(self._serial)
+        self._size_bytes += record.size
+        self._spans += record.spans
+        lane = self.lanes[record.lane]
+        pieces = lane.pieces(record)
+        if len(pieces) > 1:
+            self._pieces[record.position] = len(pieces)
+        for piece in pieces:
+            self._wait(piece, lane.line(piece.destination))
+        while self._size_bytes > self.max_bytes and self.settings.on_full == "drop_oldest":
+            if not self._drop_oldest():
+                return
+
+    def restore(
+        self, position: int, size: int, commit: int, meta: Meta, payload: Callable[[], bytes]
+    ) -> None:
+        """Take in a record that was found on disk at start; ``payload`` reads it if need be."""
+        lane = self.lanes[meta.lane]
+        self._size_bytes += size
+        self._spans += meta.spans
+        if lane.at_home(meta.destination, meta.trace_ids):
+            line = lane.line(meta.destination)
+            line.restore(position, size, meta.spans, meta.received_unix_ns, commit)
+            return
+        record = Record(
+            queue=self.name,
+            lane=meta.lane,
+            destination=meta.destination,
+            payload=payload(),
+            spans=meta.spans,
+            trace_ids=trace_ids_of(meta),
+            tenant=meta.tenant,
+            received_unix_ns=meta.received_unix_ns,
+        )
+        record.position, record.size, record.commit = position, size, commit
+        pieces = lane.pieces(record)
+        if len(pieces) > 1:
+            self._pieces[position] = len(pieces)
+        for piece in pieces:
+            lane.line(piece.destination).append_packed(piece)
+
+    def open(self) -> None:
+        """Begin to serve what was restored."""
+        for lane in self.lanes:
+            for line in lane.lines.values():
+                line.sort()
+                lane.ring(line.destination)
+
+    def lines(self) -> list[Line]:
+        """Return every line with records."""
+        return [line for lane in self.lanes for line in lane.all_lines()]
+
+    def relocate(self, moved: dict[int, int]) -> None:
+        """Follow records that were moved in the log; ``moved`` maps old to new positions."""
+        if self._pieces:
+            self._pieces = {moved.get(at, at): left for at, left in self._pieces.items()}
+
+    def _wait(self, record: Record, line: Line) -> None:
+        line.append(record)
+        self._shelf.held(record)
+        lane = self.lanes[record.lane]
+        if lane.lines.get(line.destination) is line:
+            lane.ring(line.destination)
+
+    def _note_taken(self, record: Record) -> None:
+        self._taken[record] = None
+        self._shelf.taken(record)
+
+    def _drop_oldest(self) -> bool:
+        """Give up the oldest record that is not under way; return whether there was one."""
+        lines = self.lines()
+        if not lines:
+            return False
+        record = min(lines, key=lambda line: line.oldest_unix_ns).pop()
+        self._note_taken(record)
+        metrics.exporter_send_failed_spans.labels(self.name, "queue_full").inc(record.spans)
+        self.ack(record)
+        return True

@@ -1,0 +1,133 @@
+"""At start: read the log, sort what waits into its queues, and tidy up behind a crash."""
+
+import contextlib
+import os
+from collections.abc import Callable, Mapping
+from functools import partial
+
+from gateway.plugin import Logger
+from gateway.queue.damage import Damaged
+from gateway.queue.disk import Disk
+from gateway.queue.folder import QueueFolder
+from gateway.queue.line import ALIGNMENT, position_of
+from gateway.queue.queue import Queue
+from gateway.queue.reading import Cut, Damage, Found, fetch, read
+from gateway.queue.segment import Segment, acknowledgements, numbers, synced_note
+
+
+class Recovery:
+    """
+    One reading of the log; ``run`` may be called from any thread, once.
+
+    Args:
+        queue_of: returns the queue that records belong to, made where its exporter is not
+            configured; None where they must not be touched (counted in ``refused``).
+
+    """
+
+    def __init__(
+        self,
+        folder: QueueFolder,
+        disk: Disk,
+        damaged: Damaged,
+        logger: Logger,
+        queue_of: Callable[[str, int], Queue | None],
+    ) -> None:
+        self._folder = folder
+        self._disk = disk
+        self._damaged = damaged
+        self._logger = logger
+        self._queue_of = queue_of
+        self.segments: dict[int, Segment] = {}
+        self.refused: dict[str, int] = {}
+        """Records that the settings leave no place for, by queue."""
+        self.last_segment = 0
+        self.last_commit = 0
+
+    def run(self) -> None:
+        """Read every segment; one that cannot be read is left alone and logged."""
+        for number in numbers(self._folder.log):
+            self.last_segment = number
+            segment = Segment(self._folder.log, number)
+            try:
+                self._read(segment)
+            except OSError as error:
+                self._logger.error(
+                    "a segment of the queue cannot be read; it stays where it is",
+                    path=str(segment.path),
+                    reason=error.strerror or str(error),
+                )
+
+    def _read(self, segment: Segment) -> None:
+        notes = b""
+        for item in read(segment.path, segment.number):
+            if isinstance(item, Found):
+                self.last_commit = max(self.last_commit, item.commit)
+                if not item.done:
+                    self._restore(segment, item)
+            elif isinstance(item, Damage):
+                if not item.done:
+                    self._damaged.report(segment.path, item.offset, item.size, item.meta)
+                    notes += acknowledgements(segment.number, [item.offset // ALIGNMENT])
+            else:
+                self._cut(segment, item, notes)
+        segment.sealed = True
+        if segment.live or self.refused:
+            self.segments[segment.number] = segment
+        else:
+            self._disk.remove(segment.path)
+            self._disk.remove(segment.notes_path)
+
+    def _restore(self, segment: Segment, item: Found) -> None:
+        queue = self._queue_of(item.meta.queue, item.meta.lane)
+        if queue is None:
+            self.refused[item.meta.queue] = self.refused.get(item.meta.queue, 0) + 1
+            return
+        position = position_of(segment.number, item.offset)
+        segment.live += 1
+        segment.live_bytes += item.size
+        read_payload = partial(_payload, segment, position, item.size)
+        queue.restore(position, item.size, item.commit, item.meta, read_payload)
+
+    def _cut(self, segment: Segment, cut: Cut, notes: bytes) -> None:
+        """Cut what was never acknowledged, and note that the rest is certain now."""
+        segment.size = cut.size
+        notes += acknowledgements(segment.number, [at // ALIGNMENT for at in cut.dropped])
+        with contextlib.suppress(OSError):  # next time it is looked at again
+            if segment.path.stat().st_size > cut.size:
+                descriptor = os.open(segment.path, os.O_RDWR)
+                try:
+                    self._disk.truncate(descriptor, cut.size)
+                    self._disk.sync(descriptor)
+                finally:
+                    os.close(descriptor)
+                notes += synced_note(segment.number, cut.size)
+            if notes:
+                self._disk.append(segment.notes_path, notes)
+
+
+def _payload(segment: Segment, position: int, size: int) -> bytes:
+    found = fetch(segment.path, position, size)
+    return found[1] if found else b""
+
+
+def conflicts(
+    queues: Mapping[str, Queue], lanes: Mapping[str, int], refused: Mapping[str, int]
+) -> list[str]:
+    """Return, for each queue whose records have no place, what to do."""
+    found: list[str] = []
+    for name, records in refused.items():
+        queue = queues[name]
+        if not queue.durable:
+            found.append(
+                f"exporters.{name}.sending_queue.storage: memory leaves no place for {records} "
+                "records that wait on disk; run once with `disk` until the queue is empty, or save "
+                "them with `spangate queue export` and remove the folder"
+            )
+            continue
+        before, now = lanes.get(name, "another number"), queue.settings.num_lanes
+        found.append(
+            f"exporters.{name}.sending_queue.num_lanes: {now} cannot take {records} records that "
+            f"wait in {before} lanes; run once with num_lanes: {before} until the queue is empty"
+        )
+    return found

@@ -1,0 +1,130 @@
+"""
+Payloads on disk: which are in memory too, how the others are read, and what each segment holds.
+
+The newest payloads stay in memory up to ``CACHE_BYTES``, so that a destination that keeps up costs
+no read; the others are read when their turn comes, so that one that does not costs no memory.
+"""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from gateway.queue import frame
+from gateway.queue.base import Record
+from gateway.queue.damage import Damaged
+from gateway.queue.line import place_of
+from gateway.queue.reading import fetch
+from gateway.queue.segment import Segment
+
+CACHE_BYTES = 32 * 1024 * 1024
+_TRIES = 3
+
+
+class DiskShelf:
+    """
+    The payloads of all queues on disk; used from the event loop only.
+
+    Args:
+        on_done: called with a segment when a record in it was acknowledged.
+
+    """
+
+    def __init__(self, folder: Path, damaged: Damaged, on_done: Callable[[Segment], None]) -> None:
+        self.segments: dict[int, Segment] = {}
+        self._folder = folder
+        self._damaged = damaged
+        self._on_done = on_done
+        self._cache: OrderedDict[Record, None] = OrderedDict()
+        self._cached_bytes = 0
+
+    def stored(self, record: Record, segment: Segment) -> None:
+        """Note that a record is in a segment now."""
+        self.segments[segment.number] = segment
+        segment.live += 1
+        segment.live_bytes += record.size
+
+    def held(self, record: Record) -> None:
+        """Note that a record waits with its payload in memory; forget those of older ones."""
+        self._segment(record).loose.add(record)
+        self._cache[record] = None
+        self._cached_bytes += record.size
+        while self._cached_bytes > CACHE_BYTES:
+            oldest, _ = self._cache.popitem(last=False)
+            self._cached_bytes -= oldest.size
+            self._segment(oldest).loose.discard(oldest)
+            assert oldest.line is not None, "what is taken leaves the cache"
+            oldest.line.pack_first(oldest)
+
+    def taken(self, record: Record) -> None:
+        """Note that a record left its line."""
+        self._uncache(record)
+        self._segment(record).loose.add(record)
+
+    def let_go(self, record: Record) -> None:
+        """Note that a record, or a piece of it, is no longer held in memory."""
+        self._uncache(record)
+        self._segment(record).loose.discard(record)
+
+    def done(self, record: Record) -> None:
+        """Forget a record: all of its pieces are delivered or given up."""
+        self.let_go(record)
+        self.forget(record.position, record.size)
+
+    def forget(self, position: int, size: int) -> None:
+        """Acknowledge what is at a position."""
+        number, _ = place_of(position)
+        segment = self.segments[number]
+        segment.live -= 1
+        segment.live_bytes -= size
+        segment.acknowledged.append(position & 0xFFFFFFFF)
+        self._on_done(segment)
+
+    async def load(self, records: Sequence[Record]) -> list[Record]:
+        """
+        Fetch missing payloads; return the records that are damaged, each reported.
+
+        Raises:
+            OSError: the disk cannot be read now.
+
+        """
+        todo = list(records)
+        for _ in range(_TRIES):
+            wanted = [(self._segment(r).path, r.position, r.size) for r in todo]
+            found = await asyncio.to_thread(_fetch_all, wanted)
+            again: list[Record] = []
+            for record, answer, (_, position, _) in zip(todo, found, wanted, strict=True):
+                if answer is not None:
+                    meta, record.payload = answer
+                    record.tenant = meta.tenant
+                    record.trace_ids = frame.trace_ids_of(meta)
+                elif record.position != position:
+                    again.append(record)  # it was moved meanwhile
+            todo = [record for record in todo if not record.payload]
+            if not again:
+                break
+        for record in todo:
+            self._report(record)
+        return todo
+
+    def _report(self, record: Record) -> None:
+        path, (_, offset) = self._segment(record).path, place_of(record.position)
+        meta = frame.Meta(
+            record.queue, record.lane, record.destination, record.tenant,
+            record.received_unix_ns, record.spans, b"",
+        )  # fmt: skip
+        self._damaged.report(path, offset, record.size, meta)
+
+    def _segment(self, record: Record) -> Segment:
+        return self.segments[place_of(record.position)[0]]
+
+    def _uncache(self, record: Record) -> None:
+        if record in self._cache:
+            del self._cache[record]
+            self._cached_bytes -= record.size
+
+
+def _fetch_all(
+    wanted: Sequence[tuple[Path, int, int]],
+) -> list[tuple[frame.Meta, bytes] | None]:
+    return [fetch(path, position, size) for path, position, size in wanted]

@@ -1,0 +1,194 @@
+"""
+The queues of a gateway: a request is committed to all of them or to none.
+
+Queues with ``storage: disk`` share one log, so that a request costs one write and one sync whatever
+the number of its exporters; queues in memory stand beside them.
+"""
+
+from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+
+from gateway.clock import SystemClock
+from gateway.config.exporting import MIB, QueueConfig
+from gateway.errors import Flow, Retry
+from gateway.plugin import Clock, Logger
+from gateway.queue import frame
+from gateway.queue.base import Record
+from gateway.queue.disk import Disk
+from gateway.queue.disk_log import DiskLog
+from gateway.queue.folder import QueueFolder
+from gateway.queue.homes import Homes
+from gateway.queue.queue import MemoryShelf, Queue
+from gateway.queue.shelf import DiskShelf
+from gateway.telemetry import logs
+
+RETRY_AFTER_S = 5.0
+_LARGEST_SEGMENT = 64 * MIB
+_SMALLEST_SEGMENT = 1 * MIB
+_SEGMENTS_A_QUEUE = 16
+_ORPHAN_LANES = 64
+
+
+class Store:
+    """
+    The queues of a gateway: opened, then started, then committed to.
+
+    Args:
+        folder: where queues with ``storage: disk`` lie; None where all are in memory.
+        segment_bytes: size of the log's files; derived from the sizes of the queues where None.
+
+    """
+
+    def __init__(
+        self,
+        folder: Path | None = None,
+        *,
+        clock: Clock | None = None,
+        logger: Logger | None = None,
+        disk: Disk | None = None,
+        segment_bytes: int | None = None,
+    ) -> None:
+        self._clock = clock or SystemClock()
+        self._disk = disk or Disk()
+        self._logger = logger or logs.get("queue")
+        self._folder = QueueFolder(folder, self._disk) if folder else None
+        self._segment_bytes = segment_bytes
+        self._queues: dict[str, Queue] = {}
+        self._orphans: dict[str, Queue] = {}
+        self._memory = MemoryShelf()
+        self._log: DiskLog | None = None
+        self._closed = False
+
+    @property
+    def trouble(self) -> str | None:
+        """Why nothing can be accepted now, or None where all is well."""
+        return self._log.trouble if self._log else None
+
+    def open(self, name: str, settings: QueueConfig, *, follow: bool = False) -> Queue:
+        """
+        Return the queue of an exporter, made on first use; called before the start.
+
+        Args:
+            name: id of the exporter.
+            settings: its ``sending_queue``.
+            follow: whether a trace's later spans go where its first ones went.
+
+        """
+        if name not in self._queues:
+            monotonic = self._clock.monotonic
+            homes = [Homes(monotonic) if follow else None for _ in range(settings.num_lanes)]
+            shelf = self._memory if settings.storage == "memory" else self._shelf()
+            self._queues[name] = Queue(name, settings, shelf, homes)
+        return self._queues[name]
+
+    def _shelf(self) -> DiskShelf:
+        if self._folder is None:
+            raise ValueError("a store without a folder has queues in memory only")
+        if self._log is None:
+            self._log = DiskLog(self._folder, self._disk, self._logger, self._all)
+        return self._log.shelf
+
+    def _all(self) -> list[Queue]:
+        return [*self._queues.values(), *self._orphans.values()]
+
+    async def start(self) -> None:
+        """
+        Take up what waits on disk from before.
+
+        Raises:
+            QueueFolderError: this version or these settings cannot read it.
+            OSError: the folder cannot be used.
+
+        """
+        if self._log is None and self._folder is not None and self._folder.exists:
+            self._shelf()  # nothing may be left behind unseen
+        if self._log is not None:
+            await self._log.start(self._queues, self._queue_of, self._segment_size())
+        for name, orphan in self._orphans.items():
+            self._logger.warning(
+                "spans wait on disk for an exporter that is not configured; they stay",
+                exporter=name,
+                spans=orphan.spans,
+                advice=f"configure it again, or save them: spangate queue export --exporter {name}",
+            )
+        for queue in self._queues.values():
+            queue.open()
+
+    def _queue_of(self, name: str, lane: int, lanes: dict[str, int]) -> Queue | None:
+        """Return the queue of records that were found, or None where it cannot take them."""
+        queue = self._queues.get(name)
+        if queue is None:
+            if name not in self._orphans:
+                settings = QueueConfig(num_lanes=_ORPHAN_LANES)
+                homes = [None] * _ORPHAN_LANES
+                self._orphans[name] = Queue(name, settings, self._shelf(), homes)
+            return self._orphans[name]
+        now = queue.settings.num_lanes
+        fits = queue.durable and lane < now and lanes.get(name, now) == now
+        return queue if fits else None
+
+    def _segment_size(self) -> int:
+        if self._segment_bytes is not None:
+            return self._segment_bytes
+        sizes = [queue.max_bytes for queue in self._queues.values() if queue.durable]
+        share = min(sizes, default=0) // _SEGMENTS_A_QUEUE
+        return min(max(share, _SMALLEST_SEGMENT), _LARGEST_SEGMENT)
+
+    async def commit(self, records: Sequence[Record]) -> None:
+        """
+        Put records into their queues, all or none, durably as the storage promises.
+
+        Raises:
+            Busy: a queue is full; come back after the given delay.
+            TooLarge: the records are larger than a whole queue.
+            Retry: the disk is failing, or the gateway is stopping.
+
+        """
+        if self._closed:
+            raise Retry("the gateway is stopping", after=RETRY_AFTER_S)
+        on_disk = [record for record in records if self._queues[record.queue].durable]
+        metas = [frame.meta_of(record) for record in on_disk]
+        for record, meta in zip(on_disk, metas, strict=True):
+            record.size = frame.frame_bytes(meta, record.payload)
+        self._reserve(records)
+        if self._log is None or not on_disk:
+            self._enter(records)
+            return
+        modes = {self._queues[record.queue].settings.fsync for record in on_disk}
+        await self._log.commit(on_disk, metas, modes, partial(self._settle, records))
+
+    def _reserve(self, records: Sequence[Record]) -> None:
+        needed: dict[str, int] = {}
+        for record in records:
+            needed[record.queue] = needed.get(record.queue, 0) + record.size
+        reserved: list[str] = []
+        try:
+            for name, size in needed.items():
+                self._queues[name].reserve(size)
+                reserved.append(name)
+        except Flow:
+            for name in reserved:
+                self._queues[name].release(needed[name])
+            raise
+
+    def _settle(self, records: Sequence[Record], stored: bool) -> None:
+        if stored:
+            self._enter(records)
+        else:
+            for record in records:
+                self._queues[record.queue].release(record.size)
+
+    def _enter(self, records: Sequence[Record]) -> None:
+        """Let the readers have records that are stored."""
+        since = self._clock.monotonic()
+        for record in records:
+            queue = self._queues[record.queue]
+            queue.release(record.size)
+            queue.enter(record, since)
+
+    async def close(self) -> None:
+        """Refuse what comes; what was not acknowledged stays where the storage is durable."""
+        self._closed = True
+        if self._log is not None:
+            await self._log.close()
