@@ -91,6 +91,7 @@ def test_a_second_signal_ends_at_once(folder: Path) -> None:
         address = f"http://127.0.0.1:{away.getsockname()[1]}"
         options = [
             "--set", "exporters.otlp_http.endpoint=" + address,
+            "--set", "exporters.otlp_http.sending_queue.storage=memory",
             "--set", "service.pipelines.traces.exporters=[otlp_http]",
         ]  # fmt: skip
         with started(folder, *options) as process:
