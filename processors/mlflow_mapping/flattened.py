@@ -14,9 +14,12 @@ _WRAPPERS = ("message", "message_content", "tool_call", "document", "embedding",
 """Names that OpenInference puts around each element."""
 
 
+_DEEPEST = 30
+
+
 def parse_path(rest: str) -> Path | None:
     """Return the steps that follow a prefix, or ``None`` where no number comes first."""
-    if not rest[:1].isdecimal():
+    if not rest[:1].isdecimal() or rest.count(".") > _DEEPEST:
         return None
     return tuple(
         int(step) if step.isdecimal() and len(step) < 6 else step for step in rest.split(".")

@@ -5,7 +5,6 @@ from collections.abc import Iterable
 
 from gateway.plugin import Span
 from processors.mlflow_mapping import keys
-from processors.mlflow_mapping.content import beside_chat, read_inputs, read_outputs
 from processors.mlflow_mapping.dialect import Dialect
 from processors.mlflow_mapping.encoding import encoded_key, flag_attribute, text_attribute
 from processors.mlflow_mapping.events import Told, read_events
@@ -18,6 +17,7 @@ from processors.mlflow_mapping.identity import (
     find_user,
     short_id,
 )
+from processors.mlflow_mapping.inout import beside_chat, read_inputs, read_outputs
 from processors.mlflow_mapping.mending import mend
 from processors.mlflow_mapping.moving import superfluous
 from processors.mlflow_mapping.plan import Plan, Reading
@@ -61,6 +61,9 @@ class Mapper:
 
     def write(self, span: Span) -> None:
         """Map one span in place."""
+        name = span.peek.name
+        if "\0" in name:  # PostgreSQL holds no such text
+            span.name = name.replace("\0", "\ufffd")
         reading = self._plan.read(span)
         texts: Texts = dict(mend(reading))
         told = read_events(span) if span.peek.events else _NO_EVENTS

@@ -18,8 +18,9 @@ from processors.mlflow_mapping.keys import COST, SESSION, SPAN_TYPE, TOKEN_USAGE
 
 _REMEMBERED = 20_000
 """Distinct keys whose meaning is kept; more of them than that come from a broken sender."""
-_LAYOUTS = 4_000
-_LONGEST = 400
+_LAID_OUT = 40_000
+"""Keys in all layouts that are kept, about 400 bytes each."""
+_LONGEST = 1_000
 """Spans with more attributes than this are worked out anew each time."""
 
 _PLAIN = (
@@ -134,6 +135,7 @@ class Plan:
         self._prefixes: list[tuple[str, str, int]] = []
         self._memory: dict[str, tuple[Meaning, ...]] = {}
         self._layouts: dict[tuple[str, ...], Layout] = {}
+        self._laid_out = 0
         self._names: list[tuple[tuple[str, ...], Names]] = []
         self._exclusive: list[Dialect] = []
         kinds: dict[str, dict[str, str]] = {}
@@ -191,8 +193,10 @@ class Plan:
             {concept: tuple(sorted(found, key=_rank)) for concept, found in hits.items()},
         )
         if len(keys) <= _LONGEST:
-            if len(self._layouts) >= _LAYOUTS:
+            if self._laid_out > _LAID_OUT:
                 self._layouts.clear()
+                self._laid_out = 0
+            self._laid_out += len(keys)
             self._layouts[keys] = layout
         return layout
 

@@ -58,9 +58,15 @@ def read_request(value: Any) -> tuple[list[Message], dict[str, Any]] | None:
 
 
 def _unwrapped(value: Any) -> Any:
-    """Return what LangWatch puts beside its type."""
-    if isinstance(value, Mapping) and value.keys() == {"type", "value"}:
+    """Return what LangWatch puts beside its type, and Traceloop beside a chain's settings."""
+    if not isinstance(value, Mapping):
+        return value
+    if value.keys() == {"type", "value"}:
         return value["value"]
+    for key in ("inputs", "outputs"):
+        inner = value.get(key)
+        if isinstance(inner, Mapping) and "messages" in inner:
+            return inner
     return value
 
 

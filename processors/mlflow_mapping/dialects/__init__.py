@@ -15,6 +15,7 @@ from processors.mlflow_mapping.dialects.openinference import OPENINFERENCE
 from processors.mlflow_mapping.dialects.others import (
     BRAINTRUST,
     LAMINAR,
+    LANGTRACE,
     LANGWATCH,
     MLFLOW,
     OPENLIT,
@@ -41,6 +42,7 @@ ALL = (
     LANGFUSE,
     LANGSMITH,
     OPENLIT,
+    LANGTRACE,
     LANGWATCH,
     BRAINTRUST,
     LOGFIRE,

@@ -28,6 +28,19 @@ SPRING_AI = Dialect(
     ),
 )  # fmt: skip
 
+# langtrace_python_sdk.constants
+LANGTRACE = Dialect(
+    name="langtrace",
+    kinds={"langtrace.service.type": {"llm": "LLM", "framework": "CHAIN"}},
+    model=("llm.model",),
+    provider=("langtrace.service.name",),
+    usage=("llm.token.counts",),
+    input_messages=("llm.prompts",),
+    output_messages=("llm.responses",),
+    session=("langtrace.session.id",),
+    user=("langtrace.user.id",),
+)
+
 # openlit.semcov
 OPENLIT = Dialect(
     name="openlit",

@@ -1157,6 +1157,58 @@ CASES = {
         },
         {TYPE: "AGENT", IN: "Hi", OUT: "Hello."},
     ),
+    "langtrace": Case(
+        {
+            "langtrace.service.type": "llm",
+            "langtrace.service.name": "OpenAI",
+            "llm.model": "gpt-4o",
+            "llm.prompts": j([QUESTION]),
+            "llm.responses": j([{"role": "assistant", "content": "Sunny."}]),
+            "llm.token.counts": j({"input_tokens": 10, "output_tokens": 4, "total_tokens": 14}),
+        },
+        {
+            TYPE: "CHAT_MODEL",
+            IN: {"messages": [QUESTION]},
+            "answer": "Sunny.",
+            USAGE: tokens(10, 4),
+            MODEL: "gpt-4o",
+            PROVIDER: "openai",
+        },
+    ),
+    "traceloop over langgraph": Case(
+        {
+            "traceloop.span.kind": "workflow",
+            "traceloop.entity.input": j(
+                {"inputs": {"messages": [QUESTION]}, "tags": [], "kwargs": {"name": "LangGraph"}}
+            ),
+            "traceloop.entity.output": j(
+                {
+                    "outputs": {
+                        "messages": [
+                            {
+                                "lc": 1,
+                                "type": "constructor",
+                                "id": ["langchain", "HumanMessage"],
+                                "kwargs": {"content": "Weather in Paris?", "type": "human"},
+                            },
+                            {
+                                "lc": 1,
+                                "type": "constructor",
+                                "id": ["langchain", "AIMessage"],
+                                "kwargs": {"content": "Sunny.", "type": "ai"},
+                            },
+                        ]
+                    },
+                    "kwargs": {},
+                }
+            ),
+        },
+        {
+            TYPE: "WORKFLOW",
+            IN: {"messages": [QUESTION]},
+            OUT: {"messages": [QUESTION, {"role": "assistant", "content": "Sunny."}]},
+        },
+    ),
     "langwatch": Case(
         {
             "langwatch.span.type": "llm",

@@ -4,6 +4,8 @@ import json
 
 import pytest
 
+from gateway.testing import batch, processor
+from processors.mlflow_mapping import MlflowMapping
 from tests.processors.mlflow_mapping.conftest import Map
 
 
@@ -117,3 +119,17 @@ def test_existing_inputs_and_model_are_kept(mapped: Map) -> None:
     assert {"q": 1} == out["mlflow.spanInputs"]
     assert "gpt-4o" == out["mlflow.llm.model"]
     assert "mine" == out["mlflow.traceTag.mlflow.traceName"]
+
+
+def test_a_name_holds_no_nul() -> None:
+    """PostgreSQL cannot store one, and the whole request would fail."""
+    (span,) = processor(MlflowMapping).process(batch({}, name="a\0b"))
+
+    assert "a\ufffdb" == span.name == span.attributes["mlflow.traceTag.mlflow.traceName"]
+
+
+def test_a_key_of_a_thousand_steps_is_no_message(mapped: Map) -> None:
+    """What no instrumentation writes must not cost the batch its mapping."""
+    out = mapped({f"llm.input_messages.0{'.a' * 5000}": "x", "openinference.span.kind": "LLM"})
+
+    assert "LLM" == out["mlflow.spanType"]
