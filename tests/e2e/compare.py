@@ -2,8 +2,8 @@
 Compare spans as sent with spans as MLflow returns them.
 
 What differs by design, measured on MLflow 3.17 and 3.18: text of attributes (not of events) that
-is JSON comes back as what it says; MLflow adds attributes of its own, all under ``mlflow.``; scope, trace state, flags and
-dropped counts are not stored, and the kind only since 3.18.
+is JSON comes back as what it says; MLflow adds attributes of its own, all under ``mlflow.``; scope,
+trace state, flags and dropped counts are not stored, and the kind only since 3.18.
 """
 
 import json

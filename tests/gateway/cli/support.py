@@ -12,6 +12,7 @@ exporters:
   otlp_http:
     endpoint: http://backend.example:4318
     headers: {authorization: hunter2-and-more}
+    sending_queue: {storage: memory}
 service:
   pipelines:
     traces: {receivers: [otlp], exporters: [otlp_http]}
