@@ -24,10 +24,11 @@ ROLLUP = "spangate.rollup"
 _CHAT, _EMBEDDING, _RERANKER = "chat", "embedding", "reranker"
 _TYPES = {"LLM": _CHAT, "CHAT_MODEL": _CHAT, "EMBEDDING": _EMBEDDING, "RERANKER": _RERANKER}
 """Span types that call a model; usage on any other repeats that of spans below."""
-_OTHER_TYPES = frozenset({
+OTHER_TYPES = frozenset({
     "CHAIN", "AGENT", "TOOL", "RETRIEVER", "PARSER", "MEMORY", "WORKFLOW", "TASK", "GUARDRAIL",
     "EVALUATOR", "CLASSIFIER",
 })  # fmt: skip
+NO_TYPE = "UNKNOWN"
 _TAIL = 6
 _WRAPPER = "ai.operationId"
 _SPEAKERS = ("traceloop.span.kind", "gen_ai.agent.name", "gen_ai.tool.name")
@@ -129,8 +130,11 @@ class Layout(NamedTuple):
 
     at: dict[str, int]
     """Key to position."""
+    kinds: tuple[str, ...]
     models: tuple[str, ...]
     providers: tuple[str, ...]
+    counters: dict[str, str]
+    """Kind of tokens to the key that counts them."""
     tiers: tuple[str, ...]
     parameters: tuple[str, ...]
     is_rollup: bool
@@ -178,8 +182,10 @@ def _lay_out(keys: tuple[str, ...]) -> Layout:
 
     layout = Layout(
         at,
+        present(_KINDS),
         present(_MODEL),
         present(_PROVIDER),
+        {kind: found[0] for kind, keys in _COUNTERS.items() if (found := present(keys))},
         present(_TIERS),
         present((*_PARAMETERS, _MLFLOW_INPUTS) if _MLFLOW_SDK in at else _PARAMETERS),
         ROLLUP in at,
@@ -212,14 +218,15 @@ class ModelCall:
         """What it is priced by; calls with the same one are of the same model."""
 
 
-def says_other(span: Span) -> bool:
-    """Whether the last attributes, where mapping writes, say that a span calls no model."""
+def written_type(span: Span) -> str:
+    """Return the span type where mapping has just written it, among the last attributes."""
     fields = span.peek.attributes
     for at in range(1, min(len(fields), _TAIL) + 1):
         field = fields[-at]
         if field.key == SPAN_TYPE:
-            return field.value.string_value in _OTHER_TYPES
-    return False
+            text: str = field.value.string_value
+            return text
+    return ""
 
 
 def read_call(span: Span) -> ModelCall | None:
@@ -239,7 +246,7 @@ def read_call(span: Span) -> ModelCall | None:
 def is_transparent(span: Span) -> bool:
     """Whether a span says nothing of what it is, so that it cannot part a call from its copy."""
     written = span.attributes.text(SPAN_TYPE)
-    return written is None or written.strip('"') == "UNKNOWN"
+    return written is None or written.strip('"') == NO_TYPE
 
 
 def _is_wrapper(told: Told) -> bool:
@@ -249,10 +256,10 @@ def _is_wrapper(told: Told) -> bool:
 
 
 def _dialect_kind(told: Told) -> str | None:
-    for key, kinds in _KINDS.items():
+    for key in told.layout.kinds:
         word = told.text(key)
         if word is not None:
-            return kinds.get(word.lower())
+            return _KINDS[key].get(word.lower())
     said = any(key in told.at for key in _SPEAKERS)
     return _CHAT if told.layout.models and not said else None
 
@@ -303,11 +310,9 @@ def _lenient(told: Told) -> _Written:
 
 
 def _reported_usage(told: Told) -> Usage | None:
-    def count(keys: Iterable[str]) -> int:
-        return next((_whole(told.value(key)) for key in keys if key in told.at), 0)
-
-    counters = {kind: count(keys) for kind, keys in _COUNTERS.items()}
-    return _settled(Usage(**counters), count(_TOTAL))
+    counters = {kind: _whole(told.value(key)) for kind, key in told.layout.counters.items()}
+    total = next((_whole(told.value(key)) for key in _TOTAL if key in told.at), 0)
+    return _settled(Usage(**counters), total)
 
 
 def _settled(usage: Usage, total: int) -> Usage | None:

@@ -9,7 +9,7 @@ from gateway.plugin import Batch, BatchContext, Context, Processor, Span
 from gateway.telemetry import metrics
 from processors.cost.attributes import number_attribute, text_attribute
 from processors.cost.book import PriceBook, Quote
-from processors.cost.calls import ROLLUP, ModelCall, read_call, says_other
+from processors.cost.calls import NO_TYPE, OTHER_TYPES, ROLLUP, ModelCall, read_call, written_type
 from processors.cost.catalogue import catalogue
 from processors.cost.explain import Explanation, Question, explain
 from processors.cost.nesting import repeated
@@ -67,9 +67,10 @@ class Cost(Processor[CostConfig]):
         calls: list[ModelCall] = []
         others: list[Span] = []
         for span in batch.spans:
-            if says_other(span):
+            written = written_type(span)
+            if written in OTHER_TYPES:
                 continue
-            call = read_call(span)
+            call = None if written == NO_TYPE else read_call(span)
             if call is None:
                 others.append(span)
             else:

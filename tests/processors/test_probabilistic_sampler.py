@@ -6,13 +6,15 @@ from typing import Any
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from gateway.batch import Batch, BatchContext
 from gateway.otlp.values import Value, key_value
 from gateway.testing import processor
-from processors.consistent_sampling import adjusted_count
+from processors.consistent_sampling import adjusted_count, read_trace_state
 from processors.probabilistic_sampler import ProbabilisticSampler, _fnv1a
 
 HALF = "fefefefefefefefefe80000000000000"  # kept at 50 %, not at 49 %
@@ -38,9 +40,9 @@ def many(spans: Iterable[tuple[bytes, str, Mapping[str, Value]]]) -> Batch:
     return Batch(request.SerializeToString())
 
 
-def sample(given: Batch, **settings: Any) -> str | None:
+def sample(batch: Batch, **settings: Any) -> str | None:
     """Return the trace state with which a single span leaves; ``None`` where it is dropped."""
-    kept = list(processor(ProbabilisticSampler, **settings).process(given))
+    kept = list(processor(ProbabilisticSampler, **settings).process(batch))
     return kept[0].peek.trace_state if kept else None
 
 
@@ -52,8 +54,8 @@ def random_ids(count: int, seed: int = 7) -> list[bytes]:
 
 def kept_ids(ids: Iterable[bytes], **settings: Any) -> list[bytes]:
     """Return the trace ids that are kept of one batch."""
-    given = many((trace_id, "", {}) for trace_id in ids)
-    return [span.trace_id for span in processor(ProbabilisticSampler, **settings).process(given)]
+    sent = many((trace_id, "", {}) for trace_id in ids)
+    return [span.trace_id for span in processor(ProbabilisticSampler, **settings).process(sent)]
 
 
 # What the Collector's processor of this name does with the same settings and spans:
@@ -130,8 +132,8 @@ def test_the_default_mode_is_the_specified_one() -> None:
 )
 def test_the_senders_priority_wins(mode: str, priority: Value, percentage: int, kept: bool) -> None:
     """``sampling.priority`` 0 drops a span and more keeps it, as number or text."""
-    given = one_span(SURE, attributes={"sampling.priority": priority})
-    left = sample(given, mode=mode, sampling_percentage=percentage)
+    sent = one_span(SURE, attributes={"sampling.priority": priority})
+    left = sample(sent, mode=mode, sampling_percentage=percentage)
     assert kept == (left is not None)
 
 
@@ -178,11 +180,11 @@ def test_the_hash_is_the_collectors() -> None:
 def test_hash_seed_writes_randomness_and_threshold(percentage: float, threshold: str) -> None:
     """Others can tell from the trace state what was decided by the hash."""
     ids = random_ids(200)
-    given = many((trace_id, "", {}) for trace_id in ids)
+    sent = many((trace_id, "", {}) for trace_id in ids)
     sampler = processor(
         ProbabilisticSampler, mode="hash_seed", hash_seed=4312, sampling_percentage=percentage
     )
-    states = [span.peek.trace_state for span in sampler.process(given)]
+    states = [span.peek.trace_state for span in sampler.process(sent)]
     assert states
     for state in states:
         randomness, _, mark = state.removeprefix("ot=rv:").partition(";th:")
@@ -255,10 +257,10 @@ def test_higher_percentages_keep_what_lower_ones_keep() -> None:
 def test_sampled_spans_stand_for_all() -> None:
     """Counts weighted by the thresholds estimate what arrived, also after two samplers."""
     ids = random_ids(20_000)
-    given = many((trace_id, "", {}) for trace_id in ids)
+    sent = many((trace_id, "", {}) for trace_id in ids)
     for percentage in (30, 50):
-        given = processor(ProbabilisticSampler, sampling_percentage=percentage).process(given)
-    estimate = sum(adjusted_count(span.peek.trace_state) for span in given)
+        sent = processor(ProbabilisticSampler, sampling_percentage=percentage).process(sent)
+    estimate = sum(adjusted_count(span.peek.trace_state) for span in sent)
     assert 20_000 == pytest.approx(estimate, rel=0.05)
 
 
@@ -316,8 +318,8 @@ def test_rules_know_tenants_and_span_types() -> None:
     sampler = processor(ProbabilisticSampler, sampling_percentage=0, rules=rules)
 
     def kept(tenant: str, attributes: Mapping[str, Value]) -> int:
-        given = one_span(HALF, attributes=attributes)
-        return len(sampler.process(Batch(given.encode(), BatchContext(tenant=tenant))))
+        sent = one_span(HALF, attributes=attributes)
+        return len(sampler.process(Batch(sent.encode(), BatchContext(tenant=tenant))))
 
     assert 1 == kept("search", {"mlflow.spanType": "LLM"})
     assert 1 == kept("search", {"openinference.span.kind": "LLM"})
@@ -328,9 +330,9 @@ def test_rules_know_tenants_and_span_types() -> None:
 def test_errors_are_always_kept_where_that_is_set() -> None:
     """With ``keep_errors`` a trace with a failed span is kept, marked as standing for itself."""
     good, bad = random_ids(2)
-    given = many([(good, "", {}), (bad, "", {}), (bad, "", {})])
-    given.spans[2].proto.status.code = Status.STATUS_CODE_ERROR
-    data = given.encode()
+    sent = many([(good, "", {}), (bad, "", {}), (bad, "", {})])
+    sent.spans[2].proto.status.code = Status.STATUS_CODE_ERROR
+    data = sent.encode()
 
     kept = processor(ProbabilisticSampler, sampling_percentage=0, keep_errors=True)
     assert [(bad, "ot=th:0")] * 2 == [
@@ -355,3 +357,22 @@ def test_wrong_settings_are_refused(settings: dict[str, Any]) -> None:
     """What the Collector refuses is refused here too."""
     with pytest.raises(msgspec.ValidationError):
         processor(ProbabilisticSampler, **settings)
+
+
+@given(
+    st.text(max_size=40)
+    | st.lists(st.sampled_from(["ot=th:8", "ot=rv:c0000000000000", "a=1", "", "=", "ot=x:y;th:0"]))
+    .map(",".join),
+    st.binary(max_size=20),
+    st.none() | st.integers(-5, 5) | st.floats() | st.text(max_size=5) | st.booleans(),
+    st.sampled_from(["proportional", "equalizing", "hash_seed"]),
+    st.booleans(),
+)  # fmt: skip
+def test_any_span_is_decided(
+    state: str, trace_id: bytes, priority: Value, mode: str, fail_closed: bool
+) -> None:
+    """Whatever senders write, a span is kept or dropped, and a mark that is written can be read."""
+    given_batch = many([(trace_id, state, {"sampling.priority": priority})])
+    left = sample(given_batch, mode=mode, sampling_percentage=50, fail_closed=fail_closed)
+    if left is not None and left != state:
+        assert read_trace_state(left).threshold is not None

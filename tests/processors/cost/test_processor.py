@@ -99,15 +99,15 @@ def test_calls_without_tokens_have_no_cost(usage: dict[str, int]) -> None:
 )
 def test_usage_of_others_is_understood(written: Value) -> None:
     """MLflow's attribute counts however it was encoded."""
-    given = {**call("openai", "gpt-4o", {}), "mlflow.chat.tokenUsage": written}
-    assert 0.0025 == priced(given)[COST]["input_cost"]
+    sent = {**call("openai", "gpt-4o", {}), "mlflow.chat.tokenUsage": written}
+    assert 0.0025 == priced(sent)[COST]["input_cost"]
 
 
 @pytest.mark.parametrize("written", ["[1]", "no JSON", "null", "", 7, '{"input_tokens": null}'])
 def test_broken_usage_harms_nobody(written: Value) -> None:
     """What is no usage is left as it is, without a cost."""
-    given = {**call("openai", "gpt-4o", {}), "mlflow.chat.tokenUsage": written}
-    found = priced(given)
+    sent = {**call("openai", "gpt-4o", {}), "mlflow.chat.tokenUsage": written}
+    found = priced(sent)
     assert COST not in found
     assert written == found["mlflow.chat.tokenUsage"]
 
@@ -208,8 +208,8 @@ def test_the_service_tier_that_served_is_priced(attributes: dict[str, Value], to
 
 def test_a_tier_without_a_price_is_said() -> None:
     """Where the catalogue has no price for a tier the span says that the standard one applied."""
-    given = call("anthropic", "claude-3-haiku-20240307", USAGE)
-    found = priced({**given, "gen_ai.request.service_tier": "platinum"})
+    sent = call("anthropic", "claude-3-haiku-20240307", USAGE)
+    found = priced({**sent, "gen_ai.request.service_tier": "platinum"})
     assert "anthropic/claude-3-haiku, no platinum price: standard" == found["spangate.cost.rule"]
 
 
@@ -220,18 +220,18 @@ def test_a_tier_without_a_price_is_said() -> None:
 def test_prices_may_depend_on_the_hour(hour: int, rate: float) -> None:
     """DeepSeek's night tariff applies to calls at night."""
     day_ns = 1_795_000_000 // 86_400 * 86_400 * 10**9
-    given = call("deepseek", "deepseek-chat", USAGE)
-    found = priced(given, unix_ns=day_ns + hour * 3_600 * 10**9)
+    sent = call("deepseek", "deepseek-chat", USAGE)
+    found = priced(sent, unix_ns=day_ns + hour * 3_600 * 10**9)
     assert rate * 1000 / 1e6 == pytest.approx(found[COST]["input_cost"])
 
 
 def test_the_time_is_that_of_the_call() -> None:
     """A call of last year costs what it cost then; one without a time is of when it came."""
-    given = call("openai", "o3", USAGE)
-    assert 0.03 == priced(given, unix_ns=1_746_000_000 * 10**9)[COST]["total_cost"]
-    assert 0.006 == priced(given)[COST]["total_cost"]
-    assert COST in priced(given, unix_ns=0)
-    assert COST in priced(given, unix_ns=2**64 - 1)
+    sent = call("openai", "o3", USAGE)
+    assert 0.03 == priced(sent, unix_ns=1_746_000_000 * 10**9)[COST]["total_cost"]
+    assert 0.006 == priced(sent)[COST]["total_cost"]
+    assert COST in priced(sent, unix_ns=0)
+    assert COST in priced(sent, unix_ns=2**64 - 1)
 
 
 # --- counted twice
@@ -246,9 +246,9 @@ def nested(*chain: Mapping[str, Value]) -> Batch:
     return out
 
 
-def costs(given: Batch) -> list[bool]:
+def costs(sent: Batch) -> list[bool]:
     """Return which spans have a cost."""
-    return [COST in span.attributes for span in processor(Cost).process(given)]
+    return [COST in span.attributes for span in processor(Cost).process(sent)]
 
 
 LLM = call("anthropic", "claude-sonnet-4-5", USAGE)
@@ -296,8 +296,8 @@ def test_a_call_that_is_told_twice_is_priced_once(
 def test_an_outer_call_that_sums_up_several_is_not_priced() -> None:
     """The steps inside are, whatever models they use."""
     outer = call("openai", "router", {"input_tokens": 2000, "output_tokens": 1000})
-    given = at(batch(outer, LLM, call("openai", "gpt-4o", USAGE)))
-    assert [False, True, True] == costs(given)
+    sent = at(batch(outer, LLM, call("openai", "gpt-4o", USAGE)))
+    assert [False, True, True] == costs(sent)
 
 
 def test_the_outer_span_says_that_it_repeats() -> None:
@@ -308,19 +308,19 @@ def test_the_outer_span_says_that_it_repeats() -> None:
 
 def test_a_circle_of_parents_ends() -> None:
     """Spans that are each other's parents are survived."""
-    given = nested(PLAIN, PLAIN, LLM, SDK)
-    first, second = list(given)[:2]
+    sent = nested(PLAIN, PLAIN, LLM, SDK)
+    first, second = list(sent)[:2]
     first.proto.parent_span_id = second.span_id
-    assert [False, False, False, True] == costs(given)
+    assert [False, False, False, True] == costs(sent)
 
 
 def test_equal_span_ids_in_other_traces_are_other_spans() -> None:
     """A span is known by both ids."""
-    given = at(batch(LLM, SDK, one_trace=False))
-    first, second = list(given)
+    sent = at(batch(LLM, SDK, one_trace=False))
+    first, second = list(sent)
     second.proto.span_id = b"\x09" * 8
     second.proto.parent_span_id = first.span_id
-    assert [True, True] == costs(given)
+    assert [True, True] == costs(sent)
 
 
 # --- reported costs
@@ -347,8 +347,8 @@ def test_reported_costs_fill_gaps(report: dict[str, Value], total: float) -> Non
 def test_reported_costs_may_be_preferred(report: dict[str, Value], total: float) -> None:
     """With ``prefer_reported`` they go before the catalogue."""
     cost = processor(Cost, reported="prefer_reported")
-    given = {**call("openai", "gpt-4o", USAGE), **report}
-    assert total == pytest.approx(priced(given, cost)[COST]["total_cost"])
+    sent = {**call("openai", "gpt-4o", USAGE), **report}
+    assert total == pytest.approx(priced(sent, cost)[COST]["total_cost"])
 
 
 @pytest.mark.parametrize(("report", "total"), REPORTS)
@@ -397,8 +397,8 @@ def test_a_report_of_zero_means_that_nobody_knew(report: dict[str, Value]) -> No
 
 def test_unknown_stays_unknown_with_ignore() -> None:
     """With ``ignore`` a report does not fill the gap."""
-    given = {**call("acme", "acme-1", USAGE), "operation.cost": 0.5}
-    assert COST not in priced(given, processor(Cost, reported="ignore"))
+    sent = {**call("acme", "acme-1", USAGE), "operation.cost": 0.5}
+    assert COST not in priced(sent, processor(Cost, reported="ignore"))
 
 
 # --- unknown models
@@ -409,9 +409,9 @@ def test_unknown_models_are_counted_by_name() -> None:
     cost = processor(Cost)
     name, labels = "spangate_llm_unknown_models_total", {"model": "acme-unheard-of"}
     before = REGISTRY.get_sample_value(name, labels) or 0
-    given = call("acme", "acme-unheard-of", USAGE)
+    sent = call("acme", "acme-unheard-of", USAGE)
     known = call("openai", "gpt-4o", USAGE)
-    out = cost.process(at(batch(given, given, known, one_trace=False)))
+    out = cost.process(at(batch(sent, sent, known, one_trace=False)))
     assert [False, False, True] == [COST in span.attributes for span in out]
     assert [("acme-unheard-of", 2)] == cost.unknown_models.most_common()
     assert before + 2 == REGISTRY.get_sample_value(name, labels)
