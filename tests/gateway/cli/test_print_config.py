@@ -13,9 +13,8 @@ def test_prints_what_would_be_run(tmp_path: Path) -> None:
     first.write_text(GOOD)
     second.write_text("exporters: {otlp_http: {timeout: 5s}}\n")
 
-    result = call(
-        "print-config", "--config", first, "--config", second, "--set", "service.workers=2"
-    )
+    override = "service.shutdown_timeout=7s"
+    result = call("print-config", "--config", first, "--config", second, "--set", override)
 
     assert 0 == result.exit_code
     assert "hunter2" not in result.stdout
@@ -24,7 +23,7 @@ def test_prints_what_would_be_run(tmp_path: Path) -> None:
     assert "gzip" == whole["exporters"]["otlp_http"]["compression"]
     assert {"authorization": "****"} == whole["exporters"]["otlp_http"]["headers"]
     assert ["http"] == list(whole["receivers"]["otlp"]["protocols"])
-    assert 2 == whole["service"]["workers"]
+    assert "7s" == whole["service"]["shutdown_timeout"]
     printed.write_text(result.stdout)
     assert 0 == call("validate", "--config", printed).exit_code
 

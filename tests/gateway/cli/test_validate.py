@@ -61,5 +61,5 @@ def test_builds_the_components(tmp_path: Path, good: Path) -> None:
     result = call("validate", "--config", good)
 
     assert 2 == result.exit_code
-    assert f"{good}:10: processors.mask: " in result.stderr
+    assert f"{good}:11: processors.mask: " in result.stderr
     assert "missing )" in result.stderr
