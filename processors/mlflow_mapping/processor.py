@@ -33,7 +33,7 @@ class MlflowMappingConfig(Config):
 
 class MlflowMapping(Processor[MlflowMappingConfig]):
     """
-    Write what each span says, in whatever dialect, into the attributes that MLflow shows.
+    Write what each span says, in whatever dialect, in the terms of MLflow.
 
     Nothing is taken away that the result does not say, and a value that MLflow would fail on is
     put right. Spans that say nothing about models get a type and no more.
