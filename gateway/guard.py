@@ -122,7 +122,10 @@ class Guard:
     ) -> None:
         self.component_id = component_id
         self.is_async = inspect.iscoroutinefunction(processor.process)
+        self.is_gate = type(processor).admit is not Processor.admit
+        """Whether the processor has a say in what is read at all."""
         self._process: Callable[[Batch], Any] = processor.process
+        self._admit = processor.admit
         self._policy: OnError = on_error or processor.on_error
         self._breaker = Breaker()
         self._logger = logger
@@ -130,6 +133,19 @@ class Guard:
         self._incoming = metrics.processor_incoming_spans.labels(pipeline, component_id)
         self._outgoing = metrics.processor_outgoing_spans.labels(pipeline, component_id)
         self._duration = metrics.processor_duration.labels(pipeline, component_id)
+
+    def admit(self) -> None:
+        """
+        Ask the processor whether a request may come in.
+
+        Raises:
+            Flow: it may not, and what to tell the sender.
+
+        """
+        try:
+            self._admit()
+        except Flow as flow:
+            raise self._named(flow) from flow.__cause__
 
     def run(self, batch: Batch) -> Batch:
         """

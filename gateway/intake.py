@@ -113,22 +113,52 @@ class Intake:
         self._store = store
 
     def deliver(self, receiver_id: str) -> Deliver:
-        """Return how a receiver hands over a batch."""
-        routes = self._fed.get(receiver_id, ())
+        """Return how a receiver hands over what it has read."""
+        return Delivery(receiver_id, self._fed.get(receiver_id, ()), self._store)
 
-        async def deliver(batch: Batch) -> None:
-            context = batch.context
-            data, entries = batch.encode(), batch.entries()
-            spans = len(entries)
-            records: list[Record] = []
-            for pipeline, outlets in routes:
-                # The first pipeline may have the decoded request, each other makes its own.
-                mine = batch if pipeline is routes[0][0] else Batch(data, context, entries=entries)
-                done = await pipeline.process(mine)
-                for outlet in outlets:
-                    records += outlet.records(context, done.encode(), done.entries())
-            if records:
-                await self._store.commit(records)
-            metrics.receiver_accepted_spans.labels(receiver_id, context.transport).inc(spans)
 
-        return deliver
+class Delivery:
+    """The :class:`gateway.plugin.Deliver` of one receiver."""
+
+    def __init__(
+        self,
+        receiver_id: str,
+        routes: Sequence[tuple[Pipeline, Sequence[Outlet]]],
+        store: Store,
+    ) -> None:
+        self._receiver_id = receiver_id
+        self._routes = routes
+        self._store = store
+        self._gates = [gate for pipeline, _ in routes for gate in pipeline.gates]
+
+    def admit(self) -> None:
+        """Return if every pipeline takes requests now."""
+        for gate in self._gates:
+            gate.admit()
+
+    async def __call__(self, *batches: Batch) -> None:
+        """Process batches in all pipelines and commit them to all queues, or to none."""
+        records: list[Record] = []
+        spans = 0
+        for batch in batches:
+            spans += len(batch.entries())
+            records += await self._process(batch)
+        if records:
+            await self._store.commit(records)
+        if batches:
+            metrics.receiver_accepted_spans.labels(
+                self._receiver_id, batches[0].context.transport
+            ).inc(spans)
+
+    async def _process(self, batch: Batch) -> list[Record]:
+        context = batch.context
+        data, entries = batch.encode(), batch.entries()
+        records: list[Record] = []
+        for pipeline, outlets in self._routes:
+            # The first pipeline may have the decoded request, each other makes its own.
+            first = pipeline is self._routes[0][0]
+            mine = batch if first else Batch(data, context, entries=entries)
+            done = await pipeline.process(mine)
+            for outlet in outlets:
+                records += outlet.records(context, done.encode(), done.entries())
+        return records

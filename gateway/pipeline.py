@@ -14,6 +14,8 @@ class Pipeline:
     def __init__(self, name: str, guards: Sequence[Guard], threads: Threads) -> None:
         self.name = name
         self._threads = threads
+        self.gates = [guard for guard in guards if guard.is_gate]
+        """Processors that are asked before a request is read."""
         self._steps = [
             (is_async, list(group)) for is_async, group in groupby(guards, lambda g: g.is_async)
         ]

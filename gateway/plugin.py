@@ -176,6 +176,18 @@ class Processor(Component[C]):
     on_error: ClassVar[OnError] = "reject"
     """What becomes of a batch when ``process`` raises something unforeseen; YAML may override."""
 
+    def admit(self) -> None:
+        """
+        Refuse a request before it is read, where nothing could be done with it anyway.
+
+        Called on the event loop for every request, so it only looks at what is known already.
+
+        Raises:
+            Busy: too much at once, come back later.
+            Retry: cannot work now, come back later.
+
+        """
+
     @abc.abstractmethod
     def process(self, batch: Batch) -> Batch | Awaitable[Batch]:
         """
@@ -233,11 +245,23 @@ class Exporter(Component[C]):
 
 
 class Deliver(Protocol):
-    """How a receiver hands over a batch."""
+    """How a receiver hands over what it has read, and learns whether to read at all."""
 
-    async def __call__(self, batch: Batch) -> None:
+    def admit(self) -> None:
         """
-        Return once the batch is queued for every exporter of every pipeline.
+        Return if a request may come in now; ask before reading its body.
+
+        Raises:
+            Busy, Retry: tell the sender when to come back.
+
+        """
+        ...
+
+    async def __call__(self, *batches: Batch) -> None:
+        """
+        Return once all batches, together or not at all, are queued for every exporter.
+
+        The batches of one request differ in their context.
 
         Raises:
             Reject, TooLarge, Forbidden: tell the sender not to come back.
