@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from gateway.audit import Audit
 from gateway.plugin import Clock, Logger, Meter
 from gateway.telemetry import logs
 from gateway.telemetry.meter import PluginMeter
@@ -12,7 +13,14 @@ class ComponentContext:
     """The :class:`gateway.plugin.Context` of one component."""
 
     def __init__(
-        self, kind: str, component_id: str, *, clock: Clock, data_dir: Path, tenants: Tenants
+        self,
+        kind: str,
+        component_id: str,
+        *,
+        clock: Clock,
+        data_dir: Path,
+        tenants: Tenants,
+        audit: Audit | None = None,
     ) -> None:
         self.component_id = component_id
         self.logger: Logger = logs.get(component_id)
@@ -20,6 +28,8 @@ class ComponentContext:
         self.clock = clock
         self.tenants = tenants
         """Settings of the authenticated tenants; for our own exporters."""
+        self.audit = audit
+        """Where refusals and reloads are noted; for our own components."""
         self._folder = data_dir / kind / component_id.replace("/", "-")
 
     @property

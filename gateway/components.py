@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from gateway import guard
+from gateway.audit import Audit
 from gateway.component_context import ComponentContext
 from gateway.config.settings import Settings
 from gateway.guard import Guard
@@ -17,21 +18,25 @@ from gateway.threads import Threads
 class Components:
     """The running components of one gateway; a processor has an instance in each pipeline."""
 
-    def __init__(self, settings: Settings, clock: Clock, data_dir: Path) -> None:
+    def __init__(
+        self, settings: Settings, clock: Clock, data_dir: Path, audit: Audit | None = None
+    ) -> None:
         self._settings = settings
         self._clock = clock
         self._data_dir = data_dir
-        self._tenants = Tenants()
+        self._audit = audit
+        self.tenants = Tenants()
+        """Who may send, as the receivers know them."""
         self.receivers: dict[str, Receiver[Any]] = {}
         self.exporters: dict[str, Exporter[Any]] = {}
         self._processors: list[tuple[str, Processor[Any]]] = []
 
-    def build_receivers(self) -> None:
+    async def start_receivers(self) -> None:
         """
-        Build the receivers that a pipeline uses; exporters need the tenants they define.
+        Build and start the receivers that a pipeline uses; exporters need the tenants they know.
 
         Raises:
-            StartError: one cannot be built.
+            StartError: one cannot work.
 
         """
         pipelines = self._settings.service.pipelines.values()
@@ -39,7 +44,7 @@ class Components:
             if any(receiver_id in pipeline.receivers for pipeline in pipelines):
                 receiver = cast("Receiver[Any]", self._build("receivers", receiver_id))
                 self.receivers[receiver_id] = receiver
-                self._tenants.update(getattr(receiver, "tenants", {}))
+                await self.start("receivers", receiver_id, receiver)
 
     async def start_exporters(self) -> None:
         """
@@ -89,7 +94,8 @@ class Components:
             component_id,
             clock=self._clock,
             data_dir=self._data_dir,
-            tenants=self._tenants,
+            tenants=self.tenants,
+            audit=self._audit,
         )
         await guard.start(f"{kind}.{component_id}", component.start(context))
 

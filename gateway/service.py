@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from gateway import guard
+from gateway.audit import Audit
 from gateway.clock import SystemClock
 from gateway.components import Components
 from gateway.config.settings import Settings
@@ -41,7 +42,11 @@ class Service:
         self._state = "starting"
         self._store = Store(self._data_dir.path / "queue", clock=self._clock)
         self._threads = Threads()
-        self._components = Components(settings, self._clock, self._data_dir.path)
+        audit_path = settings.service.telemetry.audit.path
+        self._audit = Audit(
+            logs.get("audit"), self._clock, Path(audit_path) if audit_path else None
+        )
+        self._components = Components(settings, self._clock, self._data_dir.path, self._audit)
         self._senders: dict[str, Sender] = {}
         self._sending: list[asyncio.Task[None]] = []
         self._dead_letters = DeadLetters(
@@ -109,7 +114,8 @@ class Service:
     async def _start(self, tasks: asyncio.TaskGroup) -> None:
         self._warn_of_what_is_missing()
         parts = self._components
-        parts.build_receivers()
+        self._audit.open()
+        await parts.start_receivers()
         await parts.start_exporters()
         for exporter_id, exporter in parts.exporters.items():
             self._senders[exporter_id] = Sender(
@@ -128,7 +134,6 @@ class Service:
             telemetry.metrics.endpoint, telemetry.status.endpoint
         )
         for receiver_id, receiver in parts.receivers.items():
-            await parts.start("receivers", receiver_id, receiver)
             where = f"receivers.{receiver_id}"
             await guard.start(where, receiver.listen(intake.deliver(receiver_id)))
             prefix = "" if len(parts.receivers) == 1 else f"{receiver_id} "
@@ -163,6 +168,7 @@ class Service:
         await self._store.close()
         await self._components.stop(self._logger)
         await self._telemetry.stop()
+        self._audit.close()
         self._threads.close()
 
     def _left_s(self, deadline: float) -> float:

@@ -96,7 +96,8 @@ class TenantConfig(Config):
     """How much the tenant may send."""
 
     trusted: bool = False
-    """Whether the tenant may speak for others, as a node's Collector does."""
+    """Whether the tenant may speak for others, as a node's Collector does: the resource attribute
+    ``auth.tenant_attribute`` then says whose spans they are."""
 
     def validate(self) -> None:
         """Require a name and a credential."""
@@ -114,14 +115,37 @@ class TenantConfig(Config):
 
 
 class Tenants:
-    """The settings of every authenticated tenant, by name."""
+    """The settings of every authenticated tenant, by name, whichever receiver knows it."""
 
     def __init__(self, tenants: Mapping[str, TenantConfig] | None = None) -> None:
-        self._tenants = dict(tenants or {})
+        self._by_receiver: dict[str, Mapping[str, TenantConfig]] = {}
+        self._tenants: dict[str, TenantConfig] = {}
+        self.version = 0
+        """Grows whenever settings change: what was concluded from older ones is void."""
+        if tenants:
+            self.publish("", tenants)
 
-    def update(self, tenants: Mapping[str, TenantConfig]) -> None:
-        """Add the tenants of a receiver."""
-        self._tenants.update(tenants)
+    def publish(self, receiver: str, tenants: Mapping[str, TenantConfig]) -> None:
+        """
+        Make a receiver's tenants known, instead of those that it had before.
+
+        Raises:
+            ValueError: another receiver knows a tenant of that name that may do something else.
+
+        """
+        merged: dict[str, TenantConfig] = {}
+        for other, known in self._by_receiver.items():
+            if other != receiver:
+                merged.update(known)
+        for name, tenant in tenants.items():
+            if name in merged and _rights(merged[name]) != _rights(tenant):
+                raise ValueError(
+                    f'tenant "{name}" has other rules or experiments on another receiver; give '
+                    "them the same, or the tenant another name"
+                )
+        self._by_receiver[receiver] = dict(tenants)
+        self._tenants = {**merged, **tenants}
+        self.version += 1
 
     def get(self, name: str) -> TenantConfig | None:
         """Return a tenant's settings; ``None`` for ``""``, the sender of an open receiver."""
@@ -129,3 +153,7 @@ class Tenants:
 
     def __iter__(self) -> Iterator[TenantConfig]:
         return iter(self._tenants.values())
+
+
+def _rights(tenant: TenantConfig) -> tuple[object, ...]:
+    return tenant.experiment, tenant.rules, tenant.experiments, tenant.from_header

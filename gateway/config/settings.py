@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from gateway import endpoint
-from gateway.config.types import Config, Duration
+from gateway.config.types import Config, Duration, FilePath
 from gateway.plugin import Component, OnError
 
 ComponentClass = type[Component[Any]]
@@ -62,6 +62,14 @@ class LogsConfig(Config):
     """``auto`` is ``console`` on a terminal and ``json``, one object a line, elsewhere."""
 
 
+class AuditConfig(Config):
+    """Settings of ``service.telemetry.audit``: who was refused, and who changed what."""
+
+    path: FilePath | None = None
+    """File that gets a JSON object a line, besides the lines with ``audit: true`` in the log; it
+    may be rotated at any time."""
+
+
 class TelemetryConfig(Config):
     """Settings of ``service.telemetry``: what the gateway says of itself."""
 
@@ -73,6 +81,9 @@ class TelemetryConfig(Config):
 
     logs: LogsConfig = msgspec.field(default_factory=LogsConfig)
     """What is logged, and how."""
+
+    audit: AuditConfig = msgspec.field(default_factory=AuditConfig)
+    """Refused credentials, reloads of credentials and the like."""
 
 
 class ServiceConfig(Config):

@@ -3,18 +3,30 @@
 import base64
 import hashlib
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
 
 from gateway.otlp.status import UNAUTHENTICATED, Refusal
-from gateway.plugin import Clock, Logger
+from gateway.plugin import Clock
+from gateway.receivers.admission import Account
 from gateway.tenants import TenantConfig
 
-RECHECK_S = 1.0
-"""How often token files are looked at for changes, at the most."""
+CERTIFICATES_KEPT = 4096
 
 _ADVICE = "send Authorization: Bearer TOKEN or x-api-key: TOKEN"
+
+
+class Credentials:
+    """A tenant with all the secrets that prove it, as texts that say their kind."""
+
+    __slots__ = ("secrets", "tenant")
+
+    def __init__(self, tenant: TenantConfig, tokens: Sequence[str] = ()) -> None:
+        self.tenant = tenant
+        self.secrets = [f"token:{token.reveal()}" for token in tenant.tokens]
+        self.secrets += [f"token:{token}" for token in tokens]
+        if tenant.basic is not None:
+            self.secrets.append(f"basic:{tenant.basic.username}:{tenant.basic.password.reveal()}")
 
 
 class Authenticator:
@@ -25,52 +37,57 @@ class Authenticator:
     cost tells anything about the valid ones.
     """
 
-    def __init__(self, tenants: Sequence[TenantConfig], clock: Clock, logger: Logger) -> None:
-        self._tenants = tenants
+    def __init__(self, clock: Clock) -> None:
         self._clock = clock
-        self._logger = logger
         self._key = os.urandom(32)
-        self._globs = [(t.client_cert, t) for t in tenants if t.client_cert is not None]
-        self._files = [t.tokens_file for t in tenants if t.tokens_file is not None]
-        self._seen: list[tuple[int, int, int] | None] = []
-        self._checked = 0.0
-        self._by_digest: dict[bytes, TenantConfig] = {}
-
-    @property
-    def required(self) -> bool:
-        """Whether senders must prove who they are."""
-        return bool(self._tenants)
-
-    @property
-    def challenge(self) -> str:
+        self._accounts: dict[str, Account] = {}
+        self._by_digest: dict[bytes, Account] = {}
+        self._globs: list[tuple[str, Account]] = []
+        self._by_common_name: dict[str, Account | None] = {}
+        self.required = False
+        """Whether senders must prove who they are; stays so even if all tenants go."""
+        self.challenge = 'Bearer realm="spangate"'
         """The ``WWW-Authenticate`` header."""
-        basic = any(tenant.basic is not None for tenant in self._tenants)
-        return 'Bearer realm="spangate"' + (', Basic realm="spangate"' if basic else "")
 
-    def load(self) -> None:
+    @property
+    def accounts(self) -> Mapping[str, Account]:
+        """The tenants by name."""
+        return self._accounts
+
+    def use(self, tenants: Iterable[Credentials]) -> list[str]:
         """
-        Read all credentials.
+        Let these tenants send from now on, and nobody else.
 
-        Raises:
-            ValueError: a file cannot be read or has no token, or two tenants share a credential.
-
+        Returns what is wrong: of two with a name or a credential in common the first counts. A
+        tenant that stays keeps its used-up quota.
         """
-        seen = [_stamp(file) for file in self._files]
-        found: dict[bytes, TenantConfig] = {}
-        for tenant in self._tenants:
-            for secret in _secrets(tenant):
-                other = found.setdefault(self._digest(secret), tenant)
-                if other is not tenant:
-                    raise ValueError(
-                        f'tenants "{other.name}" and "{tenant.name}" have a credential in '
-                        "common; give each its own"
-                    )
-        self._by_digest, self._seen = found, seen
-        self._checked = self._clock.monotonic()
+        accounts: dict[str, Account] = {}
+        by_digest: dict[bytes, Account] = {}
+        faults: list[str] = []
+        for each in tenants:
+            digests = [self._digest(secret) for secret in each.secrets]
+            fault = _clash(each.tenant, digests, accounts, by_digest)
+            if fault:
+                faults.append(fault)
+                continue
+            account = self._account(each.tenant)
+            accounts[each.tenant.name] = account
+            by_digest.update(dict.fromkeys(digests, account))
+        self._accounts, self._by_digest = accounts, by_digest
+        self._globs = [
+            (account.tenant.client_cert, account)
+            for account in accounts.values()
+            if account.tenant.client_cert is not None
+        ]
+        self._by_common_name = {}
+        self.required = self.required or bool(accounts)
+        if any(account.tenant.basic is not None for account in accounts.values()):
+            self.challenge = 'Bearer realm="spangate", Basic realm="spangate"'
+        return faults
 
     def authenticate(
         self, authorization: str | None, api_key: str | None, common_name: str | None
-    ) -> TenantConfig:
+    ) -> Account:
         """
         Return whose credentials these are; a client certificate counts where nothing else is sent.
 
@@ -78,74 +95,59 @@ class Authenticator:
             Refusal: nobody's.
 
         """
-        if self._files and self._clock.monotonic() - self._checked >= RECHECK_S:
-            self._reload()
         if api_key:
             return self._find(f"token:{api_key}")
         if authorization:
             return self._find(_parse_authorization(authorization))
-        if common_name:
-            for glob, tenant in self._globs:
-                if fnmatchcase(common_name, glob):
-                    return tenant
-        raise Refusal(UNAUTHENTICATED, f"credentials are missing: {_ADVICE}")
+        account = self._by_certificate(common_name) if common_name and self._globs else None
+        if account is None:
+            raise Refusal(UNAUTHENTICATED, f"credentials are missing: {_ADVICE}")
+        return account
 
-    def _find(self, secret: str) -> TenantConfig:
-        tenant = self._by_digest.get(self._digest(secret))
-        if tenant is None:
+    def _account(self, tenant: TenantConfig) -> Account:
+        known = self._accounts.get(tenant.name)
+        if known is None or known.tenant.quota != tenant.quota:
+            return Account(tenant, self._clock)
+        known.tenant = tenant
+        return known
+
+    def _find(self, secret: str) -> Account:
+        account = self._by_digest.get(self._digest(secret))
+        if account is None:
             raise Refusal(UNAUTHENTICATED, f"the credentials are not valid: {_ADVICE}")
-        return tenant
+        return account
+
+    def _by_certificate(self, common_name: str) -> Account | None:
+        """Return whose certificate it is; asked once for each name, since globs cost."""
+        known = self._by_common_name
+        if common_name not in known:
+            if len(known) >= CERTIFICATES_KEPT:
+                known.clear()
+            fitting = (a for glob, a in self._globs if fnmatchcase(common_name, glob))
+            known[common_name] = next(fitting, None)
+        return known[common_name]
 
     def _digest(self, secret: str) -> bytes:
         return hashlib.blake2b(secret.encode("utf-8", "surrogateescape"), key=self._key).digest()
 
-    def _reload(self) -> None:
-        """Read the credentials again where a file has changed; what fails leaves the old ones."""
-        self._checked = self._clock.monotonic()
-        seen = [_stamp(file) for file in self._files]
-        if seen == self._seen:
-            return
-        try:
-            self.load()
-        except ValueError as error:
-            self._seen = seen
-            self._logger.error(
-                "tokens not reloaded; the old ones stay in force", reason=str(error), audit=True
+
+def _clash(
+    tenant: TenantConfig,
+    digests: Iterable[bytes],
+    accounts: Mapping[str, Account],
+    by_digest: Mapping[bytes, Account],
+) -> str:
+    """Return what a tenant has in common with one before it, ``""`` for nothing."""
+    if tenant.name in accounts:
+        return f'there is another tenant "{tenant.name}"; give each a name of its own'
+    for digest in digests:
+        other = by_digest.get(digest)
+        if other is not None:
+            return (
+                f'tenants "{other.tenant.name}" and "{tenant.name}" have a credential in '
+                "common; give each its own"
             )
-        else:
-            self._logger.info("tokens reloaded", audit=True)
-
-
-def _secrets(tenant: TenantConfig) -> Iterable[str]:
-    """Yield a tenant's credentials as texts that say their kind."""
-    for token in tenant.tokens:
-        yield f"token:{token.reveal()}"
-    if tenant.tokens_file is not None:
-        for text in _read_tokens(tenant):
-            yield f"token:{text}"
-    if tenant.basic is not None:
-        yield f"basic:{tenant.basic.username}:{tenant.basic.password.reveal()}"
-
-
-def _read_tokens(tenant: TenantConfig) -> list[str]:
-    try:
-        text = Path(str(tenant.tokens_file)).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise ValueError(
-            f'tokens_file of tenant "{tenant.name}": cannot read {tenant.tokens_file}: {reason}'
-        ) from error
-    tokens = [line.strip() for line in text.splitlines()]
-    return [token for token in tokens if token and not token.startswith("#")]
-
-
-def _stamp(file: str) -> tuple[int, int, int] | None:
-    """Return what changes when a file does; ``None`` while it is not there."""
-    try:
-        stat = Path(file).stat()
-    except OSError:
-        return None
-    return stat.st_mtime_ns, stat.st_size, stat.st_ino
+    return ""
 
 
 def _parse_authorization(header: str) -> str:

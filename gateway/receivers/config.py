@@ -196,16 +196,20 @@ class AuthConfig(Config):
     """Settings of ``auth``: who may send."""
 
     tenants: list[TenantConfig] = msgspec.field(default_factory=list)
-    """Those who may send; empty lets everybody send."""
+    """Those who may send; empty lets everybody send, unless there is ``tenants_from``."""
 
-    tenants_from: str | None = None
-    """Not there yet: name the tenants under ``tenants``."""
+    tenants_from: FilePath | None = None
+    """Folder of YAML files with a tenant, or a list of tenants, each; it is watched. A file that
+    is wrong leaves in force what it said before. Once set, nobody may send without credentials,
+    even while the folder is empty."""
 
     tenant_attribute: str | None = None
-    """Not there yet."""
+    """Resource attribute, such as ``k8s.namespace.name``, by which a tenant that is ``trusted``
+    says whose spans it sends. Spans whose tenant is unknown are refused; those without the
+    attribute are the sender's own."""
 
     def validate(self) -> None:
-        """Refuse names that stand twice, and what is not there yet."""
+        """Refuse names that stand twice, and trust that cannot be used."""
         counts = Counter(tenant.name for tenant in self.tenants)
         faults = [
             f'tenants: the name "{name}" stands {count} times'
@@ -213,9 +217,10 @@ class AuthConfig(Config):
             if count > 1
         ]
         faults += [
-            f"{key} is not there yet; name the tenants under auth.tenants"
-            for key in ("tenants_from", "tenant_attribute")
-            if getattr(self, key) is not None
+            f'tenants: "{tenant.name}" is trusted, but there is no tenant_attribute to say for '
+            "whom it sends"
+            for tenant in self.tenants
+            if tenant.trusted and not self.tenant_attribute
         ]
         if faults:
             raise ValueError("; ".join(faults))
@@ -255,7 +260,7 @@ class OtlpConfig(Config):
                 "compressed and decompressed"
             )
         for tenant in self.auth.tenants:
-            if tenant.client_cert is not None and not self._asks_for_certificates:
+            if tenant.client_cert is not None and not self.asks_for_certificates:
                 raise ValueError(
                     f'auth.tenants: client_cert of "{tenant.name}" needs tls.client_ca_file on '
                     "at least one protocol"
@@ -287,7 +292,8 @@ class OtlpConfig(Config):
         return max(256 * MIB, 4 * self.largest_bytes)
 
     @property
-    def _asks_for_certificates(self) -> bool:
+    def asks_for_certificates(self) -> bool:
+        """Whether clients show a certificate on either protocol."""
         return any(
             config is not None and config.tls is not None and config.tls.client_ca_file is not None
             for config in (self.grpc, self.http)

@@ -1,10 +1,14 @@
 """What both protocols share: who may come in, with which quota, and what is counted."""
 
+from gateway.audit import Audit
 from gateway.batch import BatchContext
+from gateway.errors import Flow
 from gateway.otlp.status import Refusal
 from gateway.plugin import Clock, Deliver, Logger
-from gateway.receivers.admission import Admission, Quota
+from gateway.receivers.admission import Account, Admission
 from gateway.receivers.auth import Authenticator
+from gateway.receivers.handover import HandOver
+from gateway.receivers.on_behalf import OnBehalf
 from gateway.receivers.requests import Requests
 from gateway.telemetry import metrics
 
@@ -18,7 +22,7 @@ class Front:
         transport: ``grpc`` or ``http``.
         admission: room for requests, shared by both protocols.
         auth: tenants, shared as well.
-        quotas: by tenant, shared as well.
+        on_behalf: finds for whom trusted tenants send; ``None`` where they cannot.
         discard: whether metrics and logs are taken and thrown away.
 
     """
@@ -31,7 +35,8 @@ class Front:
         deliver: Deliver,
         admission: Admission,
         auth: Authenticator,
-        quotas: dict[str, Quota],
+        on_behalf: OnBehalf | None,
+        audit: Audit,
         discard: bool,
         clock: Clock,
         logger: Logger,
@@ -40,10 +45,12 @@ class Front:
         self.auth = auth
         self.discard = discard
         self.logger = logger
-        self.requests = Requests(receiver, transport, deliver)
+        hand_over = HandOver(deliver, on_behalf, self._forbidden)
+        self.requests = Requests(receiver, transport, hand_over)
+        self._deliver = deliver
         self._receiver = receiver
         self._transport = transport
-        self._quotas = quotas
+        self._audit = audit
         self._clock = clock
 
     def admit(
@@ -52,36 +59,34 @@ class Front:
         api_key: str | None,
         common_name: str | None,
         peer: str,
-    ) -> tuple[str, Quota | None]:
+    ) -> Account | None:
         """
-        Return the tenant's name and quota; ``""`` and none where everybody may send.
+        Return the tenant's account, ``None`` where everybody may send.
 
         Raises:
-            Refusal: the credentials are wrong, or the quota is used up.
+            Refusal: the credentials are wrong, the quota is used up, or a pipeline takes nothing.
 
         """
-        if not self.auth.required:
-            return "", None
+        account = None
+        if self.auth.required:
+            try:
+                account = self.auth.authenticate(authorization, api_key, common_name)
+            except Refusal as refusal:
+                self._tell("credentials refused", "", peer, refusal)
+                raise
+            account.quota.check()
         try:
-            tenant = self.auth.authenticate(authorization, api_key, common_name)
-        except Refusal as refusal:
-            self.logger.warning(
-                "credentials refused",
-                transport=self._transport,
-                peer=peer,
-                reason=refusal.reason,
-                audit=True,
-            )
-            raise
-        quota = self._quotas.get(tenant.name)
-        if quota is not None:
-            quota.check()
-        return tenant.name, quota
+            self._deliver.admit()
+        except Flow as flow:
+            raise Refusal.from_flow(flow) from flow
+        return account
 
-    def context(self, tenant: str, headers: tuple[tuple[str, str], ...], peer: str) -> BatchContext:
+    def context(
+        self, account: Account | None, headers: tuple[tuple[str, str], ...], peer: str
+    ) -> BatchContext:
         """Return where a request that comes in now comes from."""
         return BatchContext(
-            tenant=tenant,
+            tenant=account.tenant.name if account is not None else "",
             headers=headers,
             received_unix_ns=self._clock.time_ns(),
             receiver=self._receiver,
@@ -98,3 +103,16 @@ class Front:
     def count_discarded(self, signal: str) -> None:
         """Count a request with metrics or logs that was taken and thrown away."""
         metrics.receiver_discarded_requests.labels(self._receiver, self._transport, signal).inc()
+
+    def _forbidden(self, refusal: Refusal, context: BatchContext) -> None:
+        self._tell("not allowed", context.tenant, context.peer, refusal)
+
+    def _tell(self, event: str, tenant: str, peer: str, refusal: Refusal) -> None:
+        self._audit.refused(
+            event,
+            actor=tenant or "unknown",
+            address=peer,
+            receiver=self._receiver,
+            transport=self._transport,
+            reason=refusal.reason,
+        )

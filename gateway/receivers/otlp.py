@@ -1,16 +1,18 @@
 """The ``otlp`` receiver: OTLP/gRPC and OTLP/HTTP."""
 
 from gateway import endpoint
+from gateway.audit import Audit
 from gateway.plugin import Context, Deliver, Receiver
 from gateway.receivers.addresses import is_loopback
-from gateway.receivers.admission import Admission, Quota
-from gateway.receivers.auth import Authenticator
+from gateway.receivers.admission import Admission
 from gateway.receivers.config import OtlpConfig
 from gateway.receivers.front import Front
+from gateway.receivers.on_behalf import OnBehalf
 from gateway.receivers.otlp_grpc import GrpcEndpoint
 from gateway.receivers.otlp_http import HttpEndpoint
+from gateway.receivers.tenant_directory import TenantDirectory
 from gateway.receivers.tls import Certificates
-from gateway.tenants import TenantConfig
+from gateway.tenants import Tenants
 
 __all__ = ["OtlpConfig", "OtlpReceiver"]
 
@@ -25,11 +27,10 @@ class OtlpReceiver(Receiver[OtlpConfig]):
 
     def __init__(self, config: OtlpConfig) -> None:
         super().__init__(config)
-        self.tenants: dict[str, TenantConfig] = {t.name: t for t in config.auth.tenants}
-        """Settings of those who may send, by name."""
         self._admission = Admission(config.max_concurrent_requests, config.in_flight_bytes)
         self._context: Context | None = None
-        self._auth: Authenticator | None = None
+        self._directory: TenantDirectory | None = None
+        self._audit: Audit | None = None
         self._certificates: dict[str, Certificates] = {}
         self._grpc: GrpcEndpoint | None = None
         self._http: HttpEndpoint | None = None
@@ -44,16 +45,22 @@ class OtlpReceiver(Receiver[OtlpConfig]):
 
         """
         self._context = context
-        self._auth = Authenticator(self.config.auth.tenants, context.clock, context.logger)
+        self._audit = getattr(context, "audit", None) or Audit(context.logger, context.clock)
         where = f"receivers.{context.component_id}"
-        try:
-            self._auth.load()
-        except ValueError as error:
-            raise ValueError(f"{where}.auth.tenants: {error}") from error
+        self._directory = TenantDirectory(
+            self.config,
+            f"{where}.auth",
+            admission=self._admission,
+            tenants=getattr(context, "tenants", None) or Tenants(),
+            receiver=context.component_id,
+            clock=context.clock,
+            audit=self._audit,
+        )
+        await self._directory.start()
         for protocol, config in (("grpc", self.config.grpc), ("http", self.config.http)):
             if config is not None and config.tls is not None:
                 self._certificates[protocol] = Certificates(
-                    config.tls, f"{where}.protocols.{protocol}", context.clock, context.logger
+                    config.tls, f"{where}.protocols.{protocol}", context.clock, self._audit
                 )
 
     async def listen(self, deliver: Deliver) -> None:
@@ -64,12 +71,10 @@ class OtlpReceiver(Receiver[OtlpConfig]):
             OSError: an address cannot be used; says which and what to do.
 
         """
-        context, auth = self._context, self._auth
-        if context is None or auth is None:
+        context, directory, audit = self._context, self._directory, self._audit
+        if context is None or directory is None or audit is None:
             raise RuntimeError("start the receiver before it listens")
-        quotas = {
-            tenant.name: Quota(tenant.quota, context.clock) for tenant in self.tenants.values()
-        }
+        attribute = self.config.auth.tenant_attribute
 
         def front(transport: str) -> Front:
             return Front(
@@ -77,8 +82,11 @@ class OtlpReceiver(Receiver[OtlpConfig]):
                 transport,
                 deliver=deliver,
                 admission=self._admission,
-                auth=auth,
-                quotas=quotas,
+                auth=directory.auth,
+                on_behalf=OnBehalf(attribute, lambda: directory.auth.accounts)
+                if attribute
+                else None,
+                audit=audit,
                 discard=self.config.other_signals == "discard",
                 clock=context.clock,
                 logger=context.logger,
@@ -103,6 +111,8 @@ class OtlpReceiver(Receiver[OtlpConfig]):
 
     async def stop(self) -> None:
         """End all connections."""
+        if self._directory is not None:
+            await self._directory.stop()
         grpc, self._grpc = self._grpc, None
         http, self._http = self._http, None
         if http is not None:
@@ -134,4 +144,4 @@ class OtlpReceiver(Receiver[OtlpConfig]):
         by_certificate = (
             config is not None and config.tls is not None and config.tls.client_ca_file is not None
         )
-        return by_certificate or bool(self.tenants)
+        return by_certificate or (self._directory is not None and self._directory.auth.required)

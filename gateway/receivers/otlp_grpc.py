@@ -20,6 +20,7 @@ from gateway.otlp.decompress import grpc_encoding
 from gateway.otlp.status import MALFORMED, TIMED_OUT, Refusal
 from gateway.plugin import Duration
 from gateway.receivers.addresses import check_free, listen_error
+from gateway.receivers.admission import Account
 from gateway.receivers.config import GrpcConfig
 from gateway.receivers.front import Front
 from gateway.receivers.requests import Body
@@ -97,24 +98,27 @@ class GrpcEndpoint:
 
     async def _accept(self, context: _Context) -> bytes:
         front = self._front
-        with front.admission.enter() as lease:
-            metadata = context.invocation_metadata()
-            peer = _host(context.peer())
-            tenant, quota = self._admit(metadata, context, peer)
+        metadata = context.invocation_metadata()
+        peer = _host(context.peer())
+        account = self._admit(metadata, context, peer)
+        with front.admission.enter(account) as lease:
             data = await self._read(context)
             lease.take(len(data))
             body = Body(data, grpc_encoding(data), False, self._config.max_bytes)
-            batch_context = front.context(tenant, routing_headers(metadata), peer)
-            done = await front.requests.accept(body, batch_context, lease, quota)
+            batch_context = front.context(account, routing_headers(metadata), peer)
+            done = await front.requests.accept(body, batch_context, lease)
             return accepted(*done, as_json=False)
 
-    def _admit(self, metadata: Any, context: _Context, peer: str) -> Any:
+    def _admit(self, metadata: Any, context: _Context, peer: str) -> Account | None:
         if not self._front.auth.required:
-            return "", None
+            return self._front.admit(None, None, None, peer)
         found = {key: value for key, value in metadata if isinstance(value, str)}
         names = context.auth_context().get("x509_common_name") or [b""]
         return self._front.admit(
-            found.get("authorization"), found.get("x-api-key"), names[0].decode(), peer
+            found.get("authorization"),
+            found.get("x-api-key"),
+            names[0].decode(errors="replace"),
+            peer,
         )
 
     async def _read(self, context: _Context) -> bytes:
@@ -139,8 +143,9 @@ class GrpcEndpoint:
                     "set other_signals: discard on the receiver",
                 )
             try:
-                with self._front.admission.enter() as lease:
-                    self._admit(context.invocation_metadata(), context, _host(context.peer()))
+                peer = _host(context.peer())
+                account = self._admit(context.invocation_metadata(), context, peer)
+                with self._front.admission.enter(account) as lease:
                     lease.take(len(await self._read(context)))
             except Refusal as refusal:
                 return await _abort(context, refusal)

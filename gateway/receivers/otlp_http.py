@@ -19,7 +19,7 @@ from gateway.otlp.status import (
     Refusal,
 )
 from gateway.receivers.addresses import listen_error
-from gateway.receivers.admission import Quota
+from gateway.receivers.admission import Account
 from gateway.receivers.config import HttpConfig
 from gateway.receivers.cors import Cors
 from gateway.receivers.front import Front
@@ -118,20 +118,20 @@ class HttpEndpoint:
                 return web.Response(status=204, headers=_SERVER | headers)
             raise Refusal(UNKNOWN_METHOD, f"{request.method} is not supported here, use POST")
         peer = request.remote or ""
-        tenant, quota = self._admit(request, peer)
+        account = self._admit(request, peer)
         if media not in (PROTOBUF, JSON):
             found = f'"{media}"' if media else "none"
             raise Refusal(UNSUPPORTED, f"expected Content-Type {PROTOBUF} or {JSON}, found {found}")
         encoding = check_encoding(", ".join(request.headers.getall("Content-Encoding", ())))
         config, front = self._config, self._front
-        with front.admission.enter() as lease:
+        with front.admission.enter(account) as lease:
             data = await read_body(request, config.max_bytes, config.read_timeout, lease)
             if signal:
                 front.count_discarded(signal)
                 return self._reply(request, accepted(0, "", as_json=media == JSON), media)
             body = Body(data, encoding, media == JSON, config.max_bytes)
-            context = front.context(tenant, routing_headers(request.headers.items()), peer)
-            done = await front.requests.accept(body, context, lease, quota)
+            context = front.context(account, routing_headers(request.headers.items()), peer)
+            done = await front.requests.accept(body, context, lease)
         return self._reply(request, accepted(*done, as_json=media == JSON), media)
 
     def _route(self, path: str) -> str:
@@ -150,10 +150,10 @@ class HttpEndpoint:
         known = ", ".join(sorted(self._paths))
         raise Refusal(UNKNOWN_PATH, f"there is nothing at {path[:100]}; traces go to {known}")
 
-    def _admit(self, request: web.BaseRequest, peer: str) -> tuple[str, Quota | None]:
+    def _admit(self, request: web.BaseRequest, peer: str) -> Account | None:
         front = self._front
         if not front.auth.required:
-            return "", None
+            return front.admit(None, None, None, peer)
         headers = request.headers
         return front.admit(
             headers.get("Authorization"), headers.get("x-api-key"), _common_name(request), peer

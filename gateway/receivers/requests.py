@@ -3,20 +3,20 @@
 import asyncio
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import NamedTuple
 
 from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from gateway.batch import Batch, BatchContext
-from gateway.errors import Flow
+from gateway.batch import BatchContext
 from gateway.otlp import validate
 from gateway.otlp.decompress import decompress
 from gateway.otlp.json import JsonError, decode_request
 from gateway.otlp.status import MALFORMED, Refusal
 from gateway.otlp.weigh import weigh_json, weigh_protobuf
-from gateway.plugin import Deliver
-from gateway.receivers.admission import Lease, Quota
+from gateway.receivers.admission import Lease
+from gateway.receivers.handover import HandOver
 from gateway.telemetry import metrics
 
 INLINE_BYTES = 1024 * 1024
@@ -47,14 +47,13 @@ class Accepted(NamedTuple):
 class Requests:
     """Read, check and deliver requests."""
 
-    def __init__(self, receiver: str, transport: str, deliver: Deliver) -> None:
-        self._deliver = deliver
+    def __init__(self, receiver: str, transport: str, hand_over: HandOver) -> None:
+        self._hand_over = hand_over
         self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="receiver")
-        self._invalid = metrics.receiver_refused_spans.labels(receiver, transport, "invalid_span")
+        self._refused = partial(metrics.receiver_refused_spans.labels, receiver, transport)
+        self._invalid = self._refused("invalid_span")
 
-    async def accept(
-        self, body: Body, context: BatchContext, lease: Lease, quota: Quota | None
-    ) -> Accepted:
+    async def accept(self, body: Body, context: BatchContext, lease: Lease) -> Accepted:
         """
         Return once the spans are queued for every exporter.
 
@@ -63,19 +62,16 @@ class Requests:
 
         """
         checked, size = await self._read(body, lease.take)
-        spans = len(checked.entries)
-        if quota is not None:
-            quota.take(spans, size)
-        if spans:
-            try:
-                await self._deliver(Batch(checked.data, context, checked.request, checked.entries))
-            except Flow as flow:
-                if quota is not None:
-                    quota.give_back(spans, size)
-                raise Refusal.from_flow(flow, spans) from flow
+        rejected, reason = checked.rejected, checked.reason
+        if checked.entries:
+            refused = await self._hand_over.run(checked, size, context, lease.account)
+            for refusal in refused.refusals:
+                self._refused(refusal.kind.label).inc(refusal.spans)
+                rejected += refusal.spans
+            reason = "; ".join(filter(None, (reason, refused.reason)))
         if checked.rejected:
             self._invalid.inc(checked.rejected)
-        return Accepted(checked.rejected, checked.reason)
+        return Accepted(rejected, reason)
 
     async def _read(self, body: Body, grow: Callable[[int], None]) -> tuple[validate.Checked, int]:
         weight = len(body.data)

@@ -7,7 +7,8 @@ from typing import NamedTuple
 
 import grpc
 
-from gateway.plugin import Clock, Logger
+from gateway.audit import Audit
+from gateway.plugin import Clock
 from gateway.receivers.config import ServerTlsConfig
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
@@ -35,11 +36,11 @@ class Certificates:
     gRPC asks from its own.
     """
 
-    def __init__(self, config: ServerTlsConfig, where: str, clock: Clock, logger: Logger) -> None:
+    def __init__(self, config: ServerTlsConfig, where: str, clock: Clock, audit: Audit) -> None:
         self._config = config
         self._where = where
         self._clock = clock
-        self._logger = logger
+        self._audit = audit
         self._lock = threading.Lock()
         self._checked = clock.monotonic()
         self._stamps = self._stamp()
@@ -90,13 +91,11 @@ class Certificates:
         try:
             self._material = self._load()
         except TlsError as error:
-            self._logger.error(
-                "certificates not reloaded; the old ones stay in force",
-                reason=str(error),
-                audit=True,
+            self._audit.failed(
+                "certificates not reloaded; the old ones stay in force", reason=str(error)
             )
         else:
-            self._logger.info("certificates reloaded", endpoint=self._where, audit=True)
+            self._audit.changed("certificates reloaded", endpoint=self._where)
 
     def _stamp(self) -> list[tuple[int, int, int] | None]:
         stamps: list[tuple[int, int, int] | None] = []

@@ -17,7 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from gateway.batch import Batch
 from gateway.clock import SystemClock
-from gateway.errors import Flow
+from gateway.errors import Flow, Forbidden
 from gateway.receivers.otlp import OtlpReceiver
 from gateway.testing import component
 
@@ -36,14 +36,26 @@ class Engine:
         """Released once for each batch that comes in."""
         self.go_on = asyncio.Event()
         self.go_on.set()
+        self.forbidden: set[str] = set()
+        """Tenants that may not write where they want to."""
+        self.no_room: Flow | None = None
+        """Why nothing may be read now."""
 
-    async def deliver(self, batch: Batch) -> None:
-        """Take a batch once allowed to go on."""
+    def admit(self) -> None:
+        """Let everything in unless told otherwise."""
+        if self.no_room is not None:
+            raise copy.copy(self.no_room)
+
+    async def __call__(self, *batches: Batch) -> None:
+        """Take batches once allowed to go on."""
         self.entered.release()
         await self.go_on.wait()
         if self.error is not None:
             raise copy.copy(self.error)  # one that is raised again keeps its old tracebacks
-        self.batches.append(batch)
+        for batch in batches:
+            if batch.context.tenant in self.forbidden:
+                raise Forbidden(f"{batch.context.tenant} may not write there")
+        self.batches += batches
 
     @property
     def request(self) -> ExportTraceServiceRequest:
@@ -238,7 +250,7 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
         session = aiohttp.ClientSession(auto_decompress=False)
         started.append((receiver, session))
         await receiver.start(context)
-        await receiver.listen(engine.deliver)
+        await receiver.listen(engine)
         return Served(receiver, engine, context.logger, session)
 
     yield start
@@ -277,14 +289,21 @@ def background(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Background]
     errors: deque[Flow] = deque()
     batches: deque[Batch] = deque(maxlen=10)
 
-    async def deliver(batch: Batch) -> None:
-        if errors:
-            raise errors.popleft()
-        batches.append(batch)
+    class Taking:
+        """Stands for the engine: raises what is prepared, else takes everything."""
+
+        def admit(self) -> None:
+            """Let everything in."""
+
+        async def __call__(self, *given: Batch) -> None:
+            """Take batches."""
+            if errors:
+                raise errors.popleft()
+            batches.extend(given)
 
     async def run() -> None:
         await receiver.start(context)
-        await receiver.listen(deliver)
+        await receiver.listen(Taking())
         running.set()
         await stop.wait()
         await receiver.stop()

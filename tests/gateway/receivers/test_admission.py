@@ -1,66 +1,18 @@
-"""Room and quotas, by an injected clock."""
+"""Room for requests under way, and fair shares of it."""
+
+import contextlib
 
 import pytest
 
 from gateway.otlp.status import Refusal
-from gateway.receivers.admission import Admission, Quota
-from gateway.tenants import QuotaConfig
+from gateway.receivers.admission import Account, Admission
+from gateway.tenants import TenantConfig
 from gateway.testing import FakeClock
 
 
-def test_quota_refills() -> None:
-    """A used-up quota says when it will do again, and does then."""
-    clock = FakeClock()
-    quota = Quota(QuotaConfig(spans_per_second=10, burst=20), clock)
-    quota.take(15, 0)
-
-    with pytest.raises(Refusal) as caught:
-        quota.take(15, 0)
-    assert 1.0 == caught.value.after
-
-    clock.advance(1.0)
-    quota.take(15, 0)
-
-
-def test_quota_holds_no_more_than_its_burst() -> None:
-    """A long pause saves up no more than the burst."""
-    clock = FakeClock()
-    quota = Quota(QuotaConfig(spans_per_second=10, burst=20), clock)
-    clock.advance(1000)
-
-    quota.take(20, 0)
-    with pytest.raises(Refusal):
-        quota.take(1, 0)
-
-
-def test_larger_than_the_burst_goes_on_credit() -> None:
-    """A request larger than the burst passes a full bucket, and what follows pays for it."""
-    clock = FakeClock()
-    quota = Quota(QuotaConfig(spans_per_second=10), clock)
-    quota.take(50, 0)
-
-    with pytest.raises(Refusal) as caught:
-        quota.check()
-
-    assert pytest.approx(4.1) == caught.value.after
-
-
-def test_refused_requests_cost_nothing() -> None:
-    """What is given back may be used again."""
-    quota = Quota(QuotaConfig(spans_per_second=10, mib_per_second=1), FakeClock())
-    quota.take(10, 1024 * 1024)
-    quota.give_back(10, 1024 * 1024)
-
-    quota.take(10, 1024 * 1024)
-
-
-def test_bytes_burst_as_long_as_spans() -> None:
-    """Bytes may burst for as many seconds as spans."""
-    quota = Quota(QuotaConfig(spans_per_second=10, mib_per_second=1, burst=30), FakeClock())
-
-    quota.take(1, 3 * 1024 * 1024)
-    with pytest.raises(Refusal, match="mib_per_second"):
-        quota.take(1, 1)
+def account(name: str) -> Account:
+    """Return a tenant's account."""
+    return Account(TenantConfig(name=name), FakeClock())
 
 
 async def test_room_is_given_back() -> None:
@@ -89,3 +41,41 @@ def test_ended_leases_take_nothing() -> None:
         lease.take(10)
 
     assert 0 == admission.bytes_in_flight
+
+
+def entered(admission: Admission, tenant: Account) -> int:
+    """Return how many requests a tenant gets in at the same time."""
+    with contextlib.suppress(Refusal):
+        while True:
+            admission.enter(tenant)
+    return tenant.requests
+
+
+def test_a_tenant_leaves_room_for_others() -> None:
+    """One flooding tenant gets half of the room, and the next ones still get in."""
+    admission = Admission(100, 100)
+    admission.shared = True
+
+    assert [50, 25, 13] == [entered(admission, account(name)) for name in ("a", "b", "c")]
+
+
+def test_a_single_tenant_may_have_all_the_room() -> None:
+    """Where there is nobody else, nothing is kept free."""
+    admission = Admission(100, 100)
+
+    assert 100 == entered(admission, account("a"))
+
+
+def test_bytes_are_shared_too() -> None:
+    """Of several requests a tenant gets half of the bytes; a single one may have all."""
+    admission = Admission(10, 1000)
+    admission.shared = True
+    tenant = account("a")
+    with admission.enter(tenant) as first, admission.enter(tenant) as second:
+        first.take(400)
+        with pytest.raises(Refusal, match="share of max_in_flight_mib"):
+            second.take(200)
+
+    with admission.enter(tenant) as only:
+        only.take(1000)
+    assert (0, 0, 0) == (admission.bytes_in_flight, tenant.bytes, tenant.requests)

@@ -3,7 +3,6 @@
 import base64
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import grpc
@@ -13,8 +12,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from gateway.config.types import from_yaml
 from gateway.otlp.status import Refusal
-from gateway.plugin import Logger
-from gateway.receivers.auth import Authenticator
+from gateway.receivers.auth import Authenticator, Credentials
 from gateway.tenants import TenantConfig
 from gateway.testing import FakeClock
 
@@ -26,24 +24,11 @@ TOKEN_B = "fake-" + "token-b"
 PASSWORD = "fake-" + "password"
 
 
-class Silent:
-    """Logs nothing."""
-
-    def debug(self, event: str, **fields: object) -> None:
-        """Do nothing."""
-
-    info = warning = error = debug
-
-
-def authenticator(*tenants: dict[str, Any], clock: FakeClock | None = None) -> Authenticator:
-    """Return an authenticator with its credentials loaded."""
-    logger: Logger = Silent()
-    auth = Authenticator(
-        msgspec.convert(tenants, list[TenantConfig], dec_hook=from_yaml),
-        clock or FakeClock(),
-        logger,
-    )
-    auth.load()
+def authenticator(*tenants: dict[str, Any]) -> Authenticator:
+    """Return an authenticator that knows tenants."""
+    auth = Authenticator(FakeClock())
+    settings = msgspec.convert(tenants, list[TenantConfig], dec_hook=from_yaml)
+    assert [] == auth.use([Credentials(tenant) for tenant in settings])
     return auth
 
 
@@ -110,56 +95,48 @@ def test_certificate_names_the_tenant() -> None:
     """The common name is matched by glob, but wrong credentials are not made good by it."""
     auth = authenticator({"name": "nodes", "client_cert": "node-*"})
 
-    assert "nodes" == auth.authenticate(None, None, "node-7").name
+    assert "nodes" == auth.authenticate(None, None, "node-7").tenant.name
     for credentials in [(None, None, "Node-7"), (None, "wrong", "node-7")]:
         with pytest.raises(Refusal):
             auth.authenticate(*credentials)
 
 
-def test_tokens_file_is_reloaded(tmp_path: Path) -> None:
-    """A changed file counts within seconds; one that cannot be read leaves the old tokens."""
-    file = tmp_path / "tokens"
-    file.write_text(f"# ours\n{TOKEN_A}\n\n")
-    clock = FakeClock()
-    auth = authenticator({"name": "a", "tokens_file": str(file)}, clock=clock)
-    assert "a" == auth.authenticate(None, TOKEN_A, None).name
+def test_the_first_fitting_certificate_glob_counts() -> None:
+    """Of two globs that fit, the tenant that stands first is meant."""
+    auth = authenticator(
+        {"name": "db", "client_cert": "node-db-*"}, {"name": "nodes", "client_cert": "node-*"}
+    )
 
-    file.write_text(f"{TOKEN_B}\nand-another")
-    clock.advance(2)
-    assert "a" == auth.authenticate(None, TOKEN_B, None).name
-    with pytest.raises(Refusal):
-        auth.authenticate(None, TOKEN_A, None)
+    names = [auth.authenticate(None, None, cn).tenant.name for cn in ("node-db-1", "node-1")]
 
-    file.unlink()
-    clock.advance(2)
-    assert "a" == auth.authenticate(None, TOKEN_B, None).name
+    assert ["db", "nodes"] == names
 
 
 @pytest.mark.parametrize(
     "credential", [{"tokens": [TOKEN_A]}, {"basic": {"username": "u", "password": PASSWORD}}]
 )
-def test_shared_credentials_are_refused(credential: dict[str, Any]) -> None:
+async def test_shared_credentials_are_refused(serve: Serve, credential: dict[str, Any]) -> None:
     """Two tenants with the same credential are a mistake that names both."""
-    with pytest.raises(ValueError, match='"a" and "b"'):
-        authenticator({"name": "a"} | credential, {"name": "b"} | credential)
-
-
-def test_missing_tokens_file_is_refused(tmp_path: Path) -> None:
-    """A file that cannot be read is an error at start that names it."""
-    with pytest.raises(ValueError, match="no-such-file: No such file"):
-        authenticator({"name": "a", "tokens_file": str(tmp_path / "no-such-file")})
+    with pytest.raises(ValueError, match=r'receivers\.otlp\.auth: tenants "a" and "b"'):
+        await serve(auth={"tenants": [{"name": "a"} | credential, {"name": "b"} | credential]})
 
 
 def test_cost_does_not_depend_on_the_number_of_tenants() -> None:
     """Five hundred tenants cost what one costs."""
 
     def cost(number: int) -> float:
-        auth = authenticator(*({"name": f"t{i}", "tokens": [f"fake-{i}"]} for i in range(number)))
+        auth = authenticator(
+            *(
+                {"name": f"t{i}", "tokens": [f"fake-{i}"], "client_cert": f"node-{i}-*"}
+                for i in range(number)
+            )
+        )
         best = 1.0
         for _ in range(5):
             start = time.process_time()
             for _ in range(300):
                 auth.authenticate(None, f"fake-{number - 1}", None)
+                auth.authenticate(None, None, f"node-{number - 1}-x")
             best = min(best, time.process_time() - start)
         return best
 
@@ -174,7 +151,11 @@ async def test_refused_credentials_are_audited(serve: Serve) -> None:
 
     [(level, event, fields)] = served.log.events
     assert ("warning", "credentials refused", True) == (level, event, fields["audit"])
-    assert "127.0.0.1" == fields["peer"]
+    assert ("unknown", "127.0.0.1", "http") == (
+        fields["actor"],
+        fields["address"],
+        fields["transport"],
+    )
     assert PASSWORD not in str(fields)
 
 

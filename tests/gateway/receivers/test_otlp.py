@@ -80,15 +80,6 @@ def test_mistakes_in_a_protocol(protocol: str, value: dict[str, Any], message: s
         (config.grpc or config.http or config).validate()
 
 
-def test_tenants_are_known_before_the_start() -> None:
-    """Exporters find the tenants of a receiver that is only built."""
-    tenant = {"name": "a", "tokens": ["fake-" + "token"], "experiment": "team-a"}
-
-    receiver = component(OtlpReceiver, auth={"tenants": [tenant]})
-
-    assert "team-a" == receiver.tenants["a"].experiment
-
-
 @pytest.mark.parametrize("protocol", ["grpc", "http"])
 async def test_taken_port(serve: Serve, taken: str, protocol: str) -> None:
     """A taken port is an error that names the setting, the address and a way out."""
