@@ -80,12 +80,23 @@ def _process(redaction: Redaction, bodies: list[bytes]) -> Callable[[], None]:
     return step
 
 
-def _dense() -> bytes:
-    """Return 100 spans whose texts of 4 KB hold a finding in every other sentence."""
-    texts = [item.value for item in positives(11) if isinstance(item.value, str)]
-    joined = "\n".join(texts)
-    spans = [{"input.value": joined[at : at + 4096]} for at in range(0, 4096 * 20, 4096)]
-    return batch(*spans).encode()
+_FILLER = (
+    " The clerk compares two ledgers and asks which tariff applies to mixed cargo, since the "
+    "answer depends on weight, origin and season.\n"
+)
+
+
+def _dense(filler: str) -> bytes:
+    """Return spans with 4 KB of prose each, a finding in every sentence between fillers."""
+    texts = [
+        item.value
+        for seed in (21, 22)
+        for item in positives(seed)
+        if isinstance(item.value, str) and item.form == "prose"
+    ]
+    joined = filler.join(texts)
+    parts = [joined[at : at + 4096] for at in range(0, len(joined) - 4095, 4096)]
+    return batch(*({"input.value": part} for part in parts)).encode()
 
 
 def _json_dense() -> bytes:
@@ -109,9 +120,11 @@ def speed(redaction: Redaction) -> None:
         took, size = _best(_process(redaction, bodies)), sum(map(len, bodies))
         spans = 100 * len(bodies)
         print(f"{kind} spans, {size / spans / 1024:.1f} KB: {took / spans * 1e6:.1f} us a span")
-    for name, body in (("dense text", _dense()), ("dense JSON", _json_dense())):
-        took = _best(_process(redaction, [body]))
-        print(f"{name}: {took / len(body) * 1024 * 1e6:.0f} us a KB")
+    dense = {"prose": _dense(_FILLER), "findings only": _dense("\n"), "JSON": _json_dense()}
+    for name, body in dense.items():
+        took = _best(_process(redaction, [body])) / len(body) * 1024 * 1e6
+        count = len(redaction.findings(Batch(body))) / len(body) * 1024
+        print(f"dense {name}, {count:.1f} findings a KB: {took:.0f} us a KB")
 
 
 def main() -> None:

@@ -8,6 +8,9 @@ _LABEL = r"[\p{L}\p{M}\p{N}-]+"
 _NO_LOOPBACK = r"(?:[2-9]\d{0,2}|1(?:[013-9]\d?|2[0-689]?)?)"
 _H16 = r"[0-9A-Fa-f]{1,4}"
 
+# One prefilter for all wallets in base58; Monero's begin with 4, whose second may be a 0.
+_BASE58 = relax(r"\b(?:[13LMDTX]|4[0-9AB])[1-9A-HJ-NP-Za-km-z]{12,}")
+
 RULES: list[Rule] = [
     Rule(
         "email",
@@ -115,11 +118,18 @@ RULES: list[Rule] = [
             *("여권", "护照", "護照", "パスポート", "旅券", "паспорт", "paspoort"),
         ),
     ),
-    Rule("passport", r"\bP[A-Z<][A-Z]{3}[A-Z]{2}[A-Z<]{30,39}", "", None),
-    Rule("passport", r"\b[A-Z0-9<]{9}\d[A-Z]{3}\d{7}[MF<]\d{7}[A-Z0-9<]{12,16}", "", None),
-    Rule("crypto_wallet", r"\b[13][1-9A-HJ-NP-Za-km-z]{25,34}\b", "", personal_checks.base58check),
+    # The two lines of a passport that machines read.
+    Rule("passport", r"\bP[A-Z<][A-Z]{5,39}<[A-Z<]{6,38}", hint="[A-Z]<[A-Z<]{6}"),
     Rule(
-        "crypto_wallet", r"\b[LMDTX][1-9A-HJ-NP-Za-km-z]{25,34}\b", "", personal_checks.base58check
+        "passport",
+        r"\b[A-Z0-9<]{9}\d[A-Z]{3}\d{7}[MF<]\d{7}[A-Z0-9<]{12,16}",
+        hint=r"\d[MF<]\d{7}[A-Z0-9<]{8}",
+    ),
+    Rule(
+        "crypto_wallet",
+        r"\b[13LMDTX][1-9A-HJ-NP-Za-km-z]{25,34}\b",
+        check=personal_checks.base58check,
+        hint=_BASE58,
     ),
     Rule(
         "crypto_wallet",
@@ -128,5 +138,5 @@ RULES: list[Rule] = [
         personal_checks.bech32,
     ),
     Rule("crypto_wallet", r"\b0x[0-9a-fA-F]{40}\b", "", personal_checks.ethereum),
-    Rule("crypto_wallet", r"\b4[0-9AB][1-9A-HJ-NP-Za-km-z]{93}\b", "", None),
+    Rule("crypto_wallet", r"\b4[0-9AB][1-9A-HJ-NP-Za-km-z]{93}\b", hint=_BASE58),
 ]

@@ -5,7 +5,7 @@ from typing import Protocol
 
 import re2  # type: ignore[import-untyped]  # google-re2 ships no types
 
-_MEMORY = 128 << 20  # so that the automata of all rules stay cached; grows only as needed
+_MEMORY = 64 << 20  # so that the automata stay cached; they grow only with the texts seen
 
 
 class PatternError(ValueError):

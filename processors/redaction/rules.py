@@ -107,7 +107,7 @@ def relax(pattern: str, *, bounded: bool = True) -> str:
 
     Zero-width assertions go (a leading ``\b`` becomes a boundary that knows escapes and length
     bytes); what may be escaped in raw text may stand there escaped; letters beyond ASCII are
-    UTF-8 or ``\uXXXX``, in either case. Groups capture nothing.
+    UTF-8 or ``\uXXXX``, in either case. Groups capture nothing, large counts are open ended.
     """
     if r"\Q" in pattern or re.search(r"\\x\{|\\x[0-9a-fA-F]|\\[0-7]", pattern):
         return ""
@@ -115,7 +115,7 @@ def relax(pattern: str, *, bounded: bool = True) -> str:
     for part in _PART.finditer(pattern):
         text = part.group()
         if part.lastgroup == "plain":
-            out.append("(?:" if text == "(" or text.startswith(("(?P<", "(?<")) else text)
+            out.append(_relax_plain(text))
         elif part.lastgroup == "cls":
             out.append(_relax_class(text))
         elif part.lastgroup == "any":
@@ -125,6 +125,23 @@ def relax(pattern: str, *, bounded: bool = True) -> str:
         elif part.lastgroup == "letter":
             out.append(_anyhow(text))
     return f"(?:{''.join(out)})"
+
+
+_COUNT = re.compile(r"\{(\d+)(,?)(\d*)\}")
+_MANY = 12
+"""Counting further would multiply the states of the automaton, for few hits less."""
+
+
+def _relax_plain(text: str) -> str:
+    if text == "(" or text.startswith(("(?P<", "(?<")):
+        return "(?:"
+    count = _COUNT.fullmatch(text)
+    if count is None:
+        return text
+    least, most = int(count[1]), int(count[3] or count[1])
+    if least > _MANY or most - least > _MANY:
+        return f"{{{min(least, _MANY)},}}"
+    return text
 
 
 def _relax_class(text: str) -> str:

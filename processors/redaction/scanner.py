@@ -82,7 +82,7 @@ def prefilter(rules: Sequence[Rule], keys: Sequence[str] = ()) -> Prefilter | No
         return None
 
 
-_AT_ONCE = 24
+_AT_ONCE = 16
 """How many triggers, not whole patterns, are searched together: more make too many states."""
 
 

@@ -50,7 +50,7 @@ def _shape(value: object) -> object:
     return "leaf"
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(document=DOCUMENTS, ascii_only=st.booleans(), indent=st.sampled_from((None, 2)))
 def test_redacted_json_is_json_of_the_same_shape(document, ascii_only, indent) -> None:  # type: ignore[no-untyped-def]  # hypothesis
     """Whatever stands in it, valid JSON stays valid, with as many parts in the same places."""

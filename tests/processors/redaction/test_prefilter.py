@@ -70,7 +70,7 @@ def test_same_outcome_on_the_corpus() -> None:
         assert one == other, item
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=150, deadline=None)
 @given(
     parts=st.lists(
         st.tuples(
