@@ -1,0 +1,111 @@
+"""What alerts, scaling and the dashboard promise: they ask for metrics that exist."""
+
+import json
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from gateway.telemetry.metrics import REGISTRY
+from tests.helm.chart import CHART, Values, find, typical
+
+RUNBOOK = CHART.parent / "docs" / "runbook"
+ON: Values = {"prometheusRule": {"enabled": True}}
+KNOWN = {
+    f"{metric.name}{suffix}"
+    for metric in REGISTRY.collect()
+    for suffix in (
+        {"counter": ["_total"], "histogram": ["_bucket", "_sum", "_count"]}.get(metric.type, [""])
+    )
+}
+
+
+def rules(values: Values = ON) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = find("PrometheusRule", values)["spec"]["groups"][0]["rules"]
+    return found
+
+
+def queries() -> Iterator[tuple[str, str]]:
+    """Yield every query, with where it stands."""
+    yield from ((rule["alert"], rule["expr"]) for rule in rules())
+    scaled = find("ScaledObject", {"keda": {"enabled": True}})
+    for trigger in scaled["spec"]["triggers"]:
+        if "query" in trigger["metadata"]:
+            yield trigger["name"], trigger["metadata"]["query"]
+    dashboard = json.loads((CHART / "dashboards" / "spangate.json").read_text(encoding="utf-8"))
+    for panel in dashboard["panels"]:
+        for target in panel.get("targets", []):
+            yield panel["title"], target["expr"]
+
+
+@pytest.mark.parametrize(("where", "query"), list(queries()))
+def test_metrics_exist(where: str, query: str) -> None:
+    """Each name of ours in a query stands in the register."""
+    names = set(re.findall(r"\bspangate_\w+", query))
+
+    assert set() == names - KNOWN, where
+    assert names or query.startswith(("up{", "kubelet_"))
+
+
+@pytest.mark.parametrize("rule", rules(), ids=lambda rule: rule["alert"])
+def test_an_alert_has_a_page(rule: dict[str, Any]) -> None:
+    """The runbook says what it means, what it harms, where to look and what to do."""
+    page = RUNBOOK / rule["annotations"]["runbook_url"].rpartition("/")[2]
+    text = page.read_text(encoding="utf-8")
+
+    assert text.startswith(f"# {rule['alert']}\n")
+    assert ["Means", "Harm", "Look", "Do"] == re.findall(r"(?m)^\*\*(\w+)\.\*\*", text)
+    assert rule["labels"]["severity"] in {"warning", "critical"}
+
+
+def test_a_page_has_an_alert() -> None:
+    """No page is left over."""
+    names = {rule["alert"] for rule in rules()}
+
+    assert names == {path.stem for path in RUNBOOK.glob("Spangate*.md")}
+
+
+def test_alerts_can_be_left_out() -> None:
+    """By name, and those on volumes where there are none."""
+    values = {"prometheusRule": {"enabled": True, "disabled": ["SpangateDeadLetters"]}}
+
+    assert {"SpangateDeadLetters"} == {r["alert"] for r in rules()} - {
+        r["alert"] for r in rules(values)
+    }
+    assert {"SpangateSpansLeftOnVolume", "SpangateVolumeFilling"} == {
+        r["alert"] for r in rules()
+    } - {r["alert"] for r in rules({**ON, "persistence": {"enabled": False}})}
+
+
+def test_the_alert_on_queues_follows_their_size() -> None:
+    """Each exporter's queue is measured against its own limit."""
+    expr = {rule["alert"]: rule["expr"] for rule in rules({**typical()["two-backends"], **ON})}
+
+    assert 'exporter="mlflow"}) > 0.8 * 1073741824' in expr["SpangateQueueFilling"]
+    assert 'exporter="otlp_http"}) > 0.8 * 1073741824' in expr["SpangateQueueFilling"]
+
+
+PROMTOOL = shutil.which("promtool")
+CASES = Path(__file__).with_name("alerts.test.yaml")
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool (of Prometheus) is not installed")
+def test_prometheus_agrees(tmp_path: Path) -> None:
+    """Prometheus' own tool takes every rule, and fires them on the series of alerts.test.yaml."""
+    groups = find("PrometheusRule", ON)["spec"]
+    (tmp_path / "rules.yaml").write_text(yaml.safe_dump(groups), encoding="utf-8")
+    shutil.copy(CASES, tmp_path)
+    done = subprocess.run(
+        [str(PROMTOOL), "test", "rules", CASES.name],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+
+    assert 0 == done.returncode, done.stdout + done.stderr
