@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from enum import Enum
 from fnmatch import fnmatchcase
 from functools import lru_cache
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -84,22 +84,6 @@ class Priority(Enum):
     DROP = 2
 
 
-class Method(Protocol):
-    """A way to decide."""
-
-    def randomness(self, trace_id: bytes, state: TraceState) -> tuple[int | None, TraceState]:
-        """
-        Return the randomness of a trace, and the trace state that tells it to others.
-
-        Raises:
-            TraceStateError: the trace state cannot be used in this mode.
-
-        """
-
-    def threshold(self, state: TraceState) -> int:
-        """Return what the randomness must reach."""
-
-
 class ByTraceId:
     """Decide by the randomness in trace id or trace state; see :attr:`mode` of the settings."""
 
@@ -110,13 +94,17 @@ class ByTraceId:
         self._own = threshold_of(share, precision)
 
     def randomness(self, trace_id: bytes, state: TraceState) -> tuple[int | None, TraceState]:
-        """Return what ``rv`` says, else the end of the trace id."""
+        """
+        Return the randomness of a trace, and the trace state that tells it to others.
+
+        It is what ``rv`` says, else the end of the trace id; ``None`` where there is neither.
+        """
         if state.randomness:
             return int(state.randomness, 16), state
         return trace_randomness(trace_id), state
 
     def threshold(self, state: TraceState) -> int:
-        """Return the threshold; probabilities only ever fall."""
+        """Return what the randomness must reach; probabilities only ever fall."""
         if state.threshold is None:
             return self._own
         if not self._proportional:
@@ -135,7 +123,13 @@ class ByHash:
         self._seeded = _fnv1a(0x811C9DC5, seed.to_bytes(4, "little"))
 
     def randomness(self, trace_id: bytes, state: TraceState) -> tuple[int | None, TraceState]:
-        """Return the hash as randomness, and write it down as such."""
+        """
+        Return the hash as randomness, and the trace state with that written down.
+
+        Raises:
+            TraceStateError: the trace was sampled by the specification.
+
+        """
         if state.randomness or state.threshold is not None:
             raise TraceStateError("rv or th in use; use mode proportional or equalizing")
         if not any(trace_id):
@@ -172,7 +166,7 @@ class Sampler:
         self.percentage = min(percentage, 100.0)
         self._open = not config.fail_closed
         mode = config.mode or ("hash_seed" if config.hash_seed else "proportional")
-        self._method: Method
+        self._method: ByTraceId | ByHash
         if mode == "hash_seed":
             self._method = ByHash(self.percentage, config.hash_seed)
         else:

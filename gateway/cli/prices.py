@@ -2,7 +2,7 @@
 
 import datetime as dt
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Protocol, cast
 
@@ -27,8 +27,8 @@ class Answer(Protocol):
 class Prices(Protocol):
     """What this command needs of the processor that prices, found like any other."""
 
-    def explain(self, question: Mapping[str, Any], config: Config) -> Answer:
-        """Say how a call would be priced."""
+    explain: Callable[[Mapping[str, Any], Config], Answer]
+    """Say how a call would be priced, by the fields of the question."""
 
 
 def prices(  # noqa: PLR0917 - typer makes options of them
