@@ -9,7 +9,7 @@ from gateway.plugin import Batch, BatchContext, Context, Processor, Span
 from gateway.telemetry import metrics
 from processors.cost.attributes import number_attribute, text_attribute
 from processors.cost.book import PriceBook, Quote
-from processors.cost.calls import NO_TYPE, OTHER_TYPES, ROLLUP, ModelCall, read_call, written_type
+from processors.cost.calls import ModelCall, read_call, written_type
 from processors.cost.catalogue import catalogue
 from processors.cost.explain import Explanation, Question, explain
 from processors.cost.nesting import repeated
@@ -17,6 +17,7 @@ from processors.cost.price_file import read_price_file
 from processors.cost.rates import Cost as Amounts
 from processors.cost.reported import Reported, read_reported
 from processors.cost.settings import CostConfig
+from processors.cost.told import NO_TYPE, OTHER_TYPES, ROLLUP
 from processors.cost.unknown import UnknownModels
 from processors.cost.written import (
     CATALOGUE,

@@ -1,0 +1,194 @@
+"""
+Where spans tell of calls of models: MLflow's words, which ``mlflow_mapping`` writes, and those of
+the dialects that most senders speak, for pipelines without it.
+"""
+
+from collections.abc import Iterable
+from itertools import chain
+from typing import NamedTuple
+
+from gateway.otlp.values import Value, decode
+from gateway.plugin import Span
+from processors.cost.reported import REPORTED_KEYS
+from processors.cost.written import WRITTEN_KEYS
+
+SPAN_TYPE = "mlflow.spanType"
+TOKEN_USAGE = "mlflow.chat.tokenUsage"  # noqa: S105 - tokens of a model, no secret
+ROLLUP = "spangate.rollup"
+
+CHAT, _EMBEDDING, _RERANKER = "chat", "embedding", "reranker"
+TYPES = {"LLM": CHAT, "CHAT_MODEL": CHAT, "EMBEDDING": _EMBEDDING, "RERANKER": _RERANKER}
+"""Span types that call a model; usage on any other repeats that of spans below."""
+OTHER_TYPES = frozenset({
+    "CHAIN", "AGENT", "TOOL", "RETRIEVER", "PARSER", "MEMORY", "WORKFLOW", "TASK", "GUARDRAIL",
+    "EVALUATOR", "CLASSIFIER",
+})  # fmt: skip
+NO_TYPE = "UNKNOWN"
+WRAPPER = "ai.operationId"
+SPEAKERS = ("traceloop.span.kind", "gen_ai.agent.name", "gen_ai.tool.name")
+"""Attributes of spans that sum up others."""
+
+KINDS: dict[str, dict[str, str]] = {
+    "openinference.span.kind": {
+        "llm": CHAT, "embedding": _EMBEDDING, "reranker": _RERANKER,
+    },
+    "ai.operationId": {
+        "ai.generatetext.dogenerate": CHAT, "ai.streamtext.dostream": CHAT,
+        "ai.generateobject.dogenerate": CHAT, "ai.streamobject.dostream": CHAT,
+        "ai.embed.doembed": _EMBEDDING, "ai.embedmany.doembed": _EMBEDDING,
+    },
+    "langsmith.span.kind": {"llm": CHAT},
+    "langfuse.observation.type": {"generation": CHAT, "embedding": _EMBEDDING},
+    "gen_ai.operation.name": {
+        "chat": CHAT, "text_completion": CHAT, "generate_content": CHAT, "response": CHAT,
+        "responses": CHAT, "completion": CHAT, "embeddings": _EMBEDDING, "rerank": _RERANKER,
+    },
+    "llm.request.type": {
+        "chat": CHAT, "completion": CHAT, "embedding": _EMBEDDING, "rerank": _RERANKER,
+    },
+}  # fmt: skip
+"""Where dialects say what a span is, to their words (lower case) for calls of models; the first
+key that a span has decides."""
+
+_MODEL = (
+    "mlflow.llm.model", "gen_ai.response.model", "llm.response.model_name", "ai.response.model",
+    "llm.model_name", "gen_ai.request.model", "llm.request.model_name", "embedding.model_name",
+    "reranker.model_name", "ai.model.id", "langfuse.observation.model.name",
+)  # fmt: skip
+_PROVIDER = (
+    "mlflow.llm.provider", "gen_ai.provider.name", "llm.provider", "gen_ai.system",
+    "ai.model.provider", "llm.system",
+)  # fmt: skip
+
+_COUNTERS: dict[str, tuple[str, ...]] = {
+    "input": (
+        "gen_ai.usage.input_tokens", "llm.token_count.prompt", "ai.usage.inputTokens",
+        "gen_ai.usage.prompt_tokens", "ai.usage.promptTokens", "ai.usage.tokens",
+    ),
+    "output": (
+        "gen_ai.usage.output_tokens", "llm.token_count.completion", "ai.usage.outputTokens",
+        "gen_ai.usage.completion_tokens", "ai.usage.completionTokens",
+    ),
+    "cache_read": (
+        "gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens",
+        "llm.token_count.prompt_details.cache_read", "ai.usage.cachedInputTokens",
+        "llm.token_count.prompt_details.cache_input",
+    ),
+    "cache_write": (
+        "gen_ai.usage.cache_write.input_tokens", "gen_ai.usage.cache_creation.input_tokens",
+        "gen_ai.usage.cache_creation_input_tokens", "llm.token_count.prompt_details.cache_write",
+        "ai.usage.inputTokenDetails.cacheWriteTokens",
+    ),
+    "cache_write_1h": ("anthropic.usage.cache_creation.ephemeral_1h_input_tokens",),
+    "reasoning": (
+        "gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens",
+        "gen_ai.usage.details.reasoning_tokens", "llm.token_count.completion_details.reasoning",
+        "ai.usage.reasoningTokens",
+    ),
+    "audio_input": (
+        "llm.token_count.prompt_details.audio", "gen_ai.usage.details.input_audio_tokens",
+    ),
+    "audio_output": (
+        "llm.token_count.completion_details.audio", "gen_ai.usage.details.output_audio_tokens",
+    ),
+}  # fmt: skip
+TOTAL = ("llm.token_count.total", "gen_ai.usage.total_tokens", "ai.usage.totalTokens")
+
+_TIERS = (
+    "gen_ai.openai.response.service_tier", "openai.response.service_tier",
+    "gen_ai.response.service_tier", "gen_ai.usage.service_tier", "gen_ai.request.service_tier",
+    "gen_ai.openai.request.service_tier", "openai.request.service_tier", "service_tier",
+)  # fmt: skip
+"""Where the service tier stands: the one that served before the one that was asked for."""
+_PARAMETERS = ("llm.invocation_parameters", "langfuse.observation.model.parameters")
+"""JSON in which callers pass ``service_tier`` on."""
+_MLFLOW_SDK, _MLFLOW_INPUTS = "mlflow.traceRequestId", "mlflow.spanInputs"
+"""The sign of MLflow's own SDK, and where it writes parameters."""
+BATCH_FLAGS = ("gen_ai.request.batch", "gen_ai.batch", "llm.batch")
+STANDARD_TIERS = frozenset({"", "auto", "default", "standard", "standard_only", "on_demand"})
+
+_LOOKED_AT = frozenset(
+    chain(
+        (SPAN_TYPE, TOKEN_USAGE, ROLLUP, WRAPPER, _MLFLOW_SDK, _MLFLOW_INPUTS),
+        KINDS, SPEAKERS, _MODEL, _PROVIDER, *_COUNTERS.values(), TOTAL, _TIERS, _PARAMETERS,
+        BATCH_FLAGS, REPORTED_KEYS, WRITTEN_KEYS,
+    )
+)  # fmt: skip
+_LAYOUTS = 4096
+_LONGEST = 300
+"""Layouts that are kept, and attributes of the longest one; spans of one kind share a layout."""
+
+
+class Layout(NamedTuple):
+    """Where a span that has certain attributes holds what is looked at here."""
+
+    at: dict[str, int]
+    """Key to position."""
+    kinds: tuple[str, ...]
+    models: tuple[str, ...]
+    providers: tuple[str, ...]
+    counters: dict[str, str]
+    """Kind of tokens to the key that counts them."""
+    tiers: tuple[str, ...]
+    parameters: tuple[str, ...]
+    is_rollup: bool
+    may_be_batch: bool
+    is_reported: bool
+    is_written: bool
+
+
+class Told:
+    """The attributes of a span: no index is built, and only what is asked for is decoded."""
+
+    __slots__ = ("at", "fields", "layout", "span")
+
+    def __init__(self, span: Span) -> None:
+        self.span = span
+        self.fields, keys = span.attributes.layout()
+        self.layout = _layouts.get(keys) or _lay_out(keys)
+        self.at = self.layout.at
+
+    def text(self, key: str) -> str | None:
+        """Return a text, or ``None`` where there is none."""
+        at = self.at.get(key)
+        return None if at is None else self.fields[at].value.string_value or None
+
+    def value(self, key: str) -> Value:
+        """Return any value; the key must be there."""
+        return decode(self.fields[self.at[key]].value)
+
+    def first(self, keys: Iterable[str]) -> str:
+        """Return the first text that says something."""
+        for key in keys:
+            if text := self.fields[self.at[key]].value.string_value:
+                return text.strip('"')
+        return ""
+
+
+_layouts: dict[tuple[str, ...], Layout] = {}
+
+
+def _lay_out(keys: tuple[str, ...]) -> Layout:
+    at = {key: position for position, key in enumerate(keys) if key in _LOOKED_AT}
+
+    def present(wanted: Iterable[str]) -> tuple[str, ...]:
+        return tuple(key for key in wanted if key in at)
+
+    layout = Layout(
+        at,
+        present(KINDS),
+        present(_MODEL),
+        present(_PROVIDER),
+        {kind: found[0] for kind, keys in _COUNTERS.items() if (found := present(keys))},
+        present(_TIERS),
+        present((*_PARAMETERS, _MLFLOW_INPUTS) if _MLFLOW_SDK in at else _PARAMETERS),
+        ROLLUP in at,
+        bool(present(BATCH_FLAGS)),
+        bool(present(REPORTED_KEYS)),
+        bool(present(WRITTEN_KEYS)),
+    )
+    if len(keys) <= _LONGEST:
+        if len(_layouts) >= _LAYOUTS:
+            _layouts.clear()
+        _layouts[keys] = layout
+    return layout
