@@ -43,7 +43,7 @@ UNITS = (
 
 @pytest.fixture(scope="module")
 def redaction() -> Redaction:
-    """A processor that takes long values."""
+    """Return a processor that takes long values."""
     return processor(Redaction, max_value_bytes=1 << 24)
 
 
