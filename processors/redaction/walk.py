@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from google.protobuf.message import Message
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
@@ -27,6 +28,7 @@ class Walker:
 
     def shared(self, resource_spans: trace_pb2.ResourceSpans) -> None:
         """Redact what the spans of a resource share: resource and scopes."""
+        self._discard_unknown(resource_spans)
         self._where = "resource"
         self._attributes(resource_spans.resource.attributes)
         self._field(resource_spans, "schema_url")
@@ -39,6 +41,7 @@ class Walker:
 
     def span(self, span: trace_pb2.Span) -> None:
         """Redact a span."""
+        self._discard_unknown(span)
         self._where = "span"
         self._field(span, "name")
         self._where = f'span "{span.name}"'
@@ -55,6 +58,12 @@ class Walker:
             self._where = f"{place} link"
             self._field(link, "trace_state")
             self._attributes(link.attributes)
+
+    def _discard_unknown(self, message: Message) -> None:
+        """Drop fields that this version of OTLP does not know: nobody could redact them."""
+        size = message.ByteSize()
+        message.DiscardUnknownFields()
+        self.changed = self.changed or message.ByteSize() != size
 
     def _field(self, message: Any, name: str) -> None:
         text = getattr(message, name)

@@ -130,6 +130,19 @@ def test_repeated_attribute_keys() -> None:
     assert b"example.org" not in out.encode()
 
 
+def test_unknown_fields_that_hold_a_finding_are_dropped() -> None:
+    """A field of another OTLP version is kept, unless something to redact may stand in it."""
+    clean, hit = (b"\xc2\x3e" + bytes((len(text),)) + text for text in (b"fine", ADA.encode()))
+
+    kept, dropped = (
+        processor(Redaction).process(Batch(b"\x0a" + bytes((len(field),)) + field))
+        for field in (clean, hit)
+    )
+
+    assert clean in kept.encode()
+    assert b"example.org" not in dropped.encode()
+
+
 def test_spans_beside_a_finding_are_not_rewritten() -> None:
     """Only the span that holds a finding changes."""
     out = processor(Redaction).process(batch({"a": "clean"}, {"a": ADA}, {"a": "also clean"}))
