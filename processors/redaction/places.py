@@ -12,6 +12,7 @@ class Match(Protocol):
 
     def start(self) -> int:
         """Return where the match begins."""
+        ...
 
 
 Search = Callable[[bytes, int], Match | None]

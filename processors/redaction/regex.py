@@ -17,12 +17,15 @@ class Match(Protocol):
 
     def start(self, group: int = 0) -> int:
         """Return where a group begins; -1 where it has no part in the match."""
+        ...
 
     def end(self, group: int = 0) -> int:
         """Return where a group ends."""
+        ...
 
     def span(self, group: int = 0) -> tuple[int, int]:
         """Return both."""
+        ...
 
 
 class Pattern(Protocol):
@@ -31,17 +34,21 @@ class Pattern(Protocol):
     @property
     def groups(self) -> int:
         """How many groups it has."""
+        ...
 
     def search(
         self, text: bytes, pos: int | None = None, endpos: int | None = None
     ) -> Match | None:
         """Return the leftmost match."""
+        ...
 
     def fullmatch(self, text: bytes) -> Match | None:
         """Return a match of the whole text."""
+        ...
 
     def finditer(self, text: bytes) -> Iterator[Match]:
         """Return all matches, apart from each other."""
+        ...
 
 
 class PatternSet(Protocol):
@@ -49,6 +56,7 @@ class PatternSet(Protocol):
 
     def Match(self, text: bytes) -> list[int] | None:  # noqa: N802 - RE2's name
         """Return the numbers of the patterns that match somewhere."""
+        ...
 
 
 def _options(*, latin1: bool) -> object:
