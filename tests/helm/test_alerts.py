@@ -109,3 +109,31 @@ def test_prometheus_agrees(tmp_path: Path) -> None:
     )
 
     assert 0 == done.returncode, done.stdout + done.stderr
+
+
+SERIES = 'namespace="llm",pod="demo-spangate-0"'
+AGE = {"series": f"spangate_queue_oldest_age_seconds{{{SERIES}}}", "values": "90x20"}
+SENT = f"spangate_exporter_sent_spans_total{{{SERIES}}}"
+RETRIES = f"spangate_exporter_retries_total{{{SERIES}}}"
+
+
+@pytest.mark.skipif(PROMTOOL is None, reason="promtool (of Prometheus) is not installed")
+@pytest.mark.parametrize(
+    ("sent", "retries", "age"),
+    [("0+5x20", "7x20", 90), ("0+5x20", "0+1x20", 0), ("5x20", "7x20", 0)],
+    ids=["succeeding", "retrying", "away"],
+)
+def test_queue_age_counts_only_while_sends_succeed(
+    tmp_path: Path, sent: str, retries: str, age: int
+) -> None:
+    """KEDA sees the age of the queue where more gateways help, and nothing where they do not."""
+    triggers = find("ScaledObject", {"keda": {"enabled": True}})["spec"]["triggers"]
+    query = next(one for one in triggers if one.get("name") == "queue-age")["metadata"]["query"]
+    series = [AGE, {"series": SENT, "values": sent}, {"series": RETRIES, "values": retries}]
+    expected = {"expr": query, "eval_time": "15m", "exp_samples": [{"labels": "{}", "value": age}]}
+    case = {"tests": [{"interval": "1m", "input_series": series, "promql_expr_test": [expected]}]}
+    (tmp_path / "case.yaml").write_text(yaml.safe_dump(case), encoding="utf-8")
+    command = [str(PROMTOOL), "test", "rules", str(tmp_path / "case.yaml")]
+    done = subprocess.run(command, check=False, capture_output=True, text=True)
+
+    assert 0 == done.returncode, done.stdout + done.stderr
