@@ -1,12 +1,15 @@
 """Conditions in the settings of processors, and what happens where one cannot be evaluated."""
 
-from collections.abc import Callable, Iterable, Sequence
+import math
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
-from gateway.plugin import Logger, Meter, Reject
+from gateway.plugin import Context, Reject
 from processors.expressions import Condition, EvaluationError, Level, Subject
 
 ErrorMode = Literal["ignore", "silent", "propagate"]
+
+_TELL_AGAIN_S = 60.0
 
 
 def compile_all(
@@ -74,15 +77,42 @@ class Faults:
             raise Reject(f"{error} (error_mode: propagate)") from error
         self._counts[str(error)] = self._counts.get(str(error), 0) + 1
 
-    def report(self, logger: Logger | None, meter: Meter | None) -> None:
-        """Count them, and name them in the log unless they are to be silent."""
-        for reason, count in self._counts.items():
-            if meter is not None:
-                meter.count("expression_errors", count)
-            if logger is not None and self._mode == "ignore":
-                logger.warning(
+    @property
+    def counts(self) -> Mapping[str, int]:
+        """How many evaluations failed, by reason."""
+        return self._counts
+
+    @property
+    def is_silent(self) -> bool:
+        """Whether nothing is to be said of them."""
+        return self._mode == "silent"
+
+
+class Teller:
+    """
+    Count the faults of batches, and name each in the log once a minute at most.
+
+    Args:
+        context: of a processor that was started; without one nothing is told.
+
+    """
+
+    def __init__(self, context: Context | None = None) -> None:
+        self._context = context
+        self._told_at: dict[str, float] = {}
+
+    def tell(self, faults: Faults) -> None:
+        """Say what failed in a batch."""
+        if self._context is None or not faults.counts:
+            return
+        self._context.meter.count("expression_errors", sum(faults.counts.values()))
+        now = self._context.clock.monotonic()
+        for reason, count in () if faults.is_silent else faults.counts.items():
+            if now - self._told_at.get(reason, -math.inf) >= _TELL_AGAIN_S:
+                self._told_at[reason] = now
+                self._context.logger.warning(
                     "expression could not be evaluated",
                     reason=reason,
                     spans=count,
-                    hint="these counted as not met; error_mode: silent stops this message",
+                    hint="what fails counts as not met; error_mode: silent stops this message",
                 )

@@ -5,8 +5,8 @@ from typing import Literal
 
 import msgspec
 
-from gateway.plugin import Batch, Config, Context, Logger, Meter, Processor
-from processors.conditions import ErrorMode, Faults, any_of, compile_all
+from gateway.plugin import Batch, Config, Context, Processor
+from processors.conditions import ErrorMode, Faults, Teller, any_of, compile_all
 from processors.expressions import Condition, Subject
 from processors.matching import MatchConfig, span_filter
 
@@ -101,12 +101,11 @@ class Filter(Processor[FilterConfig]):
             conditions[_level(one.source)].append(one)
         self._conditions = conditions
         self._kept = span_filter(config.spans.include, config.spans.exclude)
-        self._logger: Logger | None = None
-        self._meter: Meter | None = None
+        self._teller = Teller()
 
     async def start(self, context: Context) -> None:
         """Take what is needed to tell of conditions that cannot be evaluated."""
-        self._logger, self._meter = context.logger, context.meter
+        self._teller = Teller(context)
 
     def process(self, batch: Batch) -> Batch:
         """
@@ -124,7 +123,7 @@ class Filter(Processor[FilterConfig]):
             self._drop_spans(batch, subject, faults)
         if conditions["spanevent"]:
             _drop_events(batch, conditions["spanevent"], subject, faults)
-        faults.report(self._logger, self._meter)
+        self._teller.tell(faults)
         return batch
 
     def _drop_spans(self, batch: Batch, subject: Subject, faults: Faults) -> None:

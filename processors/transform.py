@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from itertools import groupby
 
-from gateway.plugin import Attributes, Batch, Config, Context, Logger, Meter, Processor
-from processors.conditions import ErrorMode, Faults
+from gateway.plugin import Attributes, Batch, Config, Context, Processor
+from processors.conditions import ErrorMode, Faults, Teller
 from processors.expressions import Level, Subject
 from processors.statements import Statement, StatementConfig
 from processors.targets import Fields
@@ -42,12 +42,11 @@ class Transform(Processor[TransformConfig]):
         super().__init__(config)
         statements = [Statement(statement) for statement in config.statements]
         self._groups = [list(group) for _, group in groupby(statements, lambda one: one.level)]
-        self._logger: Logger | None = None
-        self._meter: Meter | None = None
+        self._teller = Teller()
 
     async def start(self, context: Context) -> None:
         """Take what is needed to tell of expressions that cannot be evaluated."""
-        self._logger, self._meter = context.logger, context.meter
+        self._teller = Teller(context)
 
     def process(self, batch: Batch) -> Batch:
         """
@@ -63,7 +62,7 @@ class Transform(Processor[TransformConfig]):
             for fields in _places(batch, group[0].level, subject):
                 for change in changes:
                     change(subject, fields)
-        faults.report(self._logger, self._meter)
+        self._teller.tell(faults)
         return batch
 
 

@@ -125,6 +125,18 @@ async def test_a_condition_that_fails_is_told_and_not_met() -> None:
     assert "secret" not in f"{event}{fields}"
 
 
+async def test_a_condition_that_goes_on_failing_is_told_once_a_minute() -> None:
+    """A sender of another type does not fill the log; the counter goes on."""
+    watching = await watched(Filter, traces={"span": ['attributes["n"] > 5']})
+
+    for _ in range(3):
+        watching.processor.process(batch({"n": "x"}))
+    watching.clock.advance(61)
+    watching.processor.process(batch({"n": "x"}))
+
+    assert (2, {"expression_errors": 4}) == (len(watching.warnings), watching.counts)
+
+
 async def test_silence_and_refusal_can_be_asked_for() -> None:
     """``silent`` counts only; ``propagate`` refuses the batch with the reason."""
     settings = {"traces": {"span": ['attributes["n"] > 5']}}

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
-from gateway.plugin import Clock, Logger, Meter, Processor
+from gateway.plugin import Logger, Meter, Processor
 from gateway.testing import FakeClock, processor
 
 T = TypeVar("T", bound=Processor[Any])
@@ -18,7 +18,7 @@ class Watching(Generic[T]):
         self.processor = made
         self.counts: dict[str, float] = {}
         self.warnings: list[tuple[str, dict[str, Any]]] = []
-        self.clock: Clock = FakeClock()
+        self.clock = FakeClock()
         self.data_dir = Path()
 
     @property
