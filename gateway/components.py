@@ -9,7 +9,7 @@ from gateway.component_context import ComponentContext
 from gateway.config.settings import Settings
 from gateway.guard import Guard
 from gateway.pipeline import Pipeline
-from gateway.plugin import Clock, Component, Exporter, Logger, OnError, Processor, Receiver
+from gateway.plugin import Clock, Component, Exporter, Logger, Processor, Receiver
 from gateway.telemetry import logs
 from gateway.tenants import Tenants
 from gateway.threads import Threads
@@ -74,7 +74,7 @@ class Components:
             processor = cast("Processor[Any]", self._build("processors", processor_id))
             self._processors.append((processor_id, processor))
             await self.start("processors", processor_id, processor)
-            policy = cast("OnError | None", self._settings.processors[processor_id].on_error)
+            policy = self._settings.processors[processor_id].on_error
             logger = logs.get(processor_id)
             guards.append(
                 Guard(processor_id, processor, pipeline=name, logger=logger, on_error=policy)

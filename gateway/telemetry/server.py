@@ -46,7 +46,8 @@ class TelemetryServer:
             OSError: one is taken; the message says which setting to change.
 
         """
-        disable_created_metrics()  # a time stamp beside each counter helps nobody here
+        # A time stamp beside each counter helps nobody here.
+        disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no type for it
         pages = [
             web.get("/live", self._live),
             web.get("/ready", self._ready),

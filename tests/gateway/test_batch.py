@@ -7,6 +7,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from gateway.batch import Batch
+from gateway.otlp.values import Value
 from gateway.otlp.values import key_value
 from gateway.testing import batch
 
@@ -37,13 +38,13 @@ def test_untouched_bytes_are_the_received_ones() -> None:
 
 
 @given(st.dictionaries(st.text(), values, max_size=5))
-def test_attributes_survive_the_wire(attributes: dict) -> None:
+def test_attributes_survive_the_wire(attributes: dict[str, Value]) -> None:
     """Whatever an attribute can hold is read back equal."""
     assert [attributes] == [dict(span.attributes) for span in reread(batch(attributes))]
 
 
 @given(st.dictionaries(st.text(), values, max_size=5), st.text(), values)
-def test_writing_goes_through(attributes: dict, key: str, value: object) -> None:
+def test_writing_goes_through(attributes: dict[str, Value], key: str, value: Value) -> None:
     """An attribute that was set is in the encoded request, the others are as they were."""
     changed = batch(attributes)
     for span in changed:

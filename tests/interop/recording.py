@@ -16,9 +16,12 @@ class Recording:
         self.batches: list[Batch] = []
         self.endpoints: dict[str, str] = {}
 
-    async def __call__(self, batch: Batch) -> None:
-        """Take a batch, as a pipeline does."""
-        self.batches.append(batch)
+    def admit(self) -> None:
+        """Let everything in."""
+
+    async def __call__(self, *batches: Batch) -> None:
+        """Take batches, as a pipeline does."""
+        self.batches += batches
 
     @property
     def spans(self) -> list[Span]:

@@ -10,6 +10,7 @@ import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -51,11 +52,11 @@ def started(folder: Path, *options: str) -> Iterator[subprocess.Popen[str]]:
         process.communicate()
 
 
-def announced(process: subprocess.Popen[str]) -> dict[str, dict[str, str]]:
+def announced(process: subprocess.Popen[str]) -> dict[str, Any]:
     """Return the line that says the gateway has started."""
     assert process.stderr is not None
     for line in process.stderr:
-        event: dict[str, dict[str, str]] = json.loads(line)
+        event: dict[str, Any] = json.loads(line)
         if event["event"] == "gateway started":
             return event
     raise AssertionError("the gateway did not start")

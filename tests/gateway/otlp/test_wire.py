@@ -1,6 +1,7 @@
 """What the wire functions promise: every span found, none changed, any garbage refused."""
 
 import random
+from typing import TypeAlias
 
 import pytest
 from hypothesis import given
@@ -14,7 +15,10 @@ scopes = st.tuples(st.text(max_size=5), st.lists(ids, max_size=4))
 resources = st.tuples(st.text(max_size=5), st.lists(scopes, max_size=3))
 
 
-def request_of(shape: list[tuple[str, list[tuple[str, list[tuple[bytes, bytes]]]]]]) -> bytes:
+Shape: TypeAlias = list[tuple[str, list[tuple[str, list[tuple[bytes, bytes]]]]]]
+
+
+def request_of(shape: Shape) -> bytes:
     request = ExportTraceServiceRequest()
     for schema, scopes_of in shape:
         resource_spans = request.resource_spans.add(schema_url=schema)
@@ -41,7 +45,7 @@ def spans_of(data: bytes) -> list[tuple[bytes, bytes, bytes]]:
 
 
 @given(st.lists(resources, max_size=4))
-def test_finds_each_span_with_its_ids(shape: list) -> None:
+def test_finds_each_span_with_its_ids(shape: Shape) -> None:
     """Ids are those protobuf reads, whatever their lengths, in the same order."""
     data = request_of(shape)
     expected = [(t, s) for _, scopes_of in shape for _, spans in scopes_of for t, s in spans]
@@ -49,7 +53,7 @@ def test_finds_each_span_with_its_ids(shape: list) -> None:
 
 
 @given(st.lists(resources, max_size=4), st.randoms())
-def test_assembles_the_same_spans(shape: list, shuffle: random.Random) -> None:
+def test_assembles_the_same_spans(shape: Shape, shuffle: random.Random) -> None:
     """Taken apart, shuffled and put together, each span is the same under the same head."""
     data = request_of(shape)
     entries = wire.index(data)
@@ -67,7 +71,7 @@ def test_garbage_is_refused_or_read(data: bytes) -> None:
 
 
 @given(st.lists(resources, min_size=1, max_size=3), st.data())
-def test_damage_is_refused_or_read(shape: list, data: st.DataObject) -> None:
+def test_damage_is_refused_or_read(shape: Shape, data: st.DataObject) -> None:
     """A request with a flipped byte or a missing end raises nothing but MalformedError."""
     body = bytearray(request_of(shape))
     if body:
