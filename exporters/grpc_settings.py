@@ -32,6 +32,7 @@ def parse_target(endpoint: str, tls: ClientTlsConfig) -> Target:
     scheme, separator, rest = endpoint.removeprefix("dns:///").rpartition("://")
     if separator and scheme not in ("http", "https"):
         raise ValueError(f'endpoint: the scheme must be http or https, found "{scheme}"')
+    parts = urlsplit("")
     try:
         parts = urlsplit("//" + rest)
         host, port = parts.hostname, parts.port

@@ -18,6 +18,7 @@ def parse_url(text: str) -> URL:
         ValueError: it is none.
 
     """
+    url = URL()
     try:
         url = URL(text)
         usable = url.scheme in ("http", "https") and bool(url.host) and url.port is not None

@@ -31,3 +31,4 @@ class Diagnosable(Protocol):
 
     async def diagnose(self, context: Context) -> list[Finding]:
         """Return what was found; nothing is changed, and nothing stays open."""
+        ...

@@ -45,7 +45,8 @@ class OtlpReceiver(Receiver[OtlpConfig]):
 
         """
         self._context = context
-        self._audit = getattr(context, "audit", None) or Audit(context.logger, context.clock)
+        audit: Audit = getattr(context, "audit", None) or Audit(context.logger, context.clock)
+        self._audit = audit
         where = f"receivers.{context.component_id}"
         self._directory = TenantDirectory(
             self.config,
@@ -54,13 +55,13 @@ class OtlpReceiver(Receiver[OtlpConfig]):
             tenants=getattr(context, "tenants", None) or Tenants(),
             receiver=context.component_id,
             clock=context.clock,
-            audit=self._audit,
+            audit=audit,
         )
         await self._directory.start()
         for protocol, config in (("grpc", self.config.grpc), ("http", self.config.http)):
             if config is not None and config.tls is not None:
                 self._certificates[protocol] = Certificates(
-                    config.tls, f"{where}.protocols.{protocol}", context.clock, self._audit
+                    config.tls, f"{where}.protocols.{protocol}", context.clock, audit
                 )
 
     async def listen(self, deliver: Deliver) -> None:

@@ -7,8 +7,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from gateway.batch import Batch
-from gateway.otlp.values import Value
-from gateway.otlp.values import key_value
+from gateway.otlp.values import Value, key_value
 from gateway.testing import batch
 
 values = st.recursive(
