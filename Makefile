@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 SOURCES := gateway processors exporters tests benchmarks examples
 
-.PHONY: demo run test test-nightly test-interop check format bench docs lock clean help
+.PHONY: demo run test test-nightly bench-redaction test-interop check format bench docs lock clean help
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,6 +36,9 @@ format: $(READY) ## format and mend what can be mended
 
 bench: $(READY) ## measure throughput on this machine
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-redaction: $(READY) ## measure what redaction finds, and how fast
+	$(BIN)/python -m benchmarks.redaction $(ARGS)
 
 docs: $(READY) ## write the generated pages anew
 	$(BIN)/python -m gateway.config.reference docs/configuration.md

@@ -29,7 +29,8 @@ class Components:
         """Who may send, as the receivers know them."""
         self.receivers: dict[str, Receiver[Any]] = {}
         self.exporters: dict[str, Exporter[Any]] = {}
-        self._processors: list[tuple[str, Processor[Any]]] = []
+        self.processors: list[tuple[str, Processor[Any]]] = []
+        """Those of the pipelines built so far, in order, with their ids."""
 
     async def start_receivers(self) -> None:
         """
@@ -72,7 +73,7 @@ class Components:
         guards: list[Guard] = []
         for processor_id in self._settings.service.pipelines[name].processors:
             processor = cast("Processor[Any]", self._build("processors", processor_id))
-            self._processors.append((processor_id, processor))
+            self.processors.append((processor_id, processor))
             await self.start("processors", processor_id, processor)
             policy = self._settings.processors[processor_id].on_error
             logger = logs.get(processor_id)
@@ -103,7 +104,7 @@ class Components:
         """Stop all: receivers, processors, exporters; each may take so long."""
         everything: list[tuple[str, Component[Any]]] = [
             *self.receivers.items(),
-            *self._processors,
+            *self.processors,
             *self.exporters.items(),
         ]
         for component_id, component in everything:

@@ -11,6 +11,7 @@ import typer
 from google.protobuf.message import DecodeError
 
 from gateway.batch import Batch, BatchContext
+from gateway.cli.findings import Findings, find
 from gateway.cli.options import ConfigFiles, Overrides
 from gateway.clock import SystemClock
 from gateway.components import Components
@@ -52,7 +53,7 @@ def try_(
     name = _choose(pipeline, settings)
     before = _read(file)
     try:
-        after = asyncio.run(_process(settings, name, before))
+        after, findings = asyncio.run(_process(settings, name, before))
     except (Flow, StartError, OSError) as failure:
         typer.secho(f"spangate: {failure}", err=True, fg="red")
         raise typer.Exit(1) from None
@@ -61,7 +62,7 @@ def try_(
         return
     from gateway.cli.try_table import show  # noqa: PLC0415 - rich is not needed for JSON
 
-    show(before, after, name)
+    show(before, after, name, findings)
 
 
 def _choose(wanted: str | None, settings: Settings) -> str:
@@ -100,14 +101,15 @@ def _read(file: Path) -> Batch:
     return batch
 
 
-async def _process(settings: Settings, name: str, before: Batch) -> Batch:
+async def _process(settings: Settings, name: str, before: Batch) -> tuple[Batch, Findings]:
     """Run the pipeline on a copy, with a data folder that is thrown away."""
     with tempfile.TemporaryDirectory(prefix="spangate-try-") as folder:
         components = Components(settings, SystemClock(), Path(folder))
         threads = Threads()
         try:
             pipeline = await components.pipeline(name, threads)
-            return await pipeline.process(Batch(before.encode(), before.context))
+            after = await pipeline.process(Batch(before.encode(), before.context))
+            return after, find(components.processors, before)
         finally:
             await components.stop(logs.get("try"))
             threads.close()

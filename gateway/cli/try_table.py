@@ -1,19 +1,20 @@
 """Show a request before and after its processors, span by span."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from gateway.batch import Batch, Span
+from gateway.cli.findings import Finding, Findings
 from gateway.otlp.values import Value
 
 WIDTH = 60
 
 
-def show(before: Batch, after: Batch, pipeline: str) -> None:
-    """Print one table: for each span what changed, or that nothing did."""
+def show(before: Batch, after: Batch, pipeline: str, findings: Findings) -> None:
+    """Print for each span what changed, or that nothing did, and then what was found."""
     table = Table(title=f"pipeline {pipeline}", title_justify="left", show_lines=True)
     for column in ("span", "what", "before", "after"):
         table.add_column(column, overflow="fold")
@@ -33,6 +34,21 @@ def show(before: Batch, after: Batch, pipeline: str) -> None:
     console = Console()
     console.print(table)
     console.print(f"{len(before)} spans in, {len(after)} out")
+    for processor, found in findings.items():
+        _show_findings(console, processor, found)
+
+
+def _show_findings(console: Console, processor: str, found: Sequence[Finding]) -> None:
+    if not found:
+        console.print(f"{processor} found nothing")
+        return
+    table = Table(title=f"{processor} found", title_justify="left")
+    table.add_column("where", overflow="fold")
+    table.add_column("type")
+    table.add_column("characters lost", justify="right")
+    for one in found:
+        table.add_row(one.place, one.type, str(one.length))
+    console.print(table)
 
 
 def _key(span: Span) -> tuple[bytes, bytes]:

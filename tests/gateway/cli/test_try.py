@@ -19,11 +19,13 @@ processors:
   drop: {use: "tests.gateway.plugins_for_tests:DropNamed", value: span}
   say: {use: "tests.gateway.plugins_for_tests:Say", what: reject}
   bug: {use: "tests.gateway.plugins_for_tests:Say", what: crash}
+  redaction: {}
 exporters: {debug: }
 service:
   pipelines:
     traces: {receivers: [otlp], processors: [tag], exporters: [debug]}
     traces/drop: {receivers: [otlp], processors: [drop], exporters: [debug]}
+    traces/safe: {receivers: [otlp], processors: [redaction], exporters: [debug]}
     traces/no: {receivers: [otlp], processors: [say], exporters: [debug]}
     traces/bug: {receivers: [otlp], processors: [bug], exporters: [debug]}
 """
@@ -79,6 +81,15 @@ def test_the_table_shows_before_and_after(try_: Try) -> None:
     assert "1 spans in, 1 out" in shown
 
 
+def test_findings_are_shown(try_: Try) -> None:
+    """What redaction would replace is listed with its type and length, never itself."""
+    text = "write to ada@" + "example.org please"
+    shown = try_(batch({"note": text}).encode(), "--pipeline", "traces/safe").stdout
+    assert "redaction found" in shown
+    assert "email" in shown
+    assert "15" in shown
+
+
 def test_dropped_spans_are_shown(try_: Try) -> None:
     """A span that a processor drops is marked so."""
     assert "dropped" in try_(batch({}).encode(), "--pipeline", "traces/drop").stdout
@@ -108,4 +119,4 @@ def test_a_choice_of_pipelines_is_asked_for(try_: Try) -> None:
     """With several pipelines and no choice, the names are listed."""
     result = try_(batch({}).encode())
     assert 2 == result.exit_code
-    assert "traces, traces/drop, traces/no" in result.stderr
+    assert "traces, traces/drop, traces/safe" in result.stderr
