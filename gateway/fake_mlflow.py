@@ -64,6 +64,8 @@ class FakeMlflow:
         self.store_type = "SqlStore"
         self.workspaces_enabled = False
         self.experiments: dict[str, FakeExperiment] = {"0": FakeExperiment("Default")}
+        self.runs: dict[str, str] = {}
+        """Experiment ids by run id."""
         self.asked: list[Asked] = []
         self.poison: Callable[[Span], bool] = lambda _: False
         """Which spans it calls wrong: the whole request fails, as with the real one."""
@@ -159,6 +161,7 @@ class FakeMlflow:
             ("POST", f"{experiments}/create"): self._create,
             ("POST", f"{experiments}/delete"): self._delete,
             ("POST", f"{experiments}/restore"): self._restore,
+            ("GET", "/api/2.0/mlflow/runs/get"): self._get_run,
             ("GET", f"{traces}/get"): self._get_trace,
             ("POST", f"{traces}/batchGetInfos"): self._get_infos,
             ("POST", "/v1/traces"): self._take,
@@ -205,6 +208,13 @@ class FakeMlflow:
     def _restore(self, asked: Asked) -> web.Response:
         self.experiments[str(msgspec.json.decode(asked.body)["experiment_id"])].deleted = False
         return web.json_response({})
+
+    def _get_run(self, asked: Asked) -> web.Response:
+        run_id = asked.query.get("run_id", "")
+        if run_id not in self.runs:
+            return _error(404, "RESOURCE_DOES_NOT_EXIST", f"Run with id={run_id} not found")
+        info = {"run_id": run_id, "experiment_id": self.runs[run_id]}
+        return web.json_response({"run": {"info": info, "data": {}}})
 
     def _home(self, trace: bytes) -> str:
         return next((i for i, found in self.experiments.items() if trace in found.traces), "")

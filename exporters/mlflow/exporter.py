@@ -9,6 +9,7 @@ from exporters.mlflow.diagnosis import Examination
 from exporters.mlflow.experiments import Experiments
 from exporters.mlflow.homes import find_homes
 from exporters.mlflow.routing import EXPERIMENT_HEADER, RUN_HEADER, Router
+from exporters.mlflow.runs import Runs
 from exporters.mlflow.server import Server
 from exporters.mlflow.settings import (
     DATABRICKS_TABLE_HEADER,
@@ -19,7 +20,7 @@ from exporters.otlp_answers import partial_success
 from gateway.diagnosis import Finding
 from gateway.errors import Flow
 from gateway.plugin import Batch, BatchContext, Context, Exporter, Moved, Reject, Resource, Retry
-from gateway.tenants import TenantConfig
+from gateway.tenants import Tenants
 
 START_WAIT_S = 3.0
 """How long starting waits for the server, so that the banner can show pages."""
@@ -46,8 +47,10 @@ class Mlflow(Exporter[MlflowConfig]):
         self._databricks = is_databricks(config)
         self._context: Context | None = None
         self._experiments: Experiments | None = None
+        self._runs: Runs | None = None
         self._probing: asyncio.Task[None] | None = None
-        self._router = Router(config, find_tenant=self._find_tenant, name_of=self._name_of)
+        self._nobody = Tenants()
+        self._router = Router(config, tenants=self._tenants, name_of=self._name_of)
 
     async def start(self, context: Context) -> None:
         """Load certificates, and ask the server about itself without insisting on an answer."""
@@ -55,6 +58,7 @@ class Mlflow(Exporter[MlflowConfig]):
         self._experiments = Experiments(
             self._server, self.config.experiment, clock=context.clock, logger=context.logger
         )
+        self._runs = Runs(self._server, context.clock, context.logger)
         await self._server.start(context.clock)
         if not self._databricks:
             tried = asyncio.Event()
@@ -163,9 +167,15 @@ class Mlflow(Exporter[MlflowConfig]):
             headers[DATABRICKS_TABLE_HEADER] = place.table
             return headers
         headers[EXPERIMENT_HEADER] = experiment_id
-        if place.run:
+        if place.run and await self._may_link(place, experiment_id):
             headers[RUN_HEADER] = place.run
         return headers | await self._server.workspace_headers(place.workspace)
+
+    async def _may_link(self, place: Destination, experiment_id: str) -> bool:
+        """Return whether a run may be named: what a tenant chose must be in its experiment."""
+        if not place.tenant or place.run == self.config.run_id or self._runs is None:
+            return True
+        return await self._runs.may_link(place, experiment_id)
 
     async def _follow(
         self, batch: Batch, place: Destination, experiment_id: str, named: bytes
@@ -209,9 +219,10 @@ class Mlflow(Exporter[MlflowConfig]):
             await context.clock.sleep(wait)
             wait = min(wait * 2, _PROBE_LAST_S)
         tried.set()
-        while self._needs_names():
-            await context.clock.sleep(_LEARN_EVERY_S)
-            await self._learn(context, experiments)
+        while True:
+            await asyncio.sleep(_LEARN_EVERY_S)
+            if self._needs_names():
+                await self._learn(context, experiments)
 
     async def _greet(self, context: Context, experiments: Experiments) -> bool:
         """Log what will not work with this server; return whether it answered at all."""
@@ -238,12 +249,11 @@ class Mlflow(Exporter[MlflowConfig]):
             context.logger.debug("cannot list experiments", reason=failure.reason)
 
     def _needs_names(self) -> bool:
-        return any(tenant.experiments for tenant in getattr(self._context, "tenants", ()))
+        return any(t.experiments or t.experiment or t.rules for t in self._tenants())
 
-    def _find_tenant(self, name: str) -> TenantConfig | None:
-        tenants = getattr(self._context, "tenants", None)
-        found: TenantConfig | None = tenants.get(name) if tenants is not None else None
-        return found
+    def _tenants(self) -> Tenants:
+        tenants: Tenants = getattr(self._context, "tenants", self._nobody)
+        return tenants
 
     def _name_of(self, workspace: str, experiment_id: str) -> str | None:
         return self._experiments.known_name(workspace, experiment_id) if self._experiments else None

@@ -2,7 +2,9 @@
 
 from collections.abc import Callable, Iterable, Mapping
 from fnmatch import fnmatchcase
+from typing import NamedTuple
 
+from exporters.mlflow.claims import Claims
 from exporters.mlflow.destinations import Destination
 from exporters.mlflow.names import (
     Template,
@@ -14,7 +16,7 @@ from exporters.mlflow.names import (
 )
 from exporters.mlflow.settings import MlflowConfig, databricks_table, is_databricks
 from gateway.plugin import BatchContext, Forbidden, Reject, Resource, Value
-from gateway.tenants import RuleConfig, TenantConfig
+from gateway.tenants import RuleConfig, TenantConfig, Tenants
 
 EXPERIMENT_HEADER = "x-mlflow-experiment-id"
 RUN_HEADER = "x-mlflow-run-id"
@@ -43,6 +45,13 @@ class Rule:
         return self._template.fill(attributes)
 
 
+class _Choice(NamedTuple):
+    """An experiment, and whether the sender had a say in it."""
+
+    experiment: str
+    by_sender: bool
+
+
 class _Tenant:
     """A tenant's settings made ready; without settings, somebody who may do everything."""
 
@@ -62,7 +71,7 @@ class Router:
     Decide by header, attribute, rules and defaults, in the order that the guide gives.
 
     Args:
-        find_tenant: settings of a tenant by its name.
+        tenants: the settings of all tenants, as they are now.
         name_of: what the experiment of an id in a workspace is called, ``None`` while unknown.
 
     """
@@ -71,12 +80,14 @@ class Router:
         self,
         config: MlflowConfig,
         *,
-        find_tenant: Callable[[str], TenantConfig | None],
+        tenants: Callable[[], Tenants],
         name_of: Callable[[str, str], str | None],
     ) -> None:
-        self._find_tenant = find_tenant
+        self._everyone = tenants
         self._name_of = name_of
         self._tenants: dict[str, _Tenant] = {}
+        self._claims = Claims()
+        self._version = -1
         self._from_header = config.experiment.from_header
         self._rules = [Rule(rule) for rule in config.experiment.rules]
         self._default = text_of(config.experiment.default) or ""
@@ -95,24 +106,34 @@ class Router:
         """
         if self._table:
             return Destination(table=self._table).key
+        self._keep_up()
         tenant = self._tenant(context.tenant)
         headers = _Headers(context if self._from_header and tenant.headers_count else None)
-        choice = headers.experiment or self._choose(tenant, resource.attributes)
-        number = decimal_id(choice)
+        choice = (
+            _Choice(headers.experiment, by_sender=True)
+            if headers.experiment
+            else self._choose(tenant, resource.attributes)
+        )
+        number = decimal_id(choice.experiment)
         destination = Destination(
             id=number or "",
-            name="" if number else choice,
+            name="" if number else choice.experiment,
             workspace=headers.workspace or self._workspace,
             run=headers.run or self._run,
             tenant=context.tenant,
         )
-        self._check(tenant, destination)
+        self._check(tenant, destination, by_sender=choice.by_sender)
         return destination.key
 
     def allows(self, destination: Destination, name: str) -> bool:
         """Return whether a destination's tenant may use the experiment of this name and id."""
-        globs = self._tenant(destination.tenant).globs
-        return not globs or _passes(globs, name, destination.id)
+        self._keep_up()
+        tenant = self._tenant(destination.tenant)
+        if not tenant.name:
+            return True
+        if tenant.globs:
+            return _passes(tenant.globs, name, destination.id)
+        return not self._claims.of_others(tenant.name, name, destination.id)
 
     def fixed(self) -> list[Destination]:
         """Return the destinations that the settings name, whoever sends."""
@@ -125,45 +146,71 @@ class Router:
             if text
         ]
 
+    def _keep_up(self) -> None:
+        """Learn whose experiments are whose again after the tenants have changed."""
+        everyone = self._everyone()
+        if everyone.version != self._version:
+            self._claims, self._version = Claims(everyone), everyone.version
+
     def _tenant(self, name: str) -> _Tenant:
-        settings = self._find_tenant(name) if name else None
+        settings = self._everyone().get(name) if name else None
         tenant = self._tenants.get(name)
         if tenant is None or tenant.settings is not settings:
             tenant = self._tenants[name] = _Tenant(name, settings)
         return tenant
 
-    def _choose(self, tenant: _Tenant, attributes: Mapping[str, Value]) -> str:
+    def _choose(self, tenant: _Tenant, attributes: Mapping[str, Value]) -> _Choice:
         """Return the first choice that can be an experiment; an impossible name counts as none."""
         asked = text_of(attributes.get(EXPERIMENT_ATTRIBUTE))
         choices = (
-            asked.strip() if asked else None,
-            *(rule.apply(attributes) for rule in tenant.rules),
-            *(rule.apply(attributes) for rule in self._rules),
-            tenant.default,
+            (asked.strip() if asked else None, True),
+            *((rule.apply(attributes), rule.fixed is None) for rule in tenant.rules),
+            *((rule.apply(attributes), True) for rule in self._rules),
+            (tenant.default, False),
         )
-        for choice in choices:
-            if choice and explain_name(choice) is None:
-                return choice
-        return self._default
+        for experiment, by_sender in choices:
+            if experiment and explain_name(experiment) is None:
+                return _Choice(experiment, by_sender)
+        return _Choice(self._default, by_sender=False)
 
-    def _check(self, tenant: _Tenant, destination: Destination) -> None:
-        if not tenant.globs:
-            return
+    def _check(self, tenant: _Tenant, destination: Destination, *, by_sender: bool) -> None:
+        """
+        Make sure that a tenant may write there.
+
+        Raises:
+            Forbidden: it may not.
+
+        """
+        if tenant.globs and destination.workspace != self._workspace:
+            raise Forbidden(
+                f'tenant "{tenant.name}" may not choose a workspace: its list of experiments is '
+                "about the one of the gateway"
+            )
         known = destination.name
         if destination.id:
             known = self._name_of(destination.workspace, destination.id) or ""
-        if _passes(tenant.globs, known, destination.id):
-            return
-        hint = ""
-        if destination.id and not known:
-            hint = (
-                " (the gateway does not know yet what it is called: send its name in the "
-                f"resource attribute {EXPERIMENT_ATTRIBUTE})"
-            )
-        raise Forbidden(
-            f'tenant "{tenant.name}" may not write to {destination}{hint}; it may use: '
-            + ", ".join(tenant.globs)
+        if tenant.globs:
+            if not _passes(tenant.globs, known, destination.id):
+                may = "it may use: " + ", ".join(tenant.globs)
+                raise _forbidden(tenant, destination, may)
+        elif by_sender and self._is_of_others(tenant, destination, known):
+            raise _forbidden(tenant, destination, "it may be another tenant's")
+
+    def _is_of_others(self, tenant: _Tenant, destination: Destination, known: str) -> bool:
+        if not tenant.name or destination.workspace != self._workspace:
+            return False
+        return self._claims.of_others(tenant.name, known, destination.id)
+
+
+def _forbidden(tenant: _Tenant, destination: Destination, why: str) -> Forbidden:
+    """Return the same text whether the gateway knows an id or not, which is nobody's business."""
+    hint = ""
+    if destination.id:
+        hint = (
+            "; where the gateway cannot tell what an id is called, send the name in the resource "
+            f"attribute {EXPERIMENT_ATTRIBUTE}"
         )
+    return Forbidden(f'tenant "{tenant.name}" may not write to {destination}: {why}{hint}')
 
 
 class _Headers:

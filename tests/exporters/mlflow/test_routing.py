@@ -1,5 +1,6 @@
 """Which experiment a resource's spans go to."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -12,7 +13,7 @@ from exporters.mlflow.routing import Router
 from exporters.mlflow.settings import MlflowConfig
 from gateway.otlp.values import Value
 from gateway.plugin import BatchContext, Forbidden, Reject
-from gateway.tenants import RuleConfig, TenantConfig
+from gateway.tenants import RuleConfig, TenantConfig, Tenants
 from gateway.testing import batch, component
 
 Attributes = dict[str, Value]
@@ -24,13 +25,16 @@ def route(
     headers: dict[str, str] | None = None,
     tenant: TenantConfig | None = None,
     names: dict[str, str] | None = None,
+    *,
+    others: Sequence[TenantConfig] = (),
     **settings: object,
 ) -> Destination:
     """Return where an exporter with these settings sends a resource's spans."""
     config: MlflowConfig = component(Mlflow, experiment=experiment, **settings).config
+    tenants = Tenants({each.name: each for each in (*([tenant] if tenant else []), *others)})
     router = Router(
         config,
-        find_tenant=_finder(tenant),
+        tenants=lambda: tenants,
         name_of=lambda _workspace, number: (names or {}).get(number),
     )
     context = BatchContext(
@@ -39,13 +43,6 @@ def route(
     return destinations.parse(
         router.route(context, batch({}, resource=resource or {}).resources[0])
     )
-
-
-def _finder(tenant: TenantConfig | None) -> Any:
-    def find(name: str) -> TenantConfig | None:
-        return tenant if tenant is not None and name == tenant.name else None
-
-    return find
 
 
 def by_header(value: str) -> dict[str, str]:
@@ -284,6 +281,106 @@ def test_unknown_id_is_refused_with_the_way_out() -> None:
     """An id whose name is unknown is refused, and the sender is told to name the experiment."""
     with pytest.raises(Forbidden, match=r"mlflow\.experiment"):
         route(RULES, {}, by_header("99"), tenant(**ALLOWED))
+
+
+# --- what belongs to another tenant
+
+PAY = TenantConfig(
+    name="pay",
+    experiment="pay-llm",
+    rules=[RuleConfig(match={"a": "b"}, experiment="pay-batch")],
+    experiments=["pay-*", "77"],
+)
+OPS = TenantConfig(name="ops", experiments=["*"])
+NAMES = {"5": "pay-llm", "6": "free", "77": "odd"}
+
+
+def reach(mine: TenantConfig, resource: Attributes, headers: dict[str, str]) -> str:
+    """Return where a tenant gets beside others, "refused" where it does not."""
+    experiment = {**RULES, "rules": [*RULES["rules"], {"match": {"to": "*"}, "experiment": "{to}"}]}
+    try:
+        got = route(experiment, resource, headers, mine, NAMES, others=(PAY, OPS))
+    except Forbidden:
+        return "refused"
+    return got.name or got.id
+
+
+@pytest.mark.parametrize(
+    ("resource", "headers"),
+    [
+        ({"mlflow.experiment": "pay-llm"}, {}),
+        ({"mlflow.experiment": " Pay-LLM "}, {}),
+        ({"mlflow.experiment": "pay-batch"}, {}),
+        ({"mlflow.experiment": "pay-new"}, {}),
+        ({"mlflow.experiment": "5"}, {}),
+        ({"mlflow.experiment": "77"}, {}),
+        ({"mlflow.experiment": "99"}, {}),
+        ({"to": "pay-llm"}, {}),
+        ({"to": "5"}, {}),
+        ({}, by_header("5")),
+        ({}, by_header("005")),
+        ({}, by_header("77")),
+        ({}, by_header("99")),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("own", [{}, {"experiment": "search-llm", "from_header": True}], ids=str)
+def test_what_others_call_their_own_is_refused(
+    own: dict[str, Any], resource: Attributes, headers: dict[str, str]
+) -> None:
+    """A tenant without an allow list may still not write to what another's settings name."""
+    assert "refused" == reach(tenant(**own), resource, headers)
+
+
+@pytest.mark.parametrize(
+    ("own", "resource", "headers", "expected"),
+    [
+        ({}, {"mlflow.experiment": "free"}, {}, "free"),
+        ({}, {}, by_header("6"), "6"),
+        ({}, {}, {}, "llm-traces"),
+        ({"experiment": "pay-llm"}, {}, {}, "pay-llm"),
+        ({"experiment": "pay-llm"}, {"mlflow.experiment": "pay-llm"}, {}, "pay-llm"),
+        ({"experiment": "pay-llm"}, {"mlflow.experiment": "pay-batch"}, {}, "refused"),
+        ({"experiments": ["pay-a*"]}, {"mlflow.experiment": "pay-abc"}, {}, "pay-abc"),
+        ({"experiment": "mine"}, {}, by_header("5"), "mine"),
+    ],
+    ids=str,
+)
+def test_what_is_shared_or_free_is_open(
+    own: dict[str, Any], resource: Attributes, headers: dict[str, str], expected: str
+) -> None:
+    """Nobody's experiments, the tenant's own, and those that its settings share are open."""
+    assert expected == reach(tenant(**own), resource, headers)
+
+
+def test_own_template_opens_no_foreign_experiment() -> None:
+    """A rule that takes its name from attributes is checked like any wish of the sender."""
+    mine = tenant(rules=[RuleConfig(match={"team": "*"}, experiment="{team}-llm")])
+
+    assert "refused" == reach(mine, {"team": "pay"}, {})
+    assert "search-llm" == reach(mine, {"team": "search"}, {})
+
+
+def test_allow_list_is_about_one_workspace() -> None:
+    """A tenant with an allow list cannot leave for a workspace where the names are others'."""
+    mine = tenant(experiments=["search-*"])
+    wish: Attributes = {"mlflow.experiment": "search-a"}
+
+    with pytest.raises(Forbidden, match="workspace"):
+        route(RULES, wish, {"x-mlflow-workspace": "team-b"}, mine)
+    assert "search-a" == route(RULES, wish, {"x-mlflow-workspace": "w"}, mine, workspace="w").name
+
+
+def test_refusals_tell_nothing_of_others() -> None:
+    """The answer is the same for an id that exists and for one that does not."""
+    texts = set()
+    for number in ("5", "99"):
+        with pytest.raises(Forbidden) as caught:
+            route(RULES, {}, by_header(number), tenant(**ALLOWED), NAMES, others=(PAY,))
+        texts.add(caught.value.reason.replace(number, "N"))
+
+    assert 1 == len(texts)
+    assert "pay" not in texts.pop()
 
 
 def test_databricks_has_one_destination() -> None:
