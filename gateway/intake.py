@@ -18,15 +18,24 @@ from gateway.plugin import Deliver
 from gateway.queue.base import Record
 from gateway.queue.store import Store
 from gateway.telemetry import metrics
+from gateway.tenants import Tenants
 
 ROUTES_KEPT = 4096
+LARGEST_KEPT = 16 * 1024
+"""Resources larger than this are looked at each time: kept, they could fill the memory."""
 
 
 class Routes:
-    """Destinations by context and resource, so that an exporter is asked once for each."""
+    """
+    Destinations by context and resource, so that an exporter is asked once for each.
 
-    def __init__(self, sender: Sender) -> None:
+    What was decided for tenants holds until their settings change.
+    """
+
+    def __init__(self, sender: Sender, tenants: Tenants) -> None:
         self._exporter = sender.exporter
+        self._tenants = tenants
+        self._version = tenants.version
         self._known: dict[tuple[str, tuple[tuple[str, str], ...], bytes], str] = {}
 
     def find(self, context: BatchContext, head: bytes) -> str:
@@ -37,6 +46,9 @@ class Routes:
             Forbidden: the tenant may not write there.
 
         """
+        if self._version != self._tenants.version:
+            self._version = self._tenants.version
+            self._known.clear()
         key = (context.tenant, context.headers, head)
         destination = self._known.get(key)
         if destination is None:
@@ -45,17 +57,18 @@ class Routes:
             destination = self._exporter.route(context, resource)
             if len(self._known) >= ROUTES_KEPT:
                 self._known.clear()
-            self._known[key] = destination
+            if len(head) <= LARGEST_KEPT:
+                self._known[key] = destination
         return destination
 
 
 class Outlet:
     """Where a pipeline hands over to one exporter: routing and splitting into records."""
 
-    def __init__(self, sender: Sender) -> None:
+    def __init__(self, sender: Sender, tenants: Tenants | None = None) -> None:
         self._queue = sender.component_id
         self._num_lanes = sender.num_lanes
-        self._routes = Routes(sender) if sender.routes else None
+        self._routes = Routes(sender, tenants or Tenants()) if sender.routes else None
 
     def records(
         self, context: BatchContext, data: bytes, entries: Sequence[wire.Entry]

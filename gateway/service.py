@@ -144,7 +144,8 @@ class Service:
         fed: dict[str, list[tuple[Pipeline, list[Outlet]]]] = {}
         for name, wanted in self._settings.service.pipelines.items():
             pipeline = await self._components.pipeline(name, self._threads)
-            outlets = [Outlet(self._senders[exporter_id]) for exporter_id in wanted.exporters]
+            tenants = self._components.tenants
+            outlets = [Outlet(self._senders[exporter], tenants) for exporter in wanted.exporters]
             for receiver_id in wanted.receivers:
                 fed.setdefault(receiver_id, []).append((pipeline, outlets))
         return fed

@@ -230,6 +230,28 @@ async def test_names_of_tenants_are_not_told(world: World) -> None:
     assert texts[0].replace(f"id {world.pay}:".encode(), b"id 9:") == texts[1]
 
 
+async def test_rights_that_go_are_gone(tmp_path: Path) -> None:
+    """What a tenant was allowed before its settings changed is decided anew."""
+    (tmp_path / "tenants.d").mkdir()
+    file = tmp_path / "tenants.d" / "search.yaml"
+    text = f"name: search\ntokens: [{SEARCH}]\nexperiments: [LIST]\n"
+    file.write_text(text.replace("LIST", "a, b"))
+    start, _, rest = CONFIG.partition("      tenants:")
+    config = f"{start}      tenants_from: tenants.d\n{rest[rest.index('exporters:') :]}"
+    sent = batch({}, resource={"mlflow.experiment": "a"}).encode()
+    async with (
+        FakeMlflow() as server,
+        gateway(tmp_path, config.replace("URL", server.url)) as running,
+    ):
+        assert 200 == (await running.post(sent, {"x-api-key": SEARCH}))[0]
+        file.write_text(text.replace("LIST", "b"))
+
+        async def refused() -> bool:
+            return (await running.post(sent, {"x-api-key": SEARCH}))[0] == 403
+
+        await eventually(refused, timeout_s=20, what="the new list")
+
+
 async def test_status_is_closed_to_senders(world: World) -> None:
     """The receivers' ports show nothing of the status page."""
     async with aiohttp.ClientSession() as session:
