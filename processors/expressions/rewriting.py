@@ -89,6 +89,9 @@ class _Rewriting:
         }
 
     def run(self) -> Rewritten:
+        for name in self._bound:
+            if self._vocabulary.is_taken(name):
+                self._mistakes[f'"{name}" is a name already (take another one in the macro)'] = None
         while self._at < len(self._words):
             self._step()
         if self._mistakes:

@@ -151,6 +151,11 @@ class Vocabulary:
         own = f"{self.level}.{path}"
         return own if own in self.names or own in self.attributes else path
 
+    def is_taken(self, word: str) -> bool:
+        """Whether a single word means something already."""
+        full = [self.canonical(word), *self.names, *self.attributes]
+        return any(name.partition(".")[0] == word for name in full[1:]) or full[0] != word
+
     def known(self) -> list[str]:
         """Return the names as people write them, for hints; what is written short comes first."""
         constants = ("nil", "SPAN_KIND_", "STATUS_CODE_")

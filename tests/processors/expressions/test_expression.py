@@ -176,6 +176,8 @@ def test_formulas(source: str, expected: object) -> None:
         ('spanevent.name == "x"', "sees no spanevent"),
         ('name.startWith("x")', "did you mean startsWith"),
         ("nope(1) == 1", "known functions: matches"),
+        ('attributes["list"].exists(name, name == "a")', '"name" is a name already'),
+        ('attributes["list"].exists(span, span == "a")', '"span" is a name already'),
         ('name = "x"', 'column 6.*write "=="'),
         ('name == "x" and true', 'column 13.*write "&&"'),
         ('name == "x" or true', r'write "\|\|"'),
