@@ -64,7 +64,4 @@
 {{- if and (kindIs "invalid" $values.terminationGracePeriodSeconds) (not (regexMatch "^([0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$|^0$" (include "spangate.shutdownTimeout" .))) -}}
 {{- fail (printf "config.service.shutdown_timeout is %q, from which terminationGracePeriodSeconds cannot be computed: write a duration such as 25s, or set terminationGracePeriodSeconds" (include "spangate.shutdownTimeout" .)) -}}
 {{- end -}}
-{{- if and $values.networkPolicy.enabled (not (regexMatch "^https?://" (include "spangate.trackingUri" .))) -}}
-{{- fail "networkPolicy.enabled needs an http or https address in mlflow.trackingUri, to know which port to allow" -}}
-{{- end -}}
 {{- end -}}

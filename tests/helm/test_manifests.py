@@ -218,6 +218,21 @@ def test_queue_age_scales_only_while_sends_succeed() -> None:
     assert "unless on() (sum(rate(spangate_exporter_retries_total{" in query
 
 
+def test_there_is_no_test_where_it_could_not_pass() -> None:
+    """Without MLflow, or with TLS on each protocol, `helm test` has nothing to run."""
+    tls = {"tls": {"cert_file": "/tls.crt", "key_file": "/tls.key"}}
+    debug: Values = {
+        "exporters": {"mlflow": None, "debug": {}},
+        "service": {"pipelines": {"traces": {"exporters": ["debug"]}}},
+    }
+
+    assert "demo-spangate-test" in pods()
+    assert "demo-spangate-test" not in pods({"config": debug})
+    assert "demo-spangate-test" not in pods(
+        {"config": {"receivers": {"otlp": {"protocols": {"grpc": tls, "http": tls}}}}}
+    )
+
+
 def test_extra_environment_comes_last() -> None:
     """Of two variables of one name the user's counts."""
     values = {"extraEnv": [{"name": "MLFLOW_TRACKING_URI", "value": "http://other:5000"}]}
