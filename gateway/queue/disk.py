@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+_WRITE = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _MOST_BUFFERS = 1000  # of one call; the system's limit is 1024
 
 
@@ -20,16 +21,17 @@ class Disk:
         path.mkdir(mode=0o700, parents=True, exist_ok=True)
         self.sync_folder(path.parent)
 
-    def create(self, path: Path, size: int) -> int:
-        """Make a file that has room for ``size`` bytes where the system can promise it."""
-        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_CLOEXEC", 0)
-        descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o600)
-        if hasattr(os, "posix_fallocate"):
-            try:
-                os.posix_fallocate(descriptor, 0, size)
-            except OSError:
-                os.ftruncate(descriptor, 0)  # little room: go on as far as it reaches
-        return descriptor
+    def create(self, path: Path) -> int:
+        """Make a file."""
+        return os.open(path, _WRITE | os.O_CREAT | os.O_EXCL, 0o600)
+
+    def open(self, path: Path) -> int:
+        """Open a file that is there."""
+        return os.open(path, _WRITE)
+
+    def rename(self, old: Path, new: Path) -> None:
+        """Give a file another name."""
+        old.replace(new)
 
     def write(self, descriptor: int, buffers: Sequence[bytes], offset: int) -> None:
         """Write all of the buffers one behind the other."""

@@ -80,6 +80,7 @@ class DiskLog:
             first=recovery.last_segment + 1,
             segment_bytes=segment_bytes,
         )
+        log.remove_spare()
         self._writer = Writer(log, self._on_written, self._on_ended)
         self._notes = Notes(self._writer, self._disk, self._logger, self._compact)
         self._notes.homes = [

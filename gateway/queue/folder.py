@@ -84,5 +84,5 @@ class QueueFolder:
         fresh = path.with_suffix(".new")
         self._disk.remove(fresh)
         self._disk.append(fresh, data, sync=True)
-        fresh.replace(path)
+        self._disk.rename(fresh, path)
         self._disk.sync_folder(path.parent)

@@ -2,17 +2,20 @@
 What waits in one lane for one destination, oldest first.
 
 The newest records are kept with their payload, so that a destination that keeps up costs no read.
-The others are packed: twenty bytes for each, so that a backlog of millions stays on the disk.
+The others are packed: 28 bytes for each, so that a backlog of millions stays on the disk.
 """
 
+import itertools
 from array import array
 from collections import deque
+from typing import NamedTuple
 
 from gateway.queue.base import Record
 
 ALIGNMENT = 8
 """Records begin at multiples of this in a segment, so that 32 bits reach 32 GiB."""
 _SEGMENT_SHIFT = 32
+_PLACE = (1 << _SEGMENT_SHIFT) - 1
 
 
 def position_of(segment: int, offset: int) -> int:
@@ -22,15 +25,15 @@ def position_of(segment: int, offset: int) -> int:
 
 def place_of(position: int) -> tuple[int, int]:
     """Return segment and offset of a position."""
-    low = position & ((1 << _SEGMENT_SHIFT) - 1)
-    return position >> _SEGMENT_SHIFT, low * ALIGNMENT
+    return position >> _SEGMENT_SHIFT, (position & _PLACE) * ALIGNMENT
 
 
 class Run:
     """Neighbours in one segment that wait on disk alone; a piece of a record is a run by itself."""
 
-    __slots__ = ("_first", "_next", "_places", "_received", "_sizes", "_spans", "only", "segment",
-                 "since")  # fmt: skip
+    __slots__ = (
+        "_commits", "_next", "_places", "_received", "_sizes", "_spans", "only", "segment", "since",
+    )  # fmt: skip
 
     def __init__(self, segment: int, since: float, only: tuple[int, ...] | None = None) -> None:
         self.segment = segment
@@ -40,8 +43,8 @@ class Run:
         self._sizes = array("I")
         self._spans = array("I")
         self._received = array("Q")
+        self._commits = array("Q")
         self._next = 0
-        self._first = 0
 
     def __len__(self) -> int:
         return len(self._places) - self._next
@@ -52,29 +55,41 @@ class Run:
         return self._received[self._next]
 
     @property
-    def first_commit(self) -> int:
-        """Number of the request that brought the first record."""
-        return self._first
+    def commits(self) -> tuple[int, int]:
+        """Numbers of the requests that brought the first and the last record."""
+        return self._commits[self._next], self._commits[-1]
 
-    def add(self, place: int, size: int, spans: int, received_unix_ns: int, commit: int) -> None:
-        """Add a record at the end; ``place`` is the low half of its position."""
-        if not self._places:
-            self._first = commit
-        self._places.append(place)
-        self._sizes.append(size)
-        self._spans.append(spans)
-        self._received.append(received_unix_ns)
+    def add(self, item: "Packed") -> None:
+        """Add a record of this segment at the end."""
+        self._places.append(item.position & _PLACE)
+        self._sizes.append(item.size)
+        self._spans.append(item.spans)
+        self._received.append(item.received_unix_ns)
+        self._commits.append(item.commit)
 
     def first_weight(self) -> tuple[int, int]:
         """Return spans and bytes of the first record."""
         return self._spans[self._next], self._sizes[self._next]
 
-    def pop(self) -> tuple[int, int, int, int]:
-        """Take the first record: position, size, spans, receive time."""
-        at = self._next
+    def pop(self) -> "Packed":
+        """Take the first record."""
+        item = self._item(self._next)
         self._next += 1
-        position = self.segment << _SEGMENT_SHIFT | self._places[at]
-        return position, self._sizes[at], self._spans[at], self._received[at]
+        return item
+
+    def items(self) -> "list[Packed]":
+        """Return what is left."""
+        return [self._item(at) for at in range(self._next, len(self._places))]
+
+    def _item(self, at: int) -> "Packed":
+        return Packed(
+            self._commits[at],
+            self.segment << _SEGMENT_SHIFT | self._places[at],
+            self._sizes[at],
+            self._spans[at],
+            self._received[at],
+            self.only,
+        )
 
     def contents(self) -> dict[int, int]:
         """Return the size of each record by its position."""
@@ -82,17 +97,16 @@ class Run:
         waiting = range(self._next, len(self._places))
         return {base | self._places[at]: self._sizes[at] for at in waiting}
 
-    def relocated(self, moved: dict[int, int]) -> "list[Run]":
-        """Return runs at the new positions; ``moved`` maps old to new ones."""
-        base = self.segment << _SEGMENT_SHIFT
-        runs: list[Run] = []
-        for at in range(self._next, len(self._places)):
-            old = base | self._places[at]
-            segment, place = divmod(moved.get(old, old), 1 << _SEGMENT_SHIFT)
-            if not runs or runs[-1].segment != segment:
-                runs.append(Run(segment, self.since, self.only))
-            runs[-1].add(place, self._sizes[at], self._spans[at], self._received[at], self._first)
-        return runs
+
+class Packed(NamedTuple):
+    """What is kept in memory of a record that waits on disk alone."""
+
+    commit: int
+    position: int
+    size: int
+    spans: int
+    received_unix_ns: int
+    only: tuple[int, ...] | None = None
 
 
 class Line:
@@ -167,35 +181,44 @@ class Line:
         self.size += sign * record.size
 
     def _pack(self, record: Record) -> None:
-        last = self._runs[-1] if self._runs else None
-        segment, low = record.position >> _SEGMENT_SHIFT, record.position & 0xFFFFFFFF
-        if last is None or last.segment != segment or last.only or record.only:
-            last = Run(segment, record.since, record.only)
-            self._runs.append(last)
-        last.add(low, record.size, record.spans, record.received_unix_ns, record.commit)
+        item = Packed(
+            record.commit,
+            record.position,
+            record.size,
+            record.spans,
+            record.received_unix_ns,
+            record.only,
+        )
+        _add(self._runs, item, record.since)
 
-    def restore(
-        self, position: int, size: int, spans: int, received_unix_ns: int, commit: int
-    ) -> None:
+    def restore(self, item: Packed) -> None:
         """Add a record that was found on disk at start."""
-        segment = position >> _SEGMENT_SHIFT
-        last = self._runs[-1] if self._runs else None
-        if last is None or last.segment != segment or last.only or commit < last.first_commit:
-            last = Run(segment, 0.0)
-            self._runs.append(last)
-        last.add(position & 0xFFFFFFFF, size, spans, received_unix_ns, commit)
-        self.spans += spans
-        self.size += size
+        _add(self._runs, item, 0.0)
+        self.spans += item.spans
+        self.size += item.size
 
     def sort(self) -> None:
-        """Bring runs that were moved on the disk back to where they stood."""
-        self._runs = deque(sorted(self._runs, key=lambda run: run.first_commit))
+        """Bring records that were moved on the disk back to where they stood."""
+        order = [number for run in self._runs for number in run.commits]
+        if any(before > after for before, after in itertools.pairwise(order)):
+            items = sorted(item for run in self._runs for item in run.items())
+            self._runs = deque()
+            for item in items:
+                _add(self._runs, item, 0.0)
 
     def relocate(self, segment: int, moved: dict[int, int]) -> None:
-        """Follow records that were moved from a segment."""
-        if any(run.segment == segment for run in self._runs):
-            runs = [run.relocated(moved) if run.segment == segment else [run] for run in self._runs]
-            self._runs = deque(piece for pieces in runs for piece in pieces)
+        """Follow records that were moved from a segment; ``moved`` maps old to new positions."""
+        if not any(run.segment == segment for run in self._runs):
+            return
+        runs: deque[Run] = deque()
+        for run in self._runs:
+            if run.segment != segment:
+                runs.append(run)
+                continue
+            for item in run.items():
+                fresh = moved.get(item.position, item.position)
+                _add(runs, item._replace(position=fresh), run.since)
+        self._runs = runs
 
     def take(self, max_spans: int, max_bytes: int, max_records: int | None = None) -> list[Record]:
         """Take the oldest records that fit one request, at least one."""
@@ -228,20 +251,30 @@ class Line:
         return record
 
     def _unpack(self, run: Run) -> Record:
-        position, size, spans, received_unix_ns = run.pop()
+        item = run.pop()
         record = Record(
             queue=self._queue,
             lane=self._lane,
             destination=self.destination,
             payload=b"",
-            spans=spans,
+            spans=item.spans,
             trace_ids=frozenset(),
             tenant="",
-            received_unix_ns=received_unix_ns,
+            received_unix_ns=item.received_unix_ns,
         )
-        record.position = position
-        record.size = size
+        record.position = item.position
+        record.size = item.size
         record.since = run.since
-        record.only = run.only
-        record.commit = run.first_commit
+        record.only = item.only
+        record.commit = item.commit
         return record
+
+
+def _add(runs: deque[Run], item: Packed, since: float) -> None:
+    """Add a record to the last run, or to a new one where it does not belong there."""
+    segment = item.position >> _SEGMENT_SHIFT
+    last = runs[-1] if runs else None
+    if last is None or last.segment != segment or last.only or item.only:
+        last = Run(segment, since, item.only)
+        runs.append(last)
+    last.add(item)

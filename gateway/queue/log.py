@@ -1,5 +1,9 @@
 """
-Write the log: frames one behind the other into preallocated segments.
+Write the log: frames one behind the other into segments.
+
+Files of which all records are done are written over: their blocks are allocated and their pages
+cached, which makes a write several times cheaper than to a new file. What is left in them from
+before counts for nothing, since a frame's checksum covers its segment's number.
 
 Used by one thread at a time. When writing or syncing fails, nothing of that segment is trusted any
 more: it is cut where it was last known to be good, and the next records begin a new one.
@@ -13,6 +17,8 @@ from pathlib import Path
 from gateway.queue.disk import Disk
 from gateway.queue.segment import Segment, synced_note
 
+_SPARE_FILES = 2
+
 
 class Log:
     """
@@ -20,7 +26,7 @@ class Log:
 
     Args:
         first: number of the next segment.
-        segment_bytes: room reserved for a segment; a larger request gets a segment of its own.
+        segment_bytes: size of a segment; a larger request gets a segment of its own.
 
     """
 
@@ -34,6 +40,7 @@ class Log:
         self._room = 0
         self._durable = 0
         self._ended: list[Segment] = []
+        self._spare: list[Path] = []
 
     @property
     def active(self) -> Segment | None:
@@ -68,7 +75,11 @@ class Log:
 
     def _begin(self, size: int) -> Segment:
         segment = Segment(self._folder, next(self._numbers))
-        descriptor = self._disk.create(segment.path, size)
+        if self._spare:
+            self._disk.rename(self._spare.pop(), segment.path)
+            descriptor = self._disk.open(segment.path)
+        else:
+            descriptor = self._disk.create(segment.path)
         try:
             self._disk.sync_folder(self._folder)
         except OSError:
@@ -76,6 +87,29 @@ class Log:
             raise
         self._active, self._descriptor, self._room, self._durable = segment, descriptor, size, 0
         return segment
+
+    def remove(self, segment: Segment) -> None:
+        """
+        Remove a segment of which all records are done, or keep its file to be written over.
+
+        Raises:
+            OSError: it is still there.
+
+        """
+        if len(self._spare) < _SPARE_FILES and segment.size * 2 > self._segment_bytes:
+            spare = self._folder / f"spare-{segment.number:08x}.log"
+            self._disk.rename(segment.path, spare)
+            self._spare.append(spare)
+        else:
+            self._disk.remove(segment.path)
+        self._disk.remove(segment.notes_path)
+
+    def remove_spare(self) -> None:
+        """Remove the files that wait to be written over, also those of earlier runs."""
+        self._spare = []
+        for path in self._folder.glob("spare-*.log"):
+            with contextlib.suppress(OSError):
+                self._disk.remove(path)
 
     def write(self, buffers: Sequence[bytes], size: int, *, sync: bool) -> None:
         """

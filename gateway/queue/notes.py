@@ -52,11 +52,10 @@ class Notes:
         self._segments.discard(segment)
 
         def remove() -> None:
-            for path in (segment.path, segment.notes_path):
-                try:
-                    self._disk.remove(path)
-                except OSError as error:
-                    self._complain(error)
+            try:
+                self._writer.log.remove(segment)
+            except OSError as error:
+                self._complain(error)
 
         self._writer.submit(Job(remove))
 

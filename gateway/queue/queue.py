@@ -11,7 +11,7 @@ from gateway.otlp import wire
 from gateway.queue.base import NOWHERE, QueueStats, Record
 from gateway.queue.frame import Meta, trace_ids_of
 from gateway.queue.homes import Homes
-from gateway.queue.line import Line
+from gateway.queue.line import Line, Packed
 from gateway.telemetry import metrics
 
 FULL_RETRY_AFTER_S = 5.0
@@ -298,7 +298,7 @@ class Queue:
         self._spans += meta.spans
         if lane.at_home(meta.destination, meta.trace_ids):
             line = lane.line(meta.destination)
-            line.restore(position, size, meta.spans, meta.received_unix_ns, commit)
+            line.restore(Packed(commit, position, size, meta.spans, meta.received_unix_ns))
             return
         record = Record(
             queue=self.name,

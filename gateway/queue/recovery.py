@@ -1,7 +1,6 @@
 """At start: read the log, sort what waits into its queues, and tidy up behind a crash."""
 
 import contextlib
-import os
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -95,12 +94,12 @@ class Recovery:
         notes += acknowledgements(segment.number, [at // ALIGNMENT for at in cut.dropped])
         with contextlib.suppress(OSError):  # next time it is looked at again
             if segment.path.stat().st_size > cut.size:
-                descriptor = os.open(segment.path, os.O_RDWR)
+                descriptor = self._disk.open(segment.path)
                 try:
                     self._disk.truncate(descriptor, cut.size)
                     self._disk.sync(descriptor)
                 finally:
-                    os.close(descriptor)
+                    self._disk.close(descriptor)
                 notes += synced_note(segment.number, cut.size)
             if notes:
                 self._disk.append(segment.notes_path, notes)

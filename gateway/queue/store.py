@@ -24,9 +24,9 @@ from gateway.queue.shelf import DiskShelf
 from gateway.telemetry import logs
 
 RETRY_AFTER_S = 5.0
-_LARGEST_SEGMENT = 64 * MIB
+_LARGEST_SEGMENT = 32 * MIB
 _SMALLEST_SEGMENT = 1 * MIB
-_SEGMENTS_A_QUEUE = 16
+_SEGMENTS_A_QUEUE = 32
 _ORPHAN_LANES = 64
 
 

@@ -151,6 +151,7 @@ class Writer:
                     break
             if not self._do(jobs):
                 self.log.seal()
+                self.log.remove_spare()
                 self._tell_ended()
                 return
 
