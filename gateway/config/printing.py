@@ -66,11 +66,22 @@ def _escaped(text: str) -> str:
     return text.replace("$", "$$")
 
 
+_RARE_BREAKS = frozenset("\x85\u2028\u2029")
+
+
 class _Dumper(yaml.SafeDumper):
     """Indents lists below their key, and never writes aliases."""
 
     def increase_indent(self, flow: bool = False, indentless: bool = False) -> None:  # noqa: ARG002 - the signature is PyYAML's
         return super().increase_indent(flow, indentless=False)
 
+    def represent_str(self, data: str) -> yaml.ScalarNode:
+        """Quote the line breaks that PyYAML would fold away in other styles."""
+        style = '"' if _RARE_BREAKS.intersection(data) else None
+        return self.represent_scalar("tag:yaml.org,2002:str", data, style=style)
+
     def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - the signature is PyYAML's
         return True
+
+
+_Dumper.add_representer(str, _Dumper.represent_str)

@@ -32,7 +32,8 @@ async def test_delivers_every_span_once(start: Start) -> None:
 
 async def test_joins_requests_into_batches(start: Start) -> None:
     """What comes within the flush timeout goes out together, up to the limit of spans."""
-    settings = {"sending_queue": {"num_lanes": 1}, "batch": {"max_spans": 50}}
+    batching = {"max_spans": 50, "flush_timeout": "1m"}
+    settings = {"sending_queue": {"num_lanes": 1}, "batch": batching}
     async with start(**settings) as bench:
         await bench.put(*(batch({}) for _ in range(100)))
         await bench.drained()
@@ -78,7 +79,8 @@ async def test_the_last_of_repeated_spans_is_sent(start: Start) -> None:
     for span in second:
         span.attributes["state"] = "new"
     seen: list[object] = []
-    async with start(sending_queue={"num_lanes": 1}) as bench:
+    batching = {"max_spans": 2, "flush_timeout": "1m"}
+    async with start(sending_queue={"num_lanes": 1}, batch=batching) as bench:
         bench.exporter.answer = lambda request, _n: seen.extend(
             span.attributes["state"] for span in request
         )
