@@ -2,7 +2,7 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-SOURCES := gateway processors exporters tests benchmarks examples
+SOURCES := gateway processors exporters tests benchmarks examples helm
 
 .PHONY: demo run test test-nightly bench-redaction test-interop check format bench docs lock clean help
 
@@ -48,6 +48,10 @@ lock: | .venv/bin/python ## resolve the dependencies anew
 	$(BIN)/uv pip compile -q --universal --python-version 3.11 --all-extras --generate-hashes \
 	  --no-emit-index-url --no-emit-find-links --no-annotate --upgrade \
 	  --custom-compile-command "make lock" -o requirements.lock pyproject.toml
+	for lock in "runtime pyproject.toml" "build --group pyproject.toml:build"; do set -- $$lock; name=$$1; shift; \
+	  $(BIN)/uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	    --no-emit-find-links --no-annotate --constraints requirements.lock \
+	    --custom-compile-command "make lock" -o requirements-$$name.lock "$$@"; done
 
 clean: ## remove what was set up here
 	rm -rf .venv build dist .mypy_cache .ruff_cache .pytest_cache
