@@ -52,7 +52,9 @@ class Service:
         self._dead_letters = DeadLetters(
             self._data_dir.path / "dead-letters", self._clock, logs.get("dead_letters")
         )
-        self._telemetry = TelemetryServer(self.status, self._refresh_metrics)
+        self._telemetry = TelemetryServer(
+            self.status, self._refresh_metrics, self._audit, logs.get("telemetry")
+        )
         self.endpoints: dict[str, str] = {}
         """Addresses that are open, by name, once running."""
 
@@ -130,9 +132,7 @@ class Service:
         intake = Intake(await self._wire(), self._store)
         self._sending = [tasks.create_task(sender.run()) for sender in self._senders.values()]
         telemetry = self._settings.service.telemetry
-        self.endpoints |= await self._telemetry.start(
-            telemetry.metrics.endpoint, telemetry.status.endpoint
-        )
+        self.endpoints |= await self._telemetry.start(telemetry.metrics, telemetry.status)
         for receiver_id, receiver in parts.receivers.items():
             where = f"receivers.{receiver_id}"
             await guard.start(where, receiver.listen(intake.deliver(receiver_id)))

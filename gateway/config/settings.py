@@ -5,8 +5,9 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 from gateway import endpoint
-from gateway.config.types import Config, Duration, FilePath
+from gateway.config.types import Config, Duration, FilePath, Secret
 from gateway.plugin import Component, OnError
+from gateway.tenants import BasicConfig
 
 ComponentClass = type[Component[Any]]
 
@@ -38,11 +39,31 @@ class EndpointConfig(Config):
             raise ValueError(f"endpoint: {error}") from error
 
 
+class EndpointAuthConfig(Config):
+    """Settings of ``auth``: what opens an endpoint; either of the two is enough."""
+
+    token: Secret | None = None
+    """Token, sent as ``Authorization: Bearer TOKEN``."""
+
+    basic: BasicConfig | None = None
+    """User name and password, sent as ``Authorization: Basic``, as browsers do."""
+
+    def validate(self) -> None:
+        """Require something that opens."""
+        if not self.token and self.basic is None:
+            raise ValueError("name a token, or basic with username and password")
+        if self.basic is not None and not self.basic.password:
+            raise ValueError("basic.password is empty; is an environment variable not set?")
+
+
 class MetricsConfig(EndpointConfig):
     """Settings of ``service.telemetry.metrics``: metrics for Prometheus at ``/metrics``."""
 
     endpoint: str = "127.0.0.1:8888"
     """``host:port``; port 0 lets the system choose."""
+
+    auth: EndpointAuthConfig | None = None
+    """Credentials that a scraper must send; unset, everybody who gets there may read."""
 
 
 class StatusConfig(EndpointConfig):
@@ -50,6 +71,10 @@ class StatusConfig(EndpointConfig):
 
     endpoint: str = "127.0.0.1:13133"
     """``host:port``; port 0 lets the system choose."""
+
+    auth: EndpointAuthConfig | None = None
+    """Credentials for the status page. Unset, it is shown to this machine alone; ``/live`` and
+    ``/ready`` answer everybody."""
 
 
 class LogsConfig(Config):

@@ -140,7 +140,8 @@ class HttpConfig(Config):
     """Largest body in MiB, compressed and decompressed."""
 
     max_connections: int = 2048
-    """Connections at the same time; further ones are closed at once."""
+    """Connections at the same time. Beyond it the one that has been silent for longest makes
+    room; where none is silent the new one is closed."""
 
     read_header_timeout: Duration = Duration(10)
     """Time for the headers of a request to arrive, and for the TLS handshake."""

@@ -32,18 +32,41 @@ class HttpServer(web.Server):
     """Make a :class:`Connection` of each client."""
 
     def __init__(self, handler: Handler, config: HttpConfig, log: Logger) -> None:
-        super().__init__(handler)
+        super().__init__(self._handle)
         self.config = config
         self.log = log
+        self.silent: dict[Connection, None] = {}
+        """Connections without a request under way, the longest silent first."""
+        self._answer = handler
 
     def __call__(self) -> "Connection":
         """Return the protocol of a new connection."""
         return Connection(self)
 
-    @property
-    def is_full(self) -> bool:
-        """Whether no further connection may stay."""
-        return len(self._connections) > self.config.max_connections
+    def make_room(self, newcomer: "Connection") -> bool:
+        """
+        Return whether a new connection may stay.
+
+        Where there are too many, the one that has been silent for longest goes, so that those
+        who hold connections for the sake of it keep nobody out.
+        """
+        if len(self._connections) <= self.config.max_connections:
+            return True
+        for connection in self.silent:
+            if connection is not newcomer and connection.waits:
+                del self.silent[connection]
+                connection.force_close()
+                return True
+        return False
+
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        connection = request.protocol
+        assert isinstance(connection, Connection)
+        try:
+            return await self._answer(request)
+        finally:
+            if connection.transport is not None:
+                self.silent[connection] = None
 
 
 class Connection(RequestHandler):
@@ -68,24 +91,32 @@ class Connection(RequestHandler):
         self._header_timeout = float(config.read_header_timeout)
         self._header_timer: asyncio.TimerHandle | None = None
 
+    @property
+    def waits(self) -> bool:
+        """Whether no request is under way."""
+        return self._waiter is not None and not self._waiter.done()
+
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Begin to wait for headers, or close where there are too many connections."""
         super().connection_made(transport)
-        if self._server.is_full:
-            self.force_close()
-        else:
+        if self._server.make_room(self):
+            self._server.silent[self] = None
             self._expect_headers()
+        else:
+            self.force_close()
 
     def data_received(self, data: bytes) -> None:
         """Take data in; headers that have begun must end in time."""
         super().data_received(data)
-        if self._waiter is None or self._waiter.done():
+        if not self.waits:
+            self._server.silent.pop(self, None)
             self._stop_timer()
         elif self._header_timer is None:
             self._expect_headers()
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the timer."""
+        self._server.silent.pop(self, None)
         self._stop_timer()
         super().connection_lost(exc)
 
@@ -120,7 +151,7 @@ class Connection(RequestHandler):
 
     def _headers_overdue(self) -> None:
         self._header_timer = None
-        if self._waiter is not None and not self._waiter.done():
+        if self.waits:
             self.force_close()
 
     def _stop_timer(self) -> None:

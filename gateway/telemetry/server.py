@@ -1,13 +1,21 @@
 """Serve metrics, probes and status over HTTP."""
 
-from collections.abc import Callable
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 from aiohttp import web
 from prometheus_client import CONTENT_TYPE_LATEST, disable_created_metrics, generate_latest
 
 from gateway import endpoint
+from gateway.audit import Audit
+from gateway.config.settings import MetricsConfig, StatusConfig
 from gateway.delivery.sender import SenderStatus
+from gateway.plugin import Logger
+from gateway.receivers.config import HttpConfig
+from gateway.receivers.http_protocol import SERVER_NAME, HttpServer
+from gateway.receivers.otlp_http import CLOSE_S
+from gateway.telemetry.doors import Door
 from gateway.telemetry.metrics import REGISTRY
 
 
@@ -25,20 +33,36 @@ class Status(msgspec.Struct, kw_only=True):
     dead_letters: int
 
 
+Page = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+
+CONNECTIONS = 256
+_NAME = {"Server": SERVER_NAME}
+
+
 class TelemetryServer:
     """
     The endpoints ``telemetry.metrics`` and ``telemetry.status``.
 
     ``/ready`` answers 503 only while starting or stopping; a destination in trouble is
-    ``degraded`` with its reasons, since a restart would not mend it.
+    ``degraded``, since a restart would not mend it. Its reasons are for those who may see the
+    status page.
     """
 
-    def __init__(self, status: Callable[[], Status], refresh: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        status: Callable[[], Status],
+        refresh: Callable[[], None],
+        audit: Audit,
+        logger: Logger,
+    ) -> None:
         self._status = status
         self._refresh = refresh
-        self._runners: list[web.AppRunner] = []
+        self._audit = audit
+        self._logger = logger
+        self._status_door = Door(None, "service.telemetry.status", local=True)
+        self._open: list[tuple[asyncio.Server, HttpServer]] = []
 
-    async def start(self, metrics_endpoint: str, status_endpoint: str) -> dict[str, str]:
+    async def start(self, metrics: MetricsConfig, status: StatusConfig) -> dict[str, str]:
         """
         Open both endpoints and return their addresses.
 
@@ -46,61 +70,98 @@ class TelemetryServer:
             OSError: one is taken; the message says which setting to change.
 
         """
-        # A time stamp beside each counter helps nobody here.
-        disable_created_metrics()  # type: ignore[no-untyped-call] # the library has no type for it
-        pages = [
-            web.get("/live", self._live),
-            web.get("/ready", self._ready),
-            web.get("/status.json", self._status_json),
-        ]
+        disable_created_metrics()  # type: ignore[no-untyped-call] # the library lacks the annotation
+        self._status_door = Door(status.auth, "service.telemetry.status", local=True)
+        door = Door(metrics.auth, "service.telemetry.metrics", local=False)
+        probes: dict[str, Page] = {"/live": self._live, "/ready": self._ready}
+        pages = probes | {"/status.json": self._behind(self._status_door, self._status_json)}
+        scraped = {"/metrics": self._behind(door, self._metrics)}
         return {
-            "metrics": await self._open(
-                "metrics", metrics_endpoint, [web.get("/metrics", self._metrics)]
-            ),
-            "status": await self._open("status", status_endpoint, pages),
+            "metrics": await self._listen("metrics", metrics.endpoint, scraped),
+            "status": await self._listen("status", status.endpoint, pages),
         }
 
     async def stop(self) -> None:
         """Close the endpoints; safe to call twice."""
-        for runner in self._runners:
-            await runner.cleanup()
-        self._runners.clear()
+        for listener, server in self._open:
+            listener.close()
+            await server.shutdown(CLOSE_S)
+        self._open.clear()
 
-    async def _open(self, name: str, address: str, routes: list[web.RouteDef]) -> str:
-        app = web.Application()
-        app.add_routes(routes)
-        runner = web.AppRunner(app, access_log=None, handle_signals=False, shutdown_timeout=1)
-        await runner.setup()
-        self._runners.append(runner)
+    async def _listen(self, name: str, address: str, pages: dict[str, Page]) -> str:
         host, port = endpoint.split(address)
+        server = HttpServer(_serve(pages), HttpConfig(max_connections=CONNECTIONS), self._logger)
         try:
-            await web.TCPSite(runner, host, port).start()
+            listener = await asyncio.get_running_loop().create_server(server, host, port)
         except OSError as error:
             raise OSError(
                 f"service.telemetry.{name}.endpoint: cannot listen on {address}: "
                 f"{error.strerror or error}; stop what uses the port or choose another with "
                 f"--set service.telemetry.{name}.endpoint=127.0.0.1:0 (0 is any free port)"
             ) from error
-        return endpoint.join(host, runner.addresses[0][1])
+        self._open.append((listener, server))
+        return endpoint.join(host, listener.sockets[0].getsockname()[1])
 
-    async def _metrics(self, _request: web.Request) -> web.Response:
+    def _behind(self, door: Door, page: Page) -> Page:
+        """Return a page that only those see whom the door lets in."""
+
+        async def guarded(request: web.BaseRequest) -> web.StreamResponse:
+            verdict = door.judge(request)
+            if verdict.status == 200:
+                return await page(request)
+            self._audit.refused(
+                "page refused",
+                actor="unknown",
+                address=request.remote or "",
+                path=request.path[:100],
+                reason=verdict.reason,
+            )
+            headers = {"WWW-Authenticate": door.challenge} if verdict.status == 401 else {}
+            return _answer({"error": verdict.reason}, verdict.status, headers)
+
+        return guarded
+
+    async def _metrics(self, _request: web.BaseRequest) -> web.Response:
         self._refresh()
-        return web.Response(
-            body=generate_latest(REGISTRY), headers={"Content-Type": CONTENT_TYPE_LATEST}
-        )
+        headers = _NAME | {"Content-Type": CONTENT_TYPE_LATEST}
+        return web.Response(body=generate_latest(REGISTRY), headers=headers)
 
-    async def _live(self, _request: web.Request) -> web.Response:
-        return web.json_response({"status": "live"})
+    async def _live(self, _request: web.BaseRequest) -> web.Response:
+        return _answer({"status": "live"})
 
-    async def _ready(self, _request: web.Request) -> web.Response:
+    async def _ready(self, request: web.BaseRequest) -> web.Response:
         status = self._status()
         if status.state != "running":
-            return web.json_response({"status": status.state}, status=503)
-        if status.degraded:
-            return web.json_response({"status": "degraded", "reasons": status.degraded})
-        return web.json_response({"status": "ready"})
+            return _answer({"status": status.state}, 503)
+        if not status.degraded:
+            return _answer({"status": "ready"})
+        if self._status_door.judge(request).status != 200:
+            return _answer({"status": "degraded"})
+        return _answer({"status": "degraded", "reasons": status.degraded})
 
-    async def _status_json(self, _request: web.Request) -> web.Response:
-        return web.Response(
-            body=msgspec.json.encode(self._status()), content_type="application/json"
-        )
+    async def _status_json(self, _request: web.BaseRequest) -> web.Response:
+        return _answer(self._status())
+
+
+def _serve(pages: dict[str, Page]) -> Page:
+    async def serve(request: web.BaseRequest) -> web.StreamResponse:
+        page = pages.get(request.path)
+        if page is None:
+            known = ", ".join(pages)
+            return _answer({"error": f"there is nothing here; there is {known}"}, 404)
+        if request.method not in ("GET", "HEAD"):
+            return _answer({"error": "use GET"}, 405, {"Allow": "GET, HEAD"})
+        return await page(request)
+
+    return serve
+
+
+def _answer(
+    content: object, status: int = 200, headers: Mapping[str, str] | None = None
+) -> web.Response:
+    return web.Response(
+        status=status,
+        body=msgspec.json.encode(content),
+        content_type="application/json",
+        headers={**_NAME, "Cache-Control": "no-store", **(headers or {})},
+    )

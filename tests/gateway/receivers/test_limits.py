@@ -214,18 +214,36 @@ async def test_refused_bodies_are_not_held(
     assert held() - before < 8_000_000
 
 
-async def test_too_many_connections(serve: Serve, connect: Any) -> None:
-    """Connections over the cap are closed at once, those within it stay."""
+async def test_silent_connections_make_room(serve: Serve, connect: Any) -> None:
+    """Of too many connections the one silent for longest goes, used before or not."""
     served = await serve(http={"max_connections": 2})
+    never_used = await connect(served.http_address)
+    used = await connect(served.http_address)
+    used.writer.write(HEAD + b"Content-Length: 0\r\n\r\n")
+    await used.reader.readuntil(b"\r\n\r\n")
+
+    for expected_to_go in (never_used, used):
+        newcomer = await connect(served.http_address)
+        newcomer.writer.write(HEAD + b"Content-Length: 0\r\n\r\n")
+        assert (await newcomer.reader.readline()).startswith(b"HTTP/1.1 200")
+        assert b"" == await expected_to_go.answer()
+
+
+async def test_too_many_busy_connections(serve: Serve, connect: Any, make_request: Make) -> None:
+    """Connections with a request under way stay, and further ones are closed at once."""
+    served = await serve(http={"max_connections": 2})
+    body = make_request("a").SerializeToString()
+    served.engine.go_on.clear()
     clients = [await connect(served.http_address) for _ in range(2)]
     for client in clients:
-        client.writer.write(HEAD + b"Content-Length: 0\r\n\r\n")
-        await client.reader.readuntil(b"\r\n\r\n")
+        client.writer.write(HEAD + f"Content-Length: {len(body)}\r\n\r\n".encode() + body)
+        await served.engine.entered.acquire()
     third = await connect(served.http_address)
 
     assert b"" == await third.answer()
-    clients[0].writer.write(HEAD + b"Content-Length: 0\r\n\r\n")
-    assert (await clients[0].reader.readline()).startswith(b"HTTP/1.1 200")
+    served.engine.go_on.set()
+    for client in clients:
+        assert (await client.reader.readline()).startswith(b"HTTP/1.1 200")
 
 
 async def test_too_many_requests(serve: Serve, make_request: Make) -> None:
