@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Literal
 if TYPE_CHECKING:
     from gateway.batch import Span
 
+BUSY_DELAY_S = 1.0
+
 
 class Flow(Exception):  # noqa: N818 - these are instructions, not errors
     """Base of all flow control; ``reason`` is a sentence that a person can act on."""
@@ -28,15 +30,20 @@ class Reject(Flow):
     Sending this again is useless.
 
     From a processor: the sender gets INVALID_ARGUMENT / 400. From an exporter: ``spans`` (all of
-    the batch where ``None``) become dead letters. With ``isolate`` the exporter does not know
-    which part is to blame: the engine tries the batch once more, then by trace, then by span.
+    the batch where ``None``) become dead letters; ``Reject(spans)`` names them alone. With
+    ``isolate`` the exporter does not know which part is to blame: the engine tries the batch once
+    more, then by trace, then by span.
     """
 
     def __init__(
-        self, reason: str, spans: "Sequence[Span] | None" = None, *, isolate: bool = False
+        self,
+        reason: "str | Sequence[Span]" = "refused",
+        spans: "Sequence[Span] | None" = None,
+        *,
+        isolate: bool = False,
     ) -> None:
-        super().__init__(reason)
-        self.spans = spans
+        super().__init__(reason if isinstance(reason, str) else "refused")
+        self.spans = spans if isinstance(reason, str) else reason
         self.isolate = isolate
 
 
@@ -49,11 +56,16 @@ class Forbidden(Reject):
 
 
 class Busy(Flow):
-    """Too much at once: RESOURCE_EXHAUSTED / 429, come back ``after`` seconds."""
+    """
+    Too much at once: RESOURCE_EXHAUSTED / 429, come back ``after`` seconds.
 
-    def __init__(self, reason: str, after: float = 1.0) -> None:
-        super().__init__(reason)
-        self.after = after
+    The delay alone says as much: ``Busy(5)`` is ``Busy("busy", after=5)``.
+    """
+
+    def __init__(self, reason: str | float = "busy", after: float | None = None) -> None:
+        sentence, after = _reason_and_delay(reason, "busy", after)
+        super().__init__(sentence)
+        self.after = BUSY_DELAY_S if after is None else after
 
 
 class Retry(Flow):
@@ -61,7 +73,7 @@ class Retry(Flow):
     Not now: UNAVAILABLE / 503 towards a sender, a wait and another try towards a destination.
 
     Args:
-        reason: what happened.
+        reason: what happened; a number stands for ``after``, so that ``Retry(5)`` says enough.
         after: seconds to wait at least; ``None`` leaves it to the back-off.
         advice: what a person should do. With it the destination counts as parked: it keeps all
             that it holds, shows the advice, and goes on by itself once the fault is mended.
@@ -71,14 +83,14 @@ class Retry(Flow):
 
     def __init__(
         self,
-        reason: str,
+        reason: str | float = "not now",
         after: float | None = None,
         *,
         advice: str | None = None,
         scope: Literal["destination", "exporter"] = "destination",
     ) -> None:
-        super().__init__(reason)
-        self.after = after
+        sentence, self.after = _reason_and_delay(reason, "not now", after)
+        super().__init__(sentence)
         self.advice = advice
         self.scope = scope
 
@@ -94,3 +106,10 @@ class Moved(Flow):
     def __init__(self, reason: str, homes: Mapping[bytes, str]) -> None:
         super().__init__(reason)
         self.homes = homes
+
+
+def _reason_and_delay(
+    reason: str | float, otherwise: str, after: float | None
+) -> tuple[str, float | None]:
+    """Take a lone number for the delay."""
+    return (reason, after) if isinstance(reason, str) else (otherwise, float(reason))
