@@ -28,17 +28,19 @@ def listen_error(where: str, host: str, port: int, error: OSError | None = None)
     """
     number = error.errno if error is not None and not isinstance(error, socket.gaierror) else 0
     reason = os.strerror(number) if number else "it cannot be used"
+    other = endpoint.join(host, _other(port))
     if number == errno.EADDRINUSE:
         advice = "stop the program that holds it, or choose a free port"
     elif number == errno.EACCES:
         advice = "choose a port above 1023"
     else:
         advice = "name an address of this machine, such as 127.0.0.1 or 0.0.0.0"
+        other = endpoint.join("127.0.0.1", port)
     address = endpoint.join(host, port)
     return ListenError(
         number,
         f"{where}.endpoint: cannot listen on {address}: {reason}; {advice}, for example "
-        f"--set {where}.endpoint={endpoint.join(host, _other(port))}",
+        f"--set {where}.endpoint={other}",
     )
 
 
