@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -15,6 +15,7 @@ from gateway.banner import announce
 from gateway.cli.options import ConfigFiles, Overrides
 from gateway.config.loader import load
 from gateway.config.settings import Settings
+from gateway.data_dir import DataDir
 from gateway.guard import StartError
 from gateway.service import Service
 from gateway.telemetry import logs
@@ -43,10 +44,20 @@ def run(
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(_run(config, overrides, settings, with_mlflow=with_mlflow))
-    except* (StartError, OSError) as failures:
-        for failure in _leaves(failures):
-            typer.secho(f"spangate: {failure}", err=True, fg="red")
-        raise typer.Exit(1) from None
+    except (StartError, OSError) as failure:
+        raise _failed([failure]) from None
+    except BaseExceptionGroup as group:
+        # With except* what is raised here would leave as a group, and be shown as a traceback.
+        known, others = group.split((StartError, OSError))
+        if known is None or others is not None:
+            raise
+        raise _failed(_leaves(known)) from None
+
+
+def _failed(failures: Sequence[BaseException]) -> typer.Exit:
+    for failure in failures:
+        typer.secho(f"spangate: {failure}", err=True, fg="red")
+    return typer.Exit(1)
 
 
 def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
@@ -87,12 +98,20 @@ async def _mlflow(data_dir: Path) -> AsyncIterator[str]:
     """Run a local MLflow server and yield its address."""
     from gateway.local_mlflow import LocalMlflow  # noqa: PLC0415 - only with --with-mlflow
 
+    _check_data_dir(data_dir)
     server = LocalMlflow(data_dir / "mlflow")
     try:
         await server.start(_tell)
         yield server.url
     finally:
         await server.stop()
+
+
+def _check_data_dir(path: Path) -> None:
+    """Say before MLflow's seconds what the gateway would say after them; the folder is ours."""
+    data_dir = DataDir(path)
+    data_dir.open()
+    data_dir.close()
 
 
 def _tell(news: str) -> None:

@@ -155,3 +155,15 @@ def test_with_mlflow_names_the_missing_extra(folder: Path) -> None:
     )
     assert 2 == done.returncode
     assert "pip install 'spangate[demo]'" in done.stderr
+
+
+def test_with_mlflow_looks_at_the_data_directory_first(folder: Path) -> None:
+    """A directory that another gateway holds is told before MLflow is started, which takes long."""
+    with started(folder) as first:
+        announced(first)
+        with started(folder, "--with-mlflow") as second:
+            _, errors = second.communicate(timeout=20)
+            assert 1 == second.returncode
+    assert "service.data_dir" in errors
+    assert "used by another gateway" in errors
+    assert "starting MLflow" not in errors
