@@ -62,6 +62,7 @@ class HttpEndpoint:
         self._allow = "POST, OPTIONS" if self._cors.enabled else "POST"
         self._server: HttpServer | None = None
         self._listener: asyncio.Server | None = None
+        self._shared = False
 
     async def start(self, *, reuse_port: bool) -> str:
         """
@@ -71,6 +72,7 @@ class HttpEndpoint:
             OSError: the address cannot be used; says what to do.
 
         """
+        self._shared = reuse_port
         host, port = endpoint.split(self._config.endpoint)
         self._server = HttpServer(self._handle, self._config, self._front.logger)
         tls = self._certificates.http() if self._certificates is not None else None
@@ -88,13 +90,18 @@ class HttpEndpoint:
         return endpoint.join(host, self._listener.sockets[0].getsockname()[1])
 
     def refuse(self) -> None:
-        """Take no new connections; those that are there are answered."""
-        if self._listener is not None:
+        """
+        Leave new connections to the other processes where the address is shared.
+
+        Otherwise they are taken and told when to come back.
+        """
+        if self._listener is not None and self._shared:
             self._listener.close()
 
     async def stop(self) -> None:
         """End all connections."""
-        self.refuse()
+        if self._listener is not None:
+            self._listener.close()
         if self._server is not None:
             server, self._server = self._server, None
             await server.shutdown(CLOSE_S)  # aiohttp reads 0 as no limit
@@ -111,7 +118,7 @@ class HttpEndpoint:
             return self._refuse(request, media, Refusal.from_flow(flow))
 
     async def _answer(self, request: web.BaseRequest, media: str) -> web.Response:
-        signal = self._route(request.raw_path.partition("?")[0])
+        signal = self._route(_path(request))
         if request.method != "POST":
             headers = self._cors.preflight(request.headers) if request.method == "OPTIONS" else None
             if headers is not None:
@@ -184,6 +191,14 @@ class HttpEndpoint:
         if kind in _CLOSING:
             response.force_close()
         return response
+
+
+def _path(request: web.BaseRequest) -> str:
+    """Return the path, also of a target with scheme and host, as clients of a proxy write it."""
+    target = request.raw_path
+    if target[:4].lower() == "http":
+        target = "/" + target.partition("://")[2].partition("/")[2]
+    return target.partition("?")[0]
 
 
 def _common_name(request: web.BaseRequest) -> str | None:

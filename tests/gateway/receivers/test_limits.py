@@ -412,3 +412,16 @@ async def test_in_flight_is_finished(serve: Serve, make_request: Make) -> None:
         served.engine.go_on.set()
 
     assert (200, ["a"]) == (first.result().status, served.engine.names)
+
+
+async def test_targets_with_scheme_and_host(serve: Serve, connect: Any, make_request: Make) -> None:
+    """A request target as clients of a proxy write it leads to the same path."""
+    served = await serve()
+    body = make_request("a").SerializeToString()
+    client = await connect(served.http_address)
+    head = HEAD.replace(b"/v1/traces", b"HTTP://test/v1/traces?x=1")
+    client.writer.write(
+        head + b"Content-Length: %d\r\nConnection: close\r\n\r\n" % len(body) + body
+    )
+
+    assert (await client.answer()).startswith(b"HTTP/1.1 200 OK\r\n")

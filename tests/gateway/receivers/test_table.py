@@ -404,7 +404,7 @@ async def test_other_signals(serve: Serve, path: str, method: str) -> None:
 
 
 async def test_stopping(serve: Serve, make_request: Make) -> None:
-    """While stopping, requests on live connections are 503 / UNAVAILABLE with a delay."""
+    """While stopping, requests on old and new connections are 503 / UNAVAILABLE with a delay."""
     served = await serve()
     body = make_request("a").SerializeToString()
     await served.send(body)
@@ -414,14 +414,15 @@ async def test_stopping(serve: Serve, make_request: Make) -> None:
         await call(body)
         await served.receiver.refuse()
 
-        answer = await served.send(body)
+        answers = [await served.send(body), await served.send(body)]
         with pytest.raises(grpc.aio.AioRpcError) as caught:
             await call(body)
 
-    assert (503, "5", 14) == (
-        answer.status,
-        answer.headers["Retry-After"],
-        status_of(answer).code,
-    )
+    for answer in answers:
+        assert (503, "5", 14) == (
+            answer.status,
+            answer.headers["Retry-After"],
+            status_of(answer).code,
+        )
     assert Code.UNAVAILABLE == caught.value.code()
     assert "grpc-status-details-bin" in str(caught.value.trailing_metadata())
