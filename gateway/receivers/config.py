@@ -98,6 +98,9 @@ class GrpcConfig(Config):
     max_concurrent_streams: int = 100
     """Requests under way on one connection; clients queue the rest."""
 
+    max_connections: int = 2048
+    """Connections at the same time; further ones are closed at once."""
+
     max_connection_age: Duration = Duration(300)
     """Connections are closed gently after this time, so that clients spread over replicas; 0
     keeps them."""
@@ -116,6 +119,8 @@ class GrpcConfig(Config):
         _check(self.endpoint, "max_recv_msg_size_mib", self.max_recv_msg_size_mib)
         if self.max_concurrent_streams < 1:
             raise ValueError("max_concurrent_streams must be at least 1")
+        if self.max_connections < 1:
+            raise ValueError("max_connections must be at least 1")
         if self.read_timeout <= 0:
             raise ValueError("read_timeout must be above 0s")
         if self.tls is not None and self.tls.min_version != "1.2":

@@ -75,11 +75,21 @@ class Front:
                 self._tell("credentials refused", "", peer, refusal)
                 raise
             account.quota.check()
+        self.check_room()
+        return account
+
+    def check_room(self) -> None:
+        """
+        Return if the pipelines take requests now.
+
+        Raises:
+            Refusal: they do not.
+
+        """
         try:
             self._deliver.admit()
         except Flow as flow:
             raise Refusal.from_flow(flow) from flow
-        return account
 
     def context(
         self, account: Account | None, headers: tuple[tuple[str, str], ...], peer: str

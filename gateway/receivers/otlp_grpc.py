@@ -33,6 +33,9 @@ OTHER_SIGNALS = {
     f"{PACKAGE}.metrics.v1.MetricsService/Export": "metrics",
     f"{PACKAGE}.logs.v1.LogsService/Export": "logs",
 }
+PRESSURE_EVERY_S = 0.5
+"""How often it is looked whether messages that still arrive must be given up for lack of room."""
+HANDSHAKE_MS = 10_000
 DETAILS_KEY = "grpc-status-details-bin"
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -51,6 +54,8 @@ class GrpcEndpoint:
         self._certificates = certificates
         self._where = where
         self._server: grpc.aio.Server | None = None
+        self._arriving: set[asyncio.Timeout] = set()
+        self._relieving: asyncio.Task[None] | None = None
 
     async def start(self, *, reuse_port: bool) -> str:
         """
@@ -75,10 +80,15 @@ class GrpcEndpoint:
             raise listen_error(self._where, host, port) from error
         await server.start()
         self._server = server
+        self._relieving = asyncio.create_task(self._relieve())
         return endpoint.join(host, port)
 
     async def stop(self) -> None:
         """End all connections."""
+        relieving, self._relieving = self._relieving, None
+        if relieving is not None:
+            relieving.cancel()
+            await asyncio.gather(relieving, return_exceptions=True)
         if self._server is not None:
             server, self._server = self._server, None
             await server.stop(None)
@@ -123,16 +133,37 @@ class GrpcEndpoint:
 
     async def _read(self, context: _Context) -> bytes:
         """Read the message; a client that never ends it is cut off."""
+        limit = asyncio.timeout(self._config.read_timeout)
         try:
-            async with asyncio.timeout(self._config.read_timeout):
+            async with limit:
+                self._arriving.add(limit)
                 data = await context.read()
         except TimeoutError:
+            self._front.check_room()
             raise Refusal(
                 TIMED_OUT, f"the message did not arrive within {self._config.read_timeout}"
             ) from None
+        finally:
+            self._arriving.discard(limit)
         if not isinstance(data, bytes):
             raise Refusal(MALFORMED, "the request has no message")
         return data
+
+    async def _relieve(self) -> None:
+        """
+        Give up messages that are arriving while there is no room for any.
+
+        gRPC holds what has arrived of them where nobody can count it, so that many large ones at
+        once could take all the memory after they were let in.
+        """
+        while True:
+            await asyncio.sleep(PRESSURE_EVERY_S)
+            try:
+                self._front.check_room()
+            except Refusal:
+                now = asyncio.get_running_loop().time()
+                for limit in tuple(self._arriving):
+                    limit.reschedule(now)
 
     def _refuse_or_discard(self, signal: str) -> _Export:
         async def handle(_: AsyncIterable[bytes], context: _Context) -> bytes:
@@ -191,6 +222,8 @@ def _options(config: GrpcConfig, *, reuse_port: bool) -> list[tuple[str, int]]:
     return [
         ("grpc.max_receive_message_length", config.max_bytes),
         ("grpc.per_message_decompression", 0),
+        ("grpc.server_handshake_timeout_ms", HANDSHAKE_MS),
+        ("grpc.max_allowed_incoming_connections", config.max_connections),
         ("grpc.max_concurrent_streams", config.max_concurrent_streams),
         ("grpc.max_connection_age_ms", _milliseconds(config.max_connection_age)),
         ("grpc.max_connection_age_grace_ms", _milliseconds(server.max_connection_age_grace)),

@@ -142,6 +142,40 @@ async def test_half_sent_message(serve: Serve) -> None:
     assert 0 == served.receiver._admission._requests
 
 
+async def test_half_sent_messages_go_when_memory_is_short(serve: Serve) -> None:
+    """Messages that are arriving when room runs out are given up, with a delay to come back."""
+    served = await serve()
+    channel: Any
+    async with grpc.aio.insecure_channel(served.grpc_address) as channel:
+        call = channel.stream_unary(TRACES)()
+        while not served.receiver._admission._requests:
+            await asyncio.sleep(0.01)
+        served.engine.no_room = Busy("short of memory", 3)
+        code = await call.code()
+
+    assert (grpc.StatusCode.RESOURCE_EXHAUSTED, "short of memory") == (code, await call.details())
+    assert 0 == served.receiver._admission._requests
+
+
+async def test_too_many_grpc_connections(serve: Serve, make_request: Make) -> None:
+    """Connections over the cap are closed, and those within it go on."""
+    served = await serve(grpc={"max_connections": 2})
+    body = make_request("a").SerializeToString()
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    channels: list[Any] = [
+        grpc.aio.insecure_channel(served.grpc_address, options) for _ in range(3)
+    ]
+    codes = []
+    for channel in (*channels, *channels[:2]):
+        call = channel.unary_unary(TRACES)(body, timeout=2)
+        codes.append(await call.code())
+    for channel in channels:
+        await channel.close()
+
+    ok, unavailable = grpc.StatusCode.OK, grpc.StatusCode.UNAVAILABLE
+    assert [ok, ok, unavailable, ok, ok] == codes
+
+
 async def test_no_message(serve: Serve) -> None:
     """A gRPC request without a message is INVALID_ARGUMENT."""
     served = await serve()
