@@ -1,14 +1,17 @@
 """``spangate try``: run a pipeline's processors over a saved request."""
 
 import asyncio
+import contextlib
 import gzip
 import sys
 import tempfile
+import zlib
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 from google.protobuf.message import DecodeError
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from gateway.batch import Batch, BatchContext
 from gateway.cli.findings import Findings, find
@@ -84,21 +87,50 @@ def _read(file: Path) -> Batch:
     """Return the saved request; exit with a sentence where it is none."""
     try:
         data = sys.stdin.buffer.read() if str(file) == "-" else file.read_bytes()
+    except OSError as error:
+        raise _unusable(f"cannot read {file}: {error.strerror}") from None
+    try:
         if data[:2] == b"\x1f\x8b":
             data = gzip.decompress(data)
+        request = _decode(data)
+    except (OSError, EOFError, zlib.error, DecodeError, JsonError) as error:
+        raise _unusable(
+            f"{file} is no trace request: {error}; expected protobuf or OTLP JSON as an exporter "
+            "posts it to /v1/traces"
+        ) from None
+    return Batch(request, BatchContext(received_unix_ns=SystemClock().time_ns()))
+
+
+def _decode(data: bytes) -> bytes:
+    """
+    Return a request in protobuf.
+
+    The first bytes do not tell which it is: a request of 123 bytes begins with a line break and a
+    brace in protobuf too.
+
+    Raises:
+        JsonError: it looks like JSON and is neither.
+        DecodeError: it is no protobuf.
+
+    """
+    try:
         if data.lstrip()[:1] == b"{":
-            data = decode_request(data).SerializeToString()
-        batch = Batch(data, BatchContext(received_unix_ns=SystemClock().time_ns()))
-        _ = batch.peek
-    except (OSError, EOFError, DecodeError, JsonError) as error:
-        typer.secho(
-            f"spangate: {file} is no trace request: {error}; expected protobuf or OTLP JSON as "
-            "an exporter posts it to /v1/traces",
-            err=True,
-            fg="red",
-        )
-        raise typer.Exit(2) from None
-    return batch
+            return decode_request(data).SerializeToString()
+    except JsonError as error:
+        with contextlib.suppress(DecodeError):
+            return _checked(data)
+        raise error from None
+    return _checked(data)
+
+
+def _checked(data: bytes) -> bytes:
+    ExportTraceServiceRequest.FromString(data)
+    return data
+
+
+def _unusable(problem: str) -> typer.Exit:
+    typer.secho(f"spangate: {problem}", err=True, fg="red")
+    return typer.Exit(2)
 
 
 async def _process(settings: Settings, name: str, before: Batch) -> tuple[Batch, Findings]:

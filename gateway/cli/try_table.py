@@ -11,6 +11,9 @@ from gateway.cli.findings import Finding, Findings
 from gateway.otlp.values import Value
 
 WIDTH = 60
+"""How many characters of a long text are shown."""
+LEAD = 20
+"""How many of them stand before the first that differs."""
 
 
 def show(before: Batch, after: Batch, pipeline: str, findings: Findings) -> None:
@@ -22,15 +25,16 @@ def show(before: Batch, after: Batch, pipeline: str, findings: Findings) -> None
     for span in before:
         remaining = left.pop(_key(span), None)
         if remaining is None:
-            table.add_row(span.name, Text("dropped", style="red"), "", "")
+            table.add_row(Text(span.name), Text("dropped", style="red"))
             continue
         rows = list(_changes(span, remaining))
-        for what, old, new in rows:
-            table.add_row(span.name, what, old, new)
+        for row in rows:
+            # As text: what stands in brackets, such as [EMAIL], is no markup.
+            table.add_row(Text(span.name), *(Text(cell) for cell in row))
         if not rows:
-            table.add_row(span.name, Text("unchanged", style="dim"), "", "")
+            table.add_row(Text(span.name), Text("unchanged", style="dim"))
     for span in left.values():
-        table.add_row(span.name, Text("added", style="green"), "", "")
+        table.add_row(Text(span.name), Text("added", style="green"))
     console = Console()
     console.print(table)
     console.print(f"{len(before)} spans in, {len(after)} out")
@@ -58,16 +62,16 @@ def _key(span: Span) -> tuple[bytes, bytes]:
 def _changes(old: Span, new: Span) -> Iterator[tuple[str, str, str]]:
     """Yield what differs: name, status, attributes of span, resource, scope; events, links."""
     if old.name != new.name:
-        yield "name", old.name, new.name
+        yield "name", *_short(old.name, new.name)
     if old.peek.status != new.peek.status:
-        yield "status", _short(old.peek.status.message), _short(new.peek.status.message)
+        yield "status", *_short(str(old.peek.status), str(new.peek.status))
     yield from _differences("", old.attributes, new.attributes)
     yield from _differences("resource ", old.resource.attributes, new.resource.attributes)
     yield from _differences("scope ", old.scope.attributes, new.scope.attributes)
     if list(old.peek.events) != list(new.peek.events):
-        yield "events", _short(str(old.peek.events)), _short(str(new.peek.events))
+        yield "events", *_short(str(old.peek.events), str(new.peek.events))
     if list(old.peek.links) != list(new.peek.links):
-        yield "links", _short(str(old.peek.links)), _short(str(new.peek.links))
+        yield "links", *_short(str(old.peek.links), str(new.peek.links))
 
 
 def _differences(
@@ -75,13 +79,27 @@ def _differences(
 ) -> Iterator[tuple[str, str, str]]:
     for key in sorted({*old, *new}):
         if old.get(key) != new.get(key) or (key in old) != (key in new):
-            yield (
-                where + key,
-                _short(old[key]) if key in old else "-",
-                _short(new[key]) if key in new else "-",
-            )
+            yield where + key, *_short(_text(old, key), _text(new, key))
 
 
-def _short(value: Value) -> str:
-    text = value if isinstance(value, str) else repr(value)
-    return text if len(text) <= WIDTH else f"{text[:WIDTH]}... ({len(text)} characters)"
+def _text(attributes: Mapping[str, Value], key: str) -> str:
+    if key not in attributes:
+        return "-"
+    value = attributes[key]
+    return value if isinstance(value, str) else repr(value)
+
+
+def _short(old: str, new: str) -> tuple[str, str]:
+    """Return the part of both where they begin to differ."""
+    pairs = enumerate(zip(old, new, strict=False))
+    shared = next((at for at, (a, b) in pairs if a != b), min(len(old), len(new)))
+    start = max(0, shared - LEAD) if max(len(old), len(new)) > WIDTH else 0
+    return _window(old, start), _window(new, start)
+
+
+def _window(text: str, start: int) -> str:
+    shown = text[start : start + WIDTH]
+    before = "..." if start else ""
+    after = "" if start + WIDTH >= len(text) else "..."
+    whole = f" ({len(text)} characters)" if before or after else ""
+    return f"{before}{shown}{after}{whole}"

@@ -81,6 +81,27 @@ def test_the_table_shows_before_and_after(try_: Try) -> None:
     assert "1 spans in, 1 out" in shown
 
 
+def test_brackets_are_shown(try_: Try) -> None:
+    """What stands in brackets, as replacements do, is shown and no markup."""
+    shown = try_(batch({"tag": "[email] [/b] "}).encode(), "--pipeline", "traces").stdout
+    assert "[email] [/b] x" in shown
+
+
+def test_a_change_far_inside_a_text_is_shown(try_: Try) -> None:
+    """Of a long text the part is shown where before and after differ."""
+    text = 500 * "a" + "the end"
+    shown = try_(batch({"tag": text}).encode(), "--pipeline", "traces").stdout
+    assert "the endx" in shown.replace("\n", "")
+    assert "(508 characters)" in " ".join(shown.replace("│", " ").split())
+
+
+def test_protobuf_that_looks_like_json_is_read(try_: Try) -> None:
+    """A request whose length is the code of a brace is still protobuf."""
+    bodies = (batch({}, name=n * "n").encode() for n in range(200))
+    body = next(body for body in bodies if body.startswith(b"\n{"))
+    assert [{"tag": "x"}] == try_.spans(body)
+
+
 def test_findings_are_shown(try_: Try) -> None:
     """What redaction would replace is listed with its type and length, never itself."""
     text = "write to ada@" + "example.org please"
@@ -113,6 +134,22 @@ def test_what_is_no_request_exits_2(try_: Try, body: bytes) -> None:
     result = try_(body, "--pipeline", "traces")
     assert 2 == result.exit_code
     assert "is no trace request" in result.stderr
+
+
+def test_a_file_that_is_not_there_exits_2(try_: Try) -> None:
+    """The message says that it cannot be read, not what it should hold."""
+    result = CliRunner().invoke(app, ["try", "--config", str(try_.config), "--pipeline",
+                                      "traces", "absent.json"])  # fmt: skip
+    assert 2 == result.exit_code
+    assert "cannot read absent.json: No such file" in result.stderr
+
+
+def test_a_damaged_gzip_file_exits_2(try_: Try) -> None:
+    """Whatever is damaged in it, it ends in a sentence."""
+    body = gzip.compress(bytes(range(256)))
+    for at in range(2, len(body), 20):
+        result = try_(body[:at] + bytes([body[at] ^ 0xFF]) + body[at + 1 :], "--pipeline", "traces")
+        assert 2 == result.exit_code
 
 
 def test_a_choice_of_pipelines_is_asked_for(try_: Try) -> None:
