@@ -46,6 +46,8 @@ def to_plain(value: Any) -> Any:
         return str(value)
     if isinstance(value, FilePath | str):
         return _escaped(without_password(value))
+    if isinstance(value, float) and value.is_integer():
+        return int(value)  # as the default is written, so that printing again changes nothing
     if value is None or isinstance(value, bool | int | float):
         return value
     return to_plain(msgspec.to_builtins(value))

@@ -97,6 +97,7 @@ def test_the_default_prints_and_loads(loading: Loading) -> None:
 
     assert loaded.exporters["mlflow"].config == again.exporters["mlflow"].config
     assert loaded.receivers["otlp"].config == again.receivers["otlp"].config
+    assert to_yaml(loaded) == to_yaml(again)
 
 
 def test_own_settings_come_before_those_of_the_base() -> None:
