@@ -4,6 +4,7 @@ import sys
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from gateway.config.settings import Settings
 from gateway.service import Service
@@ -36,11 +37,11 @@ def announce(settings: Settings, service: Service) -> None:
         return
     table = Table.grid(padding=(0, 2))
     for name, address in service.endpoints.items():
-        table.add_row(name, _shown(name, address))
+        table.add_row(name, Text(_shown(name, address)))
     for name, way in pipelines.items():
-        table.add_row(f"pipeline {name}", way)
+        table.add_row(f"pipeline {name}", Text(way))
     for name, page in service.pages().items():
-        table.add_row(name, page)
+        table.add_row(Text(name), Text(page))
     console = Console(stderr=True)
     console.print(f"[bold]Spangate {__version__}[/bold] is running; Ctrl-C stops it")
     console.print(table)
