@@ -22,6 +22,7 @@ from gateway.queue.line import ALIGNMENT
 
 MAGIC = b"SGQ1"
 _HEAD = struct.Struct("<4sIIIIHHQQ")
+_SIZES = struct.Struct("<III")
 _CHECKED = struct.Struct("<IIIHHQQ")  # all of the head behind its own checksum
 HEAD_BYTES = _HEAD.size
 _PADDING = tuple(bytes(size) for size in range(ALIGNMENT))
@@ -43,7 +44,7 @@ class Meta(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 _encode_meta = msgspec.msgpack.Encoder().encode
-_decode_meta = msgspec.msgpack.Decoder(Meta).decode
+decode_meta = msgspec.msgpack.Decoder(Meta).decode
 _TRACE_ID_BYTES = 16
 
 
@@ -112,27 +113,26 @@ def again(frame: bytes | memoryview, head: Head, position: int, synced: int) -> 
     return b"".join((MAGIC, _head_checksum(checked + meta, position), checked, rest))
 
 
-def read_head(data: bytes | memoryview, position: int) -> Head | None:
-    """Return the head that ``data`` begins with, or None where it is not intact."""
-    if len(data) < HEAD_BYTES or data[:4] != MAGIC:
+def read_head(data: bytes | memoryview, position: int, start: int = 0) -> Head | None:
+    """Return the head of the frame at ``start``, or None where it is not intact."""
+    begin = start + HEAD_BYTES
+    if len(data) < begin or data[start : start + 4] != MAGIC:
         return None
-    head = Head(*_CHECKED.unpack_from(data, 8))
-    end = HEAD_BYTES + head.meta_bytes
+    head = Head(*_CHECKED.unpack_from(data, start + 8))
+    end = begin + head.meta_bytes
     if end > len(data):
         return None
-    if _head_checksum(data[8:end], position) != data[4:8]:
+    if _head_checksum(data[start + 8 : end], position) != data[start + 4 : start + 8]:
         return None
     return head
 
 
-def meta_bytes(data: bytes | memoryview) -> int:
-    """Return how many bytes of meta an unchecked head announces."""
-    return int(_CHECKED.unpack_from(data, 8)[1])
-
-
-def read_meta(frame: bytes | memoryview, head: Head) -> Meta:
-    """Return the meta of a frame whose head is intact."""
-    return _decode_meta(frame[HEAD_BYTES : HEAD_BYTES + head.meta_bytes])
+def announced(data: bytes | memoryview, start: int) -> int | None:
+    """Return the size without padding that an unchecked head announces; None where is none."""
+    if len(data) - start < HEAD_BYTES or data[start : start + 4] != MAGIC:
+        return None
+    _, meta_bytes, payload_bytes = _SIZES.unpack_from(data, start + 8)
+    return HEAD_BYTES + int(meta_bytes) + int(payload_bytes)
 
 
 def payload_of(frame: bytes | memoryview, head: Head) -> bytes | None:

@@ -45,13 +45,16 @@ class Homes:
 
     def set(self, trace_id: bytes, destination: str) -> None:
         """Remember a trace's destination over any earlier one."""
-        if len(self._young) >= MAX_TRACES or self._monotonic() > self._rotate_at:
-            self._old, self._young = self._young, {}
-            self._rotate_at = self._monotonic() + LIFETIME_S
-            self._unsaved = {}
-            self._rotated = True
+        if len(self._young) >= MAX_TRACES:
+            self._rotate()
         self._young[trace_id] = destination
         self._unsaved[trace_id] = destination
+
+    def _rotate(self) -> None:
+        self._old, self._young = self._young, {}
+        self._rotate_at = self._monotonic() + LIFETIME_S
+        self._unsaved = {}
+        self._rotated = True
 
     def load(self, generations: list[dict[bytes, str]]) -> None:
         """Take over what a file remembers: the older generation and the younger one."""
@@ -60,6 +63,8 @@ class Homes:
 
     def news(self) -> tuple[bool, dict[bytes, str], dict[bytes, str]]:
         """Return what to save: whether to begin anew, with what generation, and what to add."""
+        if self._monotonic() > self._rotate_at:
+            self._rotate()
         rotated, self._rotated = self._rotated, False
         unsaved, self._unsaved = self._unsaved, {}
         return rotated, self._old if rotated else {}, unsaved

@@ -2,7 +2,8 @@
 
 import asyncio
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from pathlib import Path
 from typing import Protocol
 
 from gateway.config.exporting import MIB, QueueConfig
@@ -12,6 +13,7 @@ from gateway.queue.base import NOWHERE, QueueStats, Record
 from gateway.queue.frame import Meta, trace_ids_of
 from gateway.queue.homes import Homes
 from gateway.queue.line import Line, Packed
+from gateway.queue.reading import fetch
 from gateway.telemetry import metrics
 
 FULL_RETRY_AFTER_S = 5.0
@@ -116,6 +118,8 @@ class QueueLane:
         if self.homes is None:
             return True
         settle = self.homes.settle
+        if len(trace_ids) == 16:
+            return settle(trace_ids, candidate) == candidate
         ids = [trace_ids[at : at + 16] for at in range(0, len(trace_ids), 16)]
         return all(settle(trace, candidate) == candidate for trace in ids)
 
@@ -289,10 +293,8 @@ class Queue:
             if not self._drop_oldest():
                 return
 
-    def restore(
-        self, position: int, size: int, commit: int, meta: Meta, payload: Callable[[], bytes]
-    ) -> None:
-        """Take in a record that was found on disk at start; ``payload`` reads it if need be."""
+    def restore(self, position: int, size: int, commit: int, meta: Meta, path: Path) -> None:
+        """Take in a record that was found on disk at start, in the file ``path``."""
         lane = self.lanes[meta.lane]
         self._size_bytes += size
         self._spans += meta.spans
@@ -300,11 +302,12 @@ class Queue:
             line = lane.line(meta.destination)
             line.restore(Packed(commit, position, size, meta.spans, meta.received_unix_ns))
             return
+        found = fetch(path, position, size)
         record = Record(
             queue=self.name,
             lane=meta.lane,
             destination=meta.destination,
-            payload=payload(),
+            payload=found[1] if found else b"",
             spans=meta.spans,
             trace_ids=trace_ids_of(meta),
             tenant=meta.tenant,

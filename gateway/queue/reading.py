@@ -17,10 +17,13 @@ class Found(NamedTuple):
 
     offset: int
     size: int
-    commit: int
     meta: frame.Meta
-    done: bool
-    """Whether it was acknowledged."""
+    commit: int
+    part: int
+    parts: int
+    synced: int
+    intact: bool
+    """Whether its payload is."""
 
 
 class Damage(NamedTuple):
@@ -30,8 +33,6 @@ class Damage(NamedTuple):
     size: int
     meta: frame.Meta | None
     """What is known of the record; None where its head is damaged too."""
-    done: bool
-    """Whether it was found before and set aside."""
 
 
 class Cut(NamedTuple):
@@ -43,46 +44,39 @@ class Cut(NamedTuple):
     """Offsets below it of requests of which a part is missing."""
 
 
-class _Frame(NamedTuple):
-    offset: int
-    size: int
-    head: frame.Head
-    meta: frame.Meta
-    intact: bool
-
-
-class _Gap(NamedTuple):
-    offset: int
-    size: int
-
-
 class _Window:
     """A file of which a part at a time is in memory."""
 
-    def __init__(self, file: FileIO, end: int, segment: int) -> None:
-        self._file = file
-        self.end = end
+    def __init__(self, file: FileIO, segment: int) -> None:
+        self.end = file.seek(0, 2)
         self.segment = segment
+        self.data = memoryview(b"")
+        self._file = file
         self._start = 0
-        self._data = memoryview(b"")
+        self._stop = 0
 
-    def view(self, at: int, size: int) -> memoryview:
-        """Return up to ``size`` bytes from ``at``; fewer at the end of the file."""
-        size = min(size, self.end - at)
-        if at < self._start or at + size > self._start + len(self._data):
-            self._file.seek(at)
-            wanted = min(max(size, _WINDOW_BYTES), self.end - at)
-            chunks: list[bytes] = []
-            while wanted > 0 and (chunk := self._file.read(wanted)):
-                chunks.append(chunk)
-                wanted -= len(chunk)
-            self._start, self._data = at, memoryview(b"".join(chunks))
-        return self._data[at - self._start : at - self._start + size]
+    def reach(self, at: int, size: int) -> int:
+        """Return where in ``data`` the byte ``at`` is, with ``size`` bytes as far as there are."""
+        if at < self._start or at + size > self._stop:
+            self._load(at, size)
+        return at - self._start
+
+    def _load(self, at: int, size: int) -> None:
+        if at >= self._start and self._stop == self.end:
+            return  # there is no more
+        self._file.seek(at)
+        wanted = min(max(size, _WINDOW_BYTES), self.end - at)
+        chunks: list[bytes] = []
+        while wanted > 0 and (chunk := self._file.read(wanted)):
+            chunks.append(chunk)
+            wanted -= len(chunk)
+        self.data = memoryview(chunks[0] if len(chunks) == 1 else b"".join(chunks))
+        self._start, self._stop = at, at + len(self.data)
 
 
 def read(path: Path, number: int) -> Iterator[Found | Damage | Cut]:
     """
-    Yield what a segment holds, in order, and at last where it ends.
+    Yield what a segment holds and was not acknowledged, in order, and at last where it ends.
 
     Where the end is not known to be durable, a request counts only if all of it is there.
 
@@ -91,95 +85,89 @@ def read(path: Path, number: int) -> Iterator[Found | Damage | Cut]:
 
     """
     done, synced = read_notes(path.with_suffix(".ack"), number)
-    waiting: list[_Frame | _Gap] = []
+    doubtful: list[Found | Damage] = []
     end = 0
     with path.open("rb", buffering=0) as file:
-        window = _Window(file, file.seek(0, 2), number)
-        for item in _items(window):
-            if isinstance(item, _Frame):
-                synced = max(synced, item.head.synced)
-            waiting.append(item)
-            if waiting[0].offset < synced:
-                for durable in waiting:
-                    if durable.offset < synced:
-                        yield _as_found(durable, done)
-                        end = durable.offset + durable.size
-                waiting = [later for later in waiting if later.offset >= synced]
-    if end < synced and not waiting:
-        yield Damage(end, synced - end, None, end in done)
-        end = synced
-    yield from _uncertain(waiting, done, end)
+        for item in _items(_Window(file, number)):
+            if isinstance(item, Found) and item.synced > synced:
+                synced = item.synced
+            doubtful.append(item)
+            if doubtful[0].offset >= synced:
+                continue
+            for durable in doubtful:
+                if durable.offset < synced:
+                    end = durable.offset + durable.size
+                    if durable.offset not in done:
+                        yield _judged(durable)
+            doubtful = [later for later in doubtful if later.offset >= synced]
+    if end < synced and end not in done:
+        yield Damage(end, synced - end, None)
+    yield from _whole(doubtful, done, max(end, synced))
 
 
-def _as_found(item: _Frame | _Gap, done: set[int]) -> Found | Damage:
-    was_done = item.offset in done
-    if isinstance(item, _Gap):
-        return Damage(item.offset, item.size, None, was_done)
-    if not item.intact:
-        return Damage(item.offset, item.size, item.meta, was_done)
-    return Found(item.offset, item.size, item.head.commit, item.meta, was_done)
+def _judged(item: Found | Damage) -> Found | Damage:
+    if isinstance(item, Found) and not item.intact:
+        return Damage(item.offset, item.size, item.meta)
+    return item
 
 
-def _uncertain(
-    items: list[_Frame | _Gap], done: set[int], end: int
-) -> Iterator[Found | Damage | Cut]:
+def _whole(items: list[Found | Damage], done: set[int], end: int) -> Iterator[Found | Damage | Cut]:
     """Yield the requests that are there as a whole."""
     parts: dict[tuple[int, int], int] = {}
     for item in items:
-        if isinstance(item, _Frame) and item.intact:
-            key = item.head.commit, item.head.parts
+        if isinstance(item, Found) and item.intact:
+            key = item.commit, item.parts
             parts[key] = parts.get(key, 0) + 1
     dropped: list[int] = []
     for item in items:
-        if (
-            isinstance(item, _Frame)
-            and item.intact
-            # Records that were moved by themselves are all first of one, with the same number.
-            and parts[item.head.commit, item.head.parts] >= item.head.parts
-        ):
-            yield _as_found(item, done)
+        # Records that were moved by themselves are all first of one, with the same number.
+        if isinstance(item, Found) and item.intact and parts[item.commit, item.parts] >= item.parts:
             end = item.offset + item.size
+            if item.offset not in done:
+                yield item
         else:
             dropped.append(item.offset)
     yield Cut(end, [offset for offset in dropped if offset < end])
 
 
-def _items(window: _Window) -> Iterator[_Frame | _Gap]:
+def _items(window: _Window) -> Iterator[Found | Damage]:
     at = 0
     while at < window.end:
         item = _frame_at(window, at)
-        if item is None:
-            start, at = at, _next_frame(window, at + ALIGNMENT)
-            if at < window.end or _holds_data(window, start):
-                yield _Gap(start, at - start)
+        if item is not None:
+            yield item
+            at += item.size
             continue
-        yield item
-        at += item.size
+        start, at = at, _next_frame(window, at + ALIGNMENT)
+        if at < window.end or _holds_data(window, start):
+            yield Damage(start, at - start, None)
 
 
-def _frame_at(window: _Window, at: int) -> _Frame | None:
-    data = window.view(at, frame.HEAD_BYTES)
-    if len(data) < frame.HEAD_BYTES or data[:4] != frame.MAGIC:
+def _frame_at(window: _Window, at: int) -> Found | None:
+    """Return the frame that begins at an offset, or None where its head is not intact."""
+    start = window.reach(at, frame.HEAD_BYTES)
+    announced = frame.announced(window.data, start)
+    if announced is None:
         return None
-    meta_bytes = frame.meta_bytes(data)
-    if at + frame.HEAD_BYTES + meta_bytes > window.end:
-        return None
-    position = position_of(window.segment, at)
-    head = frame.read_head(window.view(at, frame.HEAD_BYTES + meta_bytes), position)
+    size = min(frame.padded(announced), window.end - at)
+    start = window.reach(at, size)
+    data = window.data
+    head = frame.read_head(data, position_of(window.segment, at), start)
     if head is None:
         return None
-    size = head.frame_bytes
-    data = window.view(at, size)
-    start = frame.HEAD_BYTES + head.meta_bytes
-    payload = data[start : start + head.payload_bytes]
-    intact = len(payload) == head.payload_bytes and frame.checksum(payload) == head.payload_checksum
-    return _Frame(at, size, head, frame.read_meta(data, head), intact)
+    checksum, meta_bytes, payload_bytes, part, parts, synced, commit = head
+    begin = start + frame.HEAD_BYTES + meta_bytes
+    end = begin + payload_bytes
+    intact = end <= len(data) and frame.checksum(data[begin:end]) == checksum
+    meta = frame.decode_meta(data[start + frame.HEAD_BYTES : begin])
+    return Found(at, frame.padded(announced), meta, commit, part, parts, synced, intact)
 
 
 def _next_frame(window: _Window, at: int) -> int:
     """Return where the next intact frame begins, or the end."""
     while at < window.end:
-        data = bytes(window.view(at, _WINDOW_BYTES))
+        start = window.reach(at, 1)
+        data = bytes(window.data[start:])
         if not data:
             return window.end
         spot = data.find(frame.MAGIC)
@@ -194,11 +182,12 @@ def _next_frame(window: _Window, at: int) -> int:
 def _holds_data(window: _Window, at: int) -> bool:
     """Whether anything but the zeros of reserved space follows."""
     while at < window.end:
-        data = window.view(at, _WINDOW_BYTES)
+        start = window.reach(at, 1)
+        data = bytes(window.data[start:])
+        if data.strip(b"\0"):
+            return True
         if not data:
             return False
-        if bytes(data).strip(b"\0"):
-            return True
         at += len(data)
     return False
 
@@ -216,7 +205,10 @@ def fetch(path: Path, position: int, size: int) -> tuple[frame.Meta, bytes] | No
     if head is None:
         return None
     payload = frame.payload_of(data, head)
-    return None if payload is None else (frame.read_meta(data, head), payload)
+    if payload is None:
+        return None
+    meta = data[frame.HEAD_BYTES : frame.HEAD_BYTES + head.meta_bytes]
+    return frame.decode_meta(meta), payload
 
 
 def fetch_frame(path: Path, position: int, size: int) -> bytes:

@@ -2,7 +2,6 @@
 
 import contextlib
 from collections.abc import Callable, Mapping
-from functools import partial
 
 from gateway.plugin import Logger
 from gateway.queue.damage import Damaged
@@ -10,7 +9,7 @@ from gateway.queue.disk import Disk
 from gateway.queue.folder import QueueFolder
 from gateway.queue.line import ALIGNMENT, position_of
 from gateway.queue.queue import Queue
-from gateway.queue.reading import Cut, Damage, Found, fetch, read
+from gateway.queue.reading import Cut, Damage, Found, read
 from gateway.queue.segment import Segment, acknowledgements, numbers, synced_note
 
 
@@ -37,6 +36,7 @@ class Recovery:
         self._damaged = damaged
         self._logger = logger
         self._queue_of = queue_of
+        self._queues: dict[tuple[str, int], Queue | None] = {}
         self.segments: dict[int, Segment] = {}
         self.refused: dict[str, int] = {}
         """Records that the settings leave no place for, by queue."""
@@ -61,13 +61,10 @@ class Recovery:
         notes = b""
         for item in read(segment.path, segment.number):
             if isinstance(item, Found):
-                self.last_commit = max(self.last_commit, item.commit)
-                if not item.done:
-                    self._restore(segment, item)
+                self._restore(segment, item)
             elif isinstance(item, Damage):
-                if not item.done:
-                    self._damaged.report(segment.path, item.offset, item.size, item.meta)
-                    notes += acknowledgements(segment.number, [item.offset // ALIGNMENT])
+                self._damaged.report(segment.path, item.offset, item.size, item.meta)
+                notes += acknowledgements(segment.number, [item.offset // ALIGNMENT])
             else:
                 self._cut(segment, item, notes)
         segment.sealed = True
@@ -78,15 +75,18 @@ class Recovery:
             self._disk.remove(segment.notes_path)
 
     def _restore(self, segment: Segment, item: Found) -> None:
-        queue = self._queue_of(item.meta.queue, item.meta.lane)
+        place = item.meta.queue, item.meta.lane
+        if place not in self._queues:
+            self._queues[place] = self._queue_of(*place)
+        queue = self._queues[place]
         if queue is None:
             self.refused[item.meta.queue] = self.refused.get(item.meta.queue, 0) + 1
             return
+        self.last_commit = max(self.last_commit, item.commit)
         position = position_of(segment.number, item.offset)
         segment.live += 1
         segment.live_bytes += item.size
-        read_payload = partial(_payload, segment, position, item.size)
-        queue.restore(position, item.size, item.commit, item.meta, read_payload)
+        queue.restore(position, item.size, item.commit, item.meta, segment.path)
 
     def _cut(self, segment: Segment, cut: Cut, notes: bytes) -> None:
         """Cut what was never acknowledged, and note that the rest is certain now."""
@@ -103,11 +103,6 @@ class Recovery:
                 notes += synced_note(segment.number, cut.size)
             if notes:
                 self._disk.append(segment.notes_path, notes)
-
-
-def _payload(segment: Segment, position: int, size: int) -> bytes:
-    found = fetch(segment.path, position, size)
-    return found[1] if found else b""
 
 
 def conflicts(
