@@ -1,5 +1,6 @@
 """Tenants that come and go while the receiver runs, and tenants that send for others."""
 
+import asyncio
 import os
 import time
 from collections.abc import Callable
@@ -267,3 +268,63 @@ async def test_no_room_is_told_before_anything_is_read(serve: Serve, make_reques
     assert (429, "3") == (answer.status, answer.headers["Retry-After"])
     assert (grpc.StatusCode.RESOURCE_EXHAUSTED, 3.0) == (by_grpc.code, by_grpc.delay_s)
     assert 0 == served.receiver._admission._requests
+
+
+# --- one tenant among others, under load
+
+
+async def test_one_tenant_cannot_take_all_the_room(serve: Serve, make_request: Make) -> None:
+    """Requests of a flooding tenant that hang leave slots for the others, on both protocols."""
+    tenants = [{"name": "a", "tokens": [TOKEN_A]}, {"name": "b", "tokens": [TOKEN_B]}]
+    served = await serve(auth={"tenants": tenants}, max_concurrent_requests=8)
+    body = make_request("a").SerializeToString()
+    served.engine.go_on.clear()
+    async with asyncio.TaskGroup() as tasks:
+        flood = [tasks.create_task(served.send(body, {"x-api-key": TOKEN_A})) for _ in range(20)]
+        for _ in range(4):
+            await served.engine.entered.acquire()
+        refused = await served.call(body, (("x-api-key", TOKEN_A),))
+        others = [
+            tasks.create_task(served.send(body, {"x-api-key": TOKEN_B})),
+            tasks.create_task(served.call(body, (("x-api-key", TOKEN_B),))),
+        ]
+        for _ in others:
+            await served.engine.entered.acquire()
+        served.engine.go_on.set()
+
+    answers = [task.result() for task in flood]
+    assert [200] * 4 == [a.status for a in answers if a.status != 429]
+    assert all(answer.headers["Retry-After"] for answer in answers if answer.status == 429)
+    assert (grpc.StatusCode.RESOURCE_EXHAUSTED, 1.0) == (refused.code, refused.delay_s)
+    assert (200, grpc.StatusCode.OK) == (others[0].result().status, others[1].result().code)
+
+
+async def test_quota_holds_under_load(serve: Serve, make_request: Make) -> None:
+    """Many senders on both protocols get no more than the quota, each refusal with its delay."""
+    quota = {"spans_per_second": 200, "burst": 100}
+    tenants = [{"name": "a", "tokens": [TOKEN_A], "quota": quota}]
+    served = await serve(auth={"tenants": tenants})
+    body = make_request(*("s" for _ in range(5))).SerializeToString()
+    key = {"x-api-key": TOKEN_A}
+    start = time.monotonic()
+    delays: list[float] = []
+
+    async def over_http() -> None:
+        while time.monotonic() - start < 1:
+            answer = await served.send(body, key)
+            assert answer.status in {200, 429}
+            delays.extend([float(answer.headers["Retry-After"])] if answer.status == 429 else [])
+
+    async def over_grpc() -> None:
+        while time.monotonic() - start < 1:
+            answer = await served.call(body, tuple(key.items()))
+            assert answer.code in {grpc.StatusCode.OK, grpc.StatusCode.RESOURCE_EXHAUSTED}
+            delays.extend([answer.delay_s or 0] if answer.code != grpc.StatusCode.OK else [])
+
+    await asyncio.gather(*(over_http() for _ in range(6)), *(over_grpc() for _ in range(3)))
+    elapsed = time.monotonic() - start
+
+    taken = sum(len(batch) for batch in served.engine.batches)
+    assert 100 + 200 * 0.5 <= taken <= 100 + 200 * elapsed
+    assert delays
+    assert min(delays) > 0
