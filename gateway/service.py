@@ -158,6 +158,12 @@ class Service:
             self._logger.warning("this version runs one worker", wanted=settings.service.workers)
 
     async def _stop(self) -> None:
+        if self._state == "running":
+            self._logger.info(
+                "stopping: what waits is sent first; a second signal ends at once",
+                spans=sum(sender.queue.spans for sender in self._senders.values()),
+                at_most=str(self._settings.service.shutdown_timeout),
+            )
         self._state = "stopping"
         deadline = self._clock.monotonic() + float(self._settings.service.shutdown_timeout)
         for receiver_id, receiver in self._components.receivers.items():

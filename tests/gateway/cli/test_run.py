@@ -85,6 +85,19 @@ def test_runs_until_told_to_stop(folder: Path, name: str) -> None:
     assert 0o700 == (folder / "spangate-data").stat().st_mode & 0o777
 
 
+def test_says_that_it_stops_and_how_long_that_may_take(folder: Path) -> None:
+    """Whoever stops it learns what it waits for, and how to end it at once."""
+    with started(folder) as process:
+        announced(process)
+        process.send_signal(signal.SIGTERM)
+        _, rest = process.communicate(timeout=20)
+    (event,) = [
+        event for line in rest.splitlines() if "stopping" in (event := json.loads(line))["event"]
+    ]
+    assert (0, "25s") == (event["spans"], event["at_most"])
+    assert "second signal" in event["event"]
+
+
 def test_a_second_signal_ends_at_once(folder: Path) -> None:
     """While the first signal waits for a destination that is away, the second does not."""
     with socket.socket() as away:
