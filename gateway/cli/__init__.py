@@ -35,6 +35,7 @@ COMMANDS = {
     "schema": _Listed("schema", "Write the JSON Schema of configurations, for editors."),
     "doctor": _Listed("doctor", "Check MLflow, ports and disk, and say what to do."),
     "prices": _Listed("prices", "Explain how a model is priced."),
+    "queue": _Listed("queue", "Show or save what waits on disk."),
     "bench": _Listed("bench", "Measure the throughput of this machine."),
 }
 
@@ -77,6 +78,8 @@ def load_command(name: str) -> Any:
     """Import a command and return it ready to be called."""
     listed = COMMANDS[name]
     function = getattr(importlib.import_module(f"gateway.cli.{listed.module}"), listed.module)
+    if isinstance(function, typer.Typer):  # a command with commands of its own
+        return typer.main.get_command(function)
     alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
     alone.command(name, context_settings=_CONTEXT)(function)
     return typer.main.get_command(alone)
