@@ -146,7 +146,7 @@ class Context(Protocol):
         ...
 
 
-class Component(Generic[C]):
+class Component(abc.ABC, Generic[C]):
     """
     What processors, exporters and receivers share.
 

@@ -212,7 +212,7 @@ def _component(
 ) -> type[Component[Any]]:
     found = getattr(module, name, None)
     if not isinstance(found, type):
-        classes = [key for key, value in vars(module).items() if _is_component(value)]
+        classes = [key for key, value in vars(module).items() if _is_component(value, module)]
         nearest = difflib.get_close_matches(name, classes, n=1) or classes[:1]
         hint = f'; did you mean "{nearest[0]}"?' if nearest else ""
         raise BrokenComponentError(f"{target}: the module has no class {name}{hint}")
@@ -229,8 +229,11 @@ def _component(
     return found
 
 
-def _is_component(value: object) -> bool:
-    return isinstance(value, type) and issubclass(value, Component) and bool(value.__module__)
+def _is_component(value: object, module: ModuleType) -> bool:
+    """Tell whether a module itself defines a component; a base it imports is none."""
+    if not isinstance(value, type) or value.__module__ != module.__name__:
+        return False
+    return issubclass(value, Component)
 
 
 def config_type(component: type[Component[Any]]) -> type[Config]:

@@ -117,8 +117,21 @@ def test_a_failing_constructor_names_the_component() -> None:
         def __init__(self, config: Config) -> None:
             raise ValueError("pattern: unbalanced bracket")
 
+        def process(self, batch: Batch) -> Batch:
+            return batch
+
     with pytest.raises(StartError, match=r"^processors\.fussy: pattern: unbalanced bracket$"):
         build("processors.fussy", Fussy, Config())
+
+
+def test_a_processor_without_process_is_not_built() -> None:
+    """What is missing is said before the first batch comes."""
+
+    class Empty(Processor[Config]):
+        pass
+
+    with pytest.raises(StartError, match=r"processors\.empty: .*Empty.*process"):
+        build("processors.empty", Empty, Config())
 
 
 async def test_a_failing_start_names_file_and_line() -> None:

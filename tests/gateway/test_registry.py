@@ -167,3 +167,11 @@ def test_the_summary_is_the_first_paragraph() -> None:
 
     assert "Do nothing, with many settings." == summary(Sample)
     assert "" == summary(Silent)
+
+
+def test_only_classes_of_the_module_are_suggested(tmp_path: Path) -> None:
+    """A base class that a plugin imports is not what its author meant."""
+    (tmp_path / "mine.py").write_text("from gateway.plugin import Processor\n")
+
+    with pytest.raises(BrokenComponentError, match=r"the module has no class Process$"):
+        Registry({}).load_use("./mine.py:Process", tmp_path)
