@@ -91,7 +91,8 @@ def _disk(settings: Settings, data_dir: Path) -> Finding:
         if isinstance(config, ExporterConfig) and config.sending_queue.storage == "disk"
     )
     free = shutil.disk_usage(_existing(data_dir)).free
-    detail = f"{free // MIB} MiB free for queues of at most {wanted // MIB} MiB"
+    queues = f" for queues of at most {wanted // MIB} MiB" if wanted else ""
+    detail = f"{free // MIB} MiB free{queues}"
     advice = "free some space, name another service.data_dir, or lower sending_queue.max_size_mib"
     if free < _LEAST_FREE_BYTES:
         return Finding(check="disk", status="fail", detail=detail, advice=advice)
