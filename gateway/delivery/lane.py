@@ -214,6 +214,6 @@ class Lane:
             only = part.where(lambda entry: entry.trace_id in traces)
             if only:
                 self._queue.set_aside(part.record, line, only)
-        if self._lane.homes is not None:
-            for trace in traces:
-                self._lane.homes.set(trace, destination)
+            if only and self._lane.homes is not None:
+                for trace in traces:
+                    self._lane.homes.set(trace, destination, part.record.tenant)

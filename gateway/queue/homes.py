@@ -4,6 +4,7 @@ import contextlib
 import os
 import time
 from collections.abc import Callable
+from hashlib import blake2b
 from pathlib import Path
 from urllib.parse import quote
 
@@ -19,9 +20,18 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(dict[str, bytes]).decode
 
 
+def _key(trace_id: bytes, tenant: str) -> bytes:
+    """Return what a trace is remembered by: as long as its id, and different for each tenant."""
+    if not tenant:
+        return trace_id
+    return blake2b(trace_id + tenant.encode(), digest_size=_ID_BYTES).digest()
+
+
 class Homes:
     """
-    Destinations by trace id, for one lane.
+    Destinations by tenant and trace id, for one lane.
+
+    A tenant that guesses or takes another's trace id settles nothing for the other.
 
     Two generations keep it bounded: what was not asked for while ``MAX_TRACES`` others came, or
     for one to two lifetimes, is forgotten. MLflow's own answer (``Moved``) is the last word.
@@ -35,20 +45,24 @@ class Homes:
         self._unsaved: dict[bytes, str] = {}
         self._rotated = False
 
-    def settle(self, trace_id: bytes, candidate: str) -> str:
+    def settle(self, trace_id: bytes, candidate: str, tenant: str = "") -> str:
         """Return the trace's destination; the candidate, remembered, where there is none yet."""
-        home = self._young.get(trace_id)
+        key = _key(trace_id, tenant)
+        home = self._young.get(key)
         if home is None:
-            home = self._old.get(trace_id, candidate)
-            self.set(trace_id, home)
+            home = self._old.get(key, candidate)
+            self._remember(key, home)
         return home
 
-    def set(self, trace_id: bytes, destination: str) -> None:
+    def set(self, trace_id: bytes, destination: str, tenant: str = "") -> None:
         """Remember a trace's destination over any earlier one."""
+        self._remember(_key(trace_id, tenant), destination)
+
+    def _remember(self, key: bytes, destination: str) -> None:
         if len(self._young) >= MAX_TRACES:
             self._rotate()
-        self._young[trace_id] = destination
-        self._unsaved[trace_id] = destination
+        self._young[key] = destination
+        self._unsaved[key] = destination
 
     def _rotate(self) -> None:
         self._old, self._young = self._young, {}

@@ -113,15 +113,15 @@ class QueueLane:
         self._fed[destination] = None
         self._bell.set()
 
-    def at_home(self, candidate: str, trace_ids: bytes) -> bool:
+    def at_home(self, candidate: str, trace_ids: bytes, tenant: str) -> bool:
         """Settle where traces belong; return whether all of them belong to the candidate."""
         if self.homes is None:
             return True
         settle = self.homes.settle
         if len(trace_ids) == 16:
-            return settle(trace_ids, candidate) == candidate
+            return settle(trace_ids, candidate, tenant) == candidate
         ids = [trace_ids[at : at + 16] for at in range(0, len(trace_ids), 16)]
-        return all(settle(trace, candidate) == candidate for trace in ids)
+        return all(settle(trace, candidate, tenant) == candidate for trace in ids)
 
     def pieces(self, record: Record) -> list[Record]:
         """Settle where the record's traces belong; return it, or a piece for each destination."""
@@ -132,7 +132,7 @@ class QueueLane:
         elsewhere = {
             trace: home
             for trace in record.trace_ids
-            if (home := homes.settle(trace, candidate)) != candidate
+            if (home := homes.settle(trace, candidate, record.tenant)) != candidate
         }
         if not elsewhere:
             return [record]
@@ -298,7 +298,7 @@ class Queue:
         lane = self.lanes[meta.lane]
         self._size_bytes += size
         self._spans += meta.spans
-        if lane.at_home(meta.destination, meta.trace_ids):
+        if lane.at_home(meta.destination, meta.trace_ids, meta.tenant):
             line = lane.line(meta.destination)
             line.restore(Packed(commit, position, size, meta.spans, meta.received_unix_ns))
             return

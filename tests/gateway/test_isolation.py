@@ -44,7 +44,6 @@ exporters:
 service: {{pipelines: {{traces: {{receivers: [otlp], processors: [], exporters: [mlflow]}}}}}}
 """
 
-HOMES = pytest.mark.xfail(strict=True, reason="lanes remember traces without their tenant")
 Attack = Callable[["World"], tuple[dict[str, Any], dict[str, str]]]
 
 
@@ -183,7 +182,6 @@ async def test_workspaces_of_others_are_closed(world: World) -> None:
     assert 403 == (await world.send(batch({}), SEARCH, {"x-mlflow-workspace": "pay"}))[0]
 
 
-@HOMES
 async def test_a_known_trace_id_opens_nothing(world: World) -> None:
     """Spans with the trace id of another tenant's trace never reach that trace."""
     mine = batch({})
@@ -200,7 +198,6 @@ async def test_a_known_trace_id_opens_nothing(world: World) -> None:
     assert 1 == world.running.service.status().dead_letters
 
 
-@HOMES
 async def test_a_trace_id_taken_early_harms_no_one(world: World) -> None:
     """Whoever comes first with a trace id draws no spans of others to itself."""
     theirs = batch({})
