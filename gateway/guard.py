@@ -146,6 +146,11 @@ class Guard:
             self._admit()
         except Flow as flow:
             raise self._named(flow) from flow.__cause__
+        except Exception as error:
+            self._logger.error(
+                "processor failed to admit", processor=self.component_id, reason=blame(error)
+            )
+            raise Retry(f"processor {self.component_id} failed") from error
 
     def run(self, batch: Batch) -> Batch:
         """

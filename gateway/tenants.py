@@ -126,26 +126,24 @@ class Tenants:
             self.publish("", tenants)
 
     def publish(self, receiver: str, tenants: Mapping[str, TenantConfig]) -> None:
-        """
-        Make a receiver's tenants known, instead of those that it had before.
-
-        Raises:
-            ValueError: another receiver knows a tenant of that name that may do something else.
-
-        """
-        merged: dict[str, TenantConfig] = {}
-        for other, known in self._by_receiver.items():
-            if other != receiver:
-                merged.update(known)
-        for name, tenant in tenants.items():
-            if name in merged and _rights(merged[name]) != _rights(tenant):
-                raise ValueError(
-                    f'tenant "{name}" has other rules or experiments on another receiver; give '
-                    "them the same, or the tenant another name"
-                )
+        """Make a receiver's tenants known, instead of those that it had before."""
         self._by_receiver[receiver] = dict(tenants)
-        self._tenants = {**merged, **tenants}
+        self._tenants = {
+            name: tenant for known in self._by_receiver.values() for name, tenant in known.items()
+        }
         self.version += 1
+
+    def clash(self, receiver: str, tenant: TenantConfig) -> str:
+        """Return why a receiver cannot have a tenant beside those of others, ``""`` if it can."""
+        for other, known in self._by_receiver.items():
+            if other == receiver or tenant.name not in known:
+                continue
+            if _rights(known[tenant.name]) != _rights(tenant):
+                return (
+                    f'tenant "{tenant.name}" has other rules or experiments on receiver {other}; '
+                    "give it the same on both, or another name"
+                )
+        return ""
 
     def get(self, name: str) -> TenantConfig | None:
         """Return a tenant's settings; ``None`` for ``""``, the sender of an open receiver."""

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 
+from gateway import guard
 from gateway.audit import Audit
 from gateway.plugin import Clock
 from gateway.receivers.admission import Admission
@@ -75,8 +76,13 @@ class TenantDirectory:
             await asyncio.gather(watching, return_exceptions=True)
 
     async def refresh(self) -> None:
-        """Look for changes now."""
-        self._apply(await asyncio.to_thread(self._files.look))
+        """Look for changes now; whatever goes wrong, what is in force stays."""
+        try:
+            changes = await asyncio.to_thread(guard.attempt, self._files.look)
+        except guard.FaultError as fault:
+            self._audit.failed("tenants cannot be looked at", reason=str(fault))
+        else:
+            self._apply(changes)
 
     async def _watch(self) -> None:
         while True:
@@ -112,16 +118,12 @@ class TenantDirectory:
         accounts = self.auth.accounts
         self.auth.required = self.auth.required or self._required
         self._admission.shared = len(accounts) > 1
-        try:
-            self._tenants.publish(
-                self._receiver, {name: account.tenant for name, account in accounts.items()}
-            )
-        except ValueError as error:
-            faults.append(str(error))
+        known = {name: account.tenant for name, account in accounts.items()}
+        self._tenants.publish(self._receiver, known)
         return faults
 
     def _fault(self, each: Credentials) -> str:
         tenant = each.tenant
         if tenant.client_cert is not None and not self._certificates:
             return f'client_cert of "{tenant.name}" needs tls.client_ca_file on a protocol'
-        return ""
+        return self._tenants.clash(self._receiver, tenant)

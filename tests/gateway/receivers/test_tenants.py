@@ -328,3 +328,20 @@ async def test_quota_holds_under_load(serve: Serve, make_request: Make) -> None:
     assert 100 + 200 * 0.5 <= taken <= 100 + 200 * elapsed
     assert delays
     assert min(delays) > 0
+
+
+async def test_trouble_while_looking_keeps_what_is_in_force(
+    serve: Serve, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whatever goes wrong while files are looked at, senders are served and it is told."""
+    (tmp_path / "a.yaml").write_text(f"name: a\ntokens: [{TOKEN_A}]\n")
+    served = await serve(auth={"tenants_from": str(tmp_path)})
+
+    def broken() -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(served.receiver._directory._files, "look", broken)
+    await refresh(served)
+
+    assert 200 == (await served.send(b"", {"x-api-key": TOKEN_A})).status
+    assert "tenants cannot be looked at" == audited(served)[-1]
