@@ -88,9 +88,14 @@ class Turn:
     async def __aexit__(self, *_: object) -> None:
         self.give()
 
+    @property
+    def good(self) -> bool:
+        """Whether the destination may be tried now."""
+        return self._held and not any(state.wait_s() > 0 for state in self._states)
+
     async def take(self) -> None:
         """Wait until the destination may be tried and there is a slot."""
-        while any(state.wait_s() > 0 for state in self._states) or not self._held:
+        while not self.good:
             self.give()
             for state in self._states:
                 await state.ready()
@@ -212,6 +217,8 @@ class Request:
         """
         remaining = list(entries)
         while remaining:
+            if self._untouched and not self._turn.good:
+                raise PostponedError  # it failed elsewhere while these were loaded
             await self._turn.take()
             self._attempts.count += 1
             try:

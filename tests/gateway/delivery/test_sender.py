@@ -7,6 +7,7 @@ import pytest
 
 from gateway.batch import Batch
 from gateway.errors import Flow, Moved, Reject, Retry
+from gateway.queue import shelf
 from gateway.testing import batch
 from tests.gateway.delivery.conftest import Start, keys
 
@@ -108,6 +109,17 @@ async def test_gives_up_after_max_elapsed_time(start: Start) -> None:
         await bench.put(batch({}))
         await bench.drained()
     assert [letter.reason for letter in bench.letters()] == ["still down"]
+
+
+async def test_postponed_spans_are_given_up_in_time(start: Start) -> None:
+    """The limit on retries counts from the first try, though the spans went back to the queue."""
+    retry = {"initial_interval": "20ms", "max_interval": "20ms", "max_elapsed_time": "50ms"}
+    async with start(retry_on_failure=retry) as bench:
+        bench.exporter.answer = lambda _b, _n: Retry("still down")
+        await bench.put(batch({}), batch({}))
+        await bench.drained()
+    assert len(bench.letters()) == 2
+    assert all(letter.attempts >= 3 for letter in bench.letters())
 
 
 @pytest.mark.parametrize("spans", [1, 3, 40])
@@ -241,6 +253,27 @@ async def test_a_fault_of_the_server_holds_everything(start: Start) -> None:
         await bench.drained()
     assert {"a", "b"} == {destination for _, destination in tried[1:]}
     assert all(at - tried[0][0] >= 0.29 for at, _ in tried[1:])
+
+
+async def test_an_outage_holds_nothing_in_memory(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While twenty destinations are away, what waits for them is on disk alone; then all go."""
+    monkeypatch.setattr(shelf, "CACHE_BYTES", 0)
+    batches = [batch({}, resource={"to": str(n % 20)}) for n in range(200)]
+    away = True
+    retry = {"initial_interval": "300ms", "max_interval": "300ms"}
+    async with start(retry_on_failure=retry) as bench:
+        bench.exporter.answer = lambda _b, _n: Retry("away") if away else None
+        await bench.put(*batches)
+        await bench.until(lambda: len(bench.exporter.requests) >= 40)
+        lines = bench.sender.queue.lines
+        await bench.until(
+            lambda: sum(len(run) for line in lines() for run in line.runs) == len(batches)
+        )
+        away = False
+        await bench.drained()
+    assert sorted(keys(batches)) == sorted(bench.exporter.all_stored())
 
 
 async def test_a_moved_trace_follows_its_home(start: Start) -> None:
