@@ -1,6 +1,7 @@
 """What the HTTP client promises to the exporters that use it."""
 
 import asyncio
+import contextlib
 import gzip
 import socket
 import ssl
@@ -286,9 +287,10 @@ async def test_advises_on_a_certificate_that_is_not_trusted(tmp_path: object) ->
     authority.cert_pem.write_to_path(ca_file)
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await read_request(reader)
-        writer.write(OK)
-        await writer.drain()
+        with contextlib.closing(writer):
+            await read_request(reader)
+            writer.write(OK)
+            await writer.drain()
 
     server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
     url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
