@@ -4,6 +4,7 @@ import asyncio
 from urllib.parse import quote
 
 from exporters.mlflow import answers, destinations
+from exporters.mlflow.apart import Apart
 from exporters.mlflow.destinations import Destination
 from exporters.mlflow.diagnosis import Examination
 from exporters.mlflow.experiments import Experiments
@@ -48,6 +49,7 @@ class Mlflow(Exporter[MlflowConfig]):
         self._context: Context | None = None
         self._experiments: Experiments | None = None
         self._runs: Runs | None = None
+        self._apart: Apart | None = None
         self._probing: asyncio.Task[None] | None = None
         self._nobody = Tenants()
         self._router = Router(config, tenants=self._tenants, name_of=self._name_of)
@@ -58,6 +60,7 @@ class Mlflow(Exporter[MlflowConfig]):
         self._experiments = Experiments(
             self._server, self.config.experiment, clock=context.clock, logger=context.logger
         )
+        self._apart = Apart(self._server)
         self._runs = Runs(self._server, context.clock, context.logger)
         await self._server.start(context.clock)
         if not self._databricks:
@@ -119,11 +122,14 @@ class Mlflow(Exporter[MlflowConfig]):
         """
         place = destinations.parse(batch.context.destination)
         experiment_id = "" if place.table else await self._ready.resolve(place)
+        traces = await self._look_for_strays(batch, place, experiment_id)
         headers = await self._headers(place, experiment_id)
         answer = await self._server.post_traces(batch.encode(), headers)
         if 200 <= answer.status < 300:
             content_type = answer.headers.get("Content-Type", "")
             partial_success(answer.body, content_type).report(self._context)
+            if traces and self._apart is not None:
+                self._apart.stored(traces, place, experiment_id)
             return
         trace = answers.foreign_trace(answer)
         if trace is not None:
@@ -190,6 +196,28 @@ class Mlflow(Exporter[MlflowConfig]):
             return Reject("MLflow has a trace of these in another experiment", isolate=True)
         if named and named not in homes:
             return self._refuse(batch, named, "an experiment that the gateway cannot see")
+        return await self._send_home(batch, place, homes)
+
+    async def _look_for_strays(
+        self, batch: Batch, place: Destination, experiment_id: str
+    ) -> set[bytes]:
+        """
+        Return the traces of a tenant's batch once none of them is known to be elsewhere.
+
+        Raises:
+            Moved, Reject: some are, and the server would not mind.
+
+        """
+        if not place.tenant or place.table or self._apart is None:
+            return set()
+        traces = {entry.trace_id for entry in batch.entries()}
+        strays = await self._apart.strays(traces, place, experiment_id)
+        if strays:
+            raise await self._send_home(batch, place, strays)
+        return traces
+
+    async def _send_home(self, batch: Batch, place: Destination, homes: dict[bytes, str]) -> Flow:
+        """Return that traces belong elsewhere, or that their tenant may not write there."""
         moved: dict[bytes, str] = {}
         for trace, home in homes.items():
             target = Destination(

@@ -3,6 +3,7 @@
 from collections.abc import Collection
 from typing import Any
 
+from exporters.http_client import Answer
 from exporters.mlflow.answers import document_of, is_missing
 from exporters.mlflow.server import Server, expect
 
@@ -26,13 +27,9 @@ async def find_homes(
         Retry: MLflow cannot be asked.
 
     """
-    ids = [_text(trace) for trace in {named, *traces}]
-    answer = await server.call(
-        "POST", f"{_API}/batchGetInfos", workspace=workspace, json={"trace_ids": ids}
-    )
+    answer = await _ask_for_all(server, {named, *traces}, workspace)
     if answer.status == 200:
-        found = document_of(answer).get("trace_infos")
-        homes = _homes(found if isinstance(found, list) else [])
+        homes = _found(answer)
         if named in homes:
             return homes
     answer = await server.call(
@@ -42,6 +39,35 @@ async def find_homes(
         return {}
     trace = expect(answer, server).get("trace")
     return _homes([trace.get("trace_info")] if isinstance(trace, dict) else [])
+
+
+async def homes_of(
+    server: Server, traces: Collection[bytes], *, workspace: str
+) -> dict[bytes, str]:
+    """
+    Return the experiment ids of those traces that MLflow has and shows to the gateway.
+
+    Raises:
+        Retry: MLflow cannot be asked.
+
+    """
+    answer = await _ask_for_all(server, traces, workspace)
+    if answer.status in (403, 404):
+        return {}
+    expect(answer, server)
+    return _found(answer)
+
+
+async def _ask_for_all(server: Server, traces: Collection[bytes], workspace: str) -> Answer:
+    ids = [_text(trace) for trace in traces]
+    return await server.call(
+        "POST", f"{_API}/batchGetInfos", workspace=workspace, json={"trace_ids": ids}
+    )
+
+
+def _found(answer: Answer) -> dict[bytes, str]:
+    found = document_of(answer).get("trace_infos")
+    return _homes(found if isinstance(found, list) else [])
 
 
 def _text(trace: bytes) -> str:

@@ -8,6 +8,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from gateway.local_mlflow import LocalMlflow
 from gateway.plugin import Batch, BatchContext, Reject, Retry
+from gateway.tenants import TenantConfig
 from gateway.testing import batch
 from tests.e2e.compare import differences, spans_of
 from tests.e2e.mlflow_server import MlflowApi
@@ -248,3 +249,33 @@ async def test_server_without_answer_is_retried(mlflow_server: LocalMlflow) -> N
     async with exporting("http://127.0.0.1:9", experiment={"default": 0}) as exporter:
         with pytest.raises(Retry):
             await send(exporter, batch({}))
+
+
+async def test_a_known_trace_id_opens_no_other_experiment(mlflow: MlflowApi, name: str) -> None:
+    """Who knows the id of another tenant's trace cannot add to it, whatever MLflow would do."""
+    tenants = {
+        who: TenantConfig(name=who, experiment=f"{name}-{who}", experiments=[f"{name}-{who}"])
+        for who in ("pay", "search")
+    }
+    sent = {who: batch({}, context=BatchContext(tenant=who)) for who in tenants}
+    trace_id = sent["pay"].spans[0].trace_id
+    sent["search"].spans[0].proto.trace_id = trace_id
+    async with exporting(mlflow.url, ExporterContext(tenants)) as exporter:
+        await send(exporter, sent["pay"])
+        with pytest.raises(Reject, match="tenant may not use"):
+            await send(exporter, sent["search"])
+        await send(exporter, batch({}, context=BatchContext(tenant="search")))
+
+    stored = await mlflow.spans(trace_id)
+    assert [] == differences(spans_of(sent["pay"].peek), stored)
+
+
+async def test_runs_of_other_experiments_get_no_links(mlflow: MlflowApi, name: str) -> None:
+    """A run that MLflow does not know in the tenant's experiment does not hold up its traces."""
+    tenants = {"pay": TenantConfig(name="pay", experiment=name, from_header=True)}
+    context = BatchContext(tenant="pay", headers=(("x-mlflow-run-id", "0" * 32),))
+    sent = batch({}, context=context)
+    async with exporting(mlflow.url, ExporterContext(tenants)) as exporter:
+        await send(exporter, sent)
+
+    assert [] == differences(spans_of(sent.peek), await mlflow.spans(sent.spans[0].trace_id))

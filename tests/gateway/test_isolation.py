@@ -44,6 +44,7 @@ exporters:
 service: {{pipelines: {{traces: {{receivers: [otlp], processors: [], exporters: [mlflow]}}}}}}
 """
 
+VERSIONS = pytest.mark.parametrize("world", ["3.17.2", "3.18.0"], indirect=True)
 Attack = Callable[["World"], tuple[dict[str, Any], dict[str, str]]]
 
 
@@ -79,12 +80,14 @@ class World:
 
 
 @pytest.fixture
-async def world(tmp_path: Path) -> AsyncIterator[World]:
+async def world(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator[World]:
     """Run a gateway for an MLflow in which ``pay`` has an experiment and a run."""
     async with FakeMlflow() as server:
         pay = server.add_experiment("pay-llm")
         server.runs["run-of-pay"] = pay
         server.runs["run-of-search"] = server.add_experiment("search-llm")
+        server.version = getattr(request, "param", "3.18.0")
+        server.merges = server.version < "3.18"
         async with gateway(tmp_path, CONFIG.replace("URL", server.url)) as running:
             yield World(server, running, pay)
 
@@ -182,6 +185,7 @@ async def test_workspaces_of_others_are_closed(world: World) -> None:
     assert 403 == (await world.send(batch({}), SEARCH, {"x-mlflow-workspace": "pay"}))[0]
 
 
+@VERSIONS
 async def test_a_known_trace_id_opens_nothing(world: World) -> None:
     """Spans with the trace id of another tenant's trace never reach that trace."""
     mine = batch({})
@@ -198,6 +202,7 @@ async def test_a_known_trace_id_opens_nothing(world: World) -> None:
     assert 1 == world.running.service.status().dead_letters
 
 
+@VERSIONS
 async def test_a_trace_id_taken_early_harms_no_one(world: World) -> None:
     """Whoever comes first with a trace id draws no spans of others to itself."""
     theirs = batch({})

@@ -1,0 +1,59 @@
+"""Keep tenants apart on servers that add spans to a trace wherever it is."""
+
+from collections.abc import Collection
+
+from exporters.mlflow.destinations import Destination
+from exporters.mlflow.homes import homes_of
+from exporters.mlflow.server import Server
+
+REFUSING_VERSION = (3, 18)
+"""From here on MLflow itself refuses spans of a trace that another experiment holds."""
+MAX_KNOWN = 50_000
+
+
+class Apart:
+    """
+    Find out where traces are before spans are added to them.
+
+    Only for tenants, and only where the server would not tell by itself: whoever knows the id of
+    another's trace could write into it.
+    """
+
+    def __init__(self, server: Server) -> None:
+        self._server = server
+        self._known: dict[tuple[str, bytes], str] = {}
+
+    async def strays(
+        self, traces: Collection[bytes], place: Destination, experiment_id: str
+    ) -> dict[bytes, str]:
+        """
+        Return those traces, with their experiments, that MLflow has in another experiment.
+
+        Raises:
+            Retry: MLflow cannot be asked.
+
+        """
+        if not await self._needed():
+            return {}
+        workspace = place.workspace
+        new = [t for t in traces if self._known.get((workspace, t)) != experiment_id]
+        if not new:
+            return {}
+        found = await homes_of(self._server, new, workspace=workspace)
+        return {trace: home for trace, home in found.items() if home != experiment_id}
+
+    def stored(self, traces: Collection[bytes], place: Destination, experiment_id: str) -> None:
+        """Remember where traces are, so that their next spans need no question."""
+        if len(self._known) + len(traces) > MAX_KNOWN:
+            self._known.clear()
+        for trace in traces:
+            self._known[place.workspace, trace] = experiment_id
+
+    async def _needed(self) -> bool:
+        version = (await self._server.info()).version
+        try:
+            return version is not None and tuple(map(int, version.split(".")[:2])) < (
+                REFUSING_VERSION
+            )
+        except ValueError:
+            return False
