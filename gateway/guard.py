@@ -30,13 +30,21 @@ _NOT_TO_BLAME = (__file__, importlib.__file__, str(Path(__file__).with_name("reg
 
 def blame(error: BaseException) -> str:
     """Return the error with the file and line that raised it."""
+    return f"{type(error).__name__}: {error}{_place(error)}"
+
+
+def blame_unseen(error: BaseException) -> str:
+    """Return kind, file and line of an error whose text may hold what a span holds."""
+    return f"{type(error).__name__}{_place(error)}"
+
+
+def _place(error: BaseException) -> str:
     frames = [
         frame
         for frame in traceback.extract_tb(error.__traceback__)
         if not frame.filename.startswith("<frozen") and frame.filename not in _NOT_TO_BLAME
     ]
-    place = f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
-    return f"{type(error).__name__}: {error}{place}"
+    return f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
 class StartError(Exception):
@@ -224,7 +232,7 @@ class Guard:
             pipeline=self._pipeline,
             processor=self.component_id,
             policy=self._policy,
-            reason=blame(error),
+            reason=blame_unseen(error),
             hint="mend the plugin; the batch was " + _OUTCOME[self._policy],
         )
         refusal = Reject(f"processor {self.component_id} failed: {type(error).__name__}")
@@ -266,7 +274,7 @@ async def export(exporter: Exporter[Config], batch: Batch) -> None:
     except Flow:
         raise
     except Exception as error:
-        reason = f"exporter {type(exporter).__name__} failed: {blame(error)}"
+        reason = f"exporter {type(exporter).__name__} failed: {blame_unseen(error)}"
         raise Reject(reason, isolate=True) from error
 
 
@@ -288,7 +296,7 @@ async def answer(
     except promised:
         raise
     except Exception as error:
-        logger.error("request failed", reason=blame(error), exc_info=error)
+        logger.error("request failed", reason=blame_unseen(error))
         raise Retry("the gateway failed on this request; its log says why") from error
 
 

@@ -142,3 +142,13 @@ async def test_a_failing_start_names_file_and_line() -> None:
 
     with pytest.raises(StartError, match=r"processors\.x: KeyError: 'token' at test_guard\.py:\d+"):
         await start("processors.x", starting())
+
+
+def test_no_text_of_a_span_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
+    """An exception may quote a prompt: log and answer name its kind and place alone."""
+    logs.configure("info", "json")
+    with pytest.raises(Reject) as refusal:
+        guard(broken(ValueError("cannot read: my secret prompt"))).run(batch({}))
+    logged = capsys.readouterr().err
+    assert "secret prompt" not in logged + str(refusal.value)
+    assert "ValueError at test_guard.py:" in logged
