@@ -181,7 +181,7 @@ async def test_what_could_not_be_sent_goes_out_after_the_next_start(tmp_path: Pa
         await gateway.end(gently=True)
 
 
-@pytest.mark.slow
+@pytest.mark.nightly  # three seconds by the clock need a quiet machine
 @pytest.mark.timeout(300)
 async def test_a_gigabyte_in_the_queue(tmp_path: Path) -> None:
     """500,000 records cost the process less than 100 MB, and less than 3 s to take up again."""
