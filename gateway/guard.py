@@ -52,7 +52,8 @@ class StartError(Exception):
 
     def __init__(self, where: str, error: Exception) -> None:
         known = isinstance(error, OSError | ValueError)
-        super().__init__(f"{where}: {error if known else blame(error)}")
+        text = str(error) if known else blame(error)
+        super().__init__(text if text.startswith(where) else f"{where}: {text}")
 
 
 def build(where: str, component: type[Component[Config]], config: Config) -> Component[Config]:
