@@ -126,11 +126,17 @@ class Router:
         return destination.key
 
     def allows(self, destination: Destination, name: str) -> bool:
-        """Return whether a destination's tenant may use the experiment of this name and id."""
+        """
+        Return whether a destination's tenant may use the experiment of this name and id.
+
+        A tenant that nobody knows any more, or in this process, may use none but its destination.
+        """
         self._keep_up()
         tenant = self._tenant(destination.tenant)
         if not tenant.name:
             return True
+        if tenant.settings is None:
+            return False
         if tenant.globs:
             return _passes(tenant.globs, name, destination.id)
         return not self._claims.of_others(tenant.name, name, destination.id)

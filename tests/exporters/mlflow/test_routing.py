@@ -383,6 +383,19 @@ def test_refusals_tell_nothing_of_others() -> None:
     assert "pay" not in texts.pop()
 
 
+def test_nobody_knows_what_an_unknown_tenant_may_do() -> None:
+    """Where the tenant of a destination is not known, traces follow nowhere for it."""
+    config: MlflowConfig = component(Mlflow).config
+    tenants = Tenants({"pay": PAY})
+    router = Router(config, tenants=lambda: tenants, name_of=lambda _workspace, _number: None)
+
+    allowed = [
+        router.allows(Destination(id="5", tenant=name), "pay-llm") for name in ("", "pay", "gone")
+    ]
+
+    assert [True, True, False] == allowed
+
+
 def test_databricks_has_one_destination() -> None:
     """Databricks stores in a table, whatever the sender asks for."""
     got = route(
