@@ -14,6 +14,7 @@ from gateway import guard
 from gateway.audit import Audit
 from gateway.clock import SystemClock
 from gateway.components import Components
+from gateway.config.exporting import MIB
 from gateway.config.settings import Settings
 from gateway.data_dir import DataDir
 from gateway.delivery.sender import Sender
@@ -50,7 +51,10 @@ class Service:
         self._senders: dict[str, Sender] = {}
         self._sending: list[asyncio.Task[None]] = []
         self._dead_letters = DeadLetters(
-            self._data_dir.path / "dead-letters", self._clock, logs.get("dead_letters")
+            self._data_dir.path / "dead-letters",
+            self._clock,
+            logs.get("dead_letters"),
+            settings.service.dead_letters.max_size_mib * MIB,
         )
         self._telemetry = TelemetryServer(
             self.status, self._refresh_metrics, self._audit, logs.get("telemetry")

@@ -36,6 +36,7 @@ COMMANDS = {
     "doctor": _Listed("doctor", "Check MLflow, ports and disk, and say what to do."),
     "prices": _Listed("prices", "Explain how a model is priced."),
     "queue": _Listed("queue", "Show or save what waits on disk."),
+    "dead-letters": _Listed("dead_letters", "What could not be delivered, why, and again."),
     "bench": _Listed("bench", "Measure the throughput of this machine."),
 }
 

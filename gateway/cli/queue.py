@@ -44,7 +44,7 @@ def status(
     try:
         found = Scanner(folder).overview()
     except OSError as error:
-        raise _failed(error) from None
+        raise failed(error) from None
     if output == "json":
         typer.echo(msgspec.json.format(msgspec.json.encode(found)).decode())
         return
@@ -108,12 +108,12 @@ def export(
     folder = _folder(config, overrides)
     spans = 0
     try:
-        with _target(to) as file:
+        with target(to) as file:
             for meta, payload in Scanner(folder).records(exporter, destination):
-                file.write(_line(payload) if form == "json" else _framed(payload))
+                file.write(json_line(payload) if form == "json" else framed(payload))
                 spans += meta.spans
     except OSError as error:
-        raise _failed(error) from None
+        raise failed(error) from None
     typer.echo(f"{spans:,} spans written", err=True)
 
 
@@ -122,7 +122,8 @@ def _folder(config: list[Path] | None, overrides: list[str] | None) -> Path:
 
 
 @contextmanager
-def _target(path: Path | None) -> Iterator[BinaryIO]:
+def target(path: Path | None) -> Iterator[BinaryIO]:
+    """Open a new file for us alone, or standard output."""
     if path is None:
         yield sys.stdout.buffer
         sys.stdout.buffer.flush()
@@ -132,7 +133,8 @@ def _target(path: Path | None) -> Iterator[BinaryIO]:
         yield file
 
 
-def _line(payload: bytes) -> bytes:
+def json_line(payload: bytes) -> bytes:
+    """Return an encoded request as a line of OTLP JSON."""
     from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (  # noqa: PLC0415 - slow
         ExportTraceServiceRequest,
     )
@@ -144,7 +146,8 @@ def _line(payload: bytes) -> bytes:
     )
 
 
-def _framed(payload: bytes) -> bytes:
+def framed(payload: bytes) -> bytes:
+    """Return an encoded request behind its length."""
     return len(payload).to_bytes(4) + payload
 
 
@@ -156,6 +159,7 @@ def _age(unix_ns: int) -> str:
     return f"{seconds:.1f} s"
 
 
-def _failed(error: OSError) -> typer.Exit:
+def failed(error: Exception) -> typer.Exit:
+    """Say what went wrong; raise the result to end the command."""
     typer.secho(f"spangate: {error}", err=True, fg="red")
     return typer.Exit(1)

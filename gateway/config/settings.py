@@ -111,6 +111,13 @@ class TelemetryConfig(Config):
     """Refused credentials, reloads of credentials and the like."""
 
 
+class DeadLettersConfig(Config):
+    """Settings of ``service.dead_letters``: what could not be delivered."""
+
+    max_size_mib: Annotated[int, msgspec.Meta(ge=1)] = 256
+    """Bytes kept at the most, in MiB; then the oldest half goes, counted."""
+
+
 class ServiceConfig(Config):
     """Settings of ``service``: the gateway as a whole."""
 
@@ -122,6 +129,9 @@ class ServiceConfig(Config):
 
     shutdown_timeout: Duration = Duration(25)
     """How long stopping may take to deliver what waits."""
+
+    dead_letters: DeadLettersConfig = msgspec.field(default_factory=DeadLettersConfig)
+    """How much is kept of what could not be delivered."""
 
     pipelines: dict[str, PipelineConfig] = msgspec.field(default_factory=dict)
     """The ways of spans, named ``traces`` or ``traces/name``; at least one."""

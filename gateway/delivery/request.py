@@ -289,6 +289,7 @@ class Request:
             entries,
             exporter=self._shared.component_id,
             destination=self._shared.exporter.describe(self._destination),
+            key=self._destination,
             kind=kind,
             reason=reason,
             attempts=self._attempts.count,

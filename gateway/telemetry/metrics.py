@@ -126,3 +126,8 @@ dead_letters = Counter(
     ("exporter", "reason"),
     registry=REGISTRY,
 )
+dead_letters_dropped = Counter(
+    "spangate_dead_letters_dropped_total",
+    "Dead letters that had to make room for younger ones (service.dead_letters.max_size_mib).",
+    registry=REGISTRY,
+)
