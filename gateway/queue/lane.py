@@ -1,0 +1,88 @@
+"""One lane of a queue: its lines by destination, where its traces belong, and its bell."""
+
+import asyncio
+
+from gateway.otlp import wire
+from gateway.queue.base import Record
+from gateway.queue.homes import Homes
+from gateway.queue.line import Line
+
+
+class QueueLane:
+    """One lane: its lines by destination, its homes, and the bell that wakes its reader."""
+
+    def __init__(self, queue: str, number: int, homes: Homes | None) -> None:
+        self.homes = homes
+        self.lines: dict[str, Line] = {}
+        self._queue = queue
+        self._number = number
+        self._asides: dict[str, Line] = {}
+        self._fed: dict[str, None] = {}
+        self._bell = asyncio.Event()
+
+    async def news(self) -> list[str]:
+        """Wait for records; return the destinations that got some since the last call."""
+        while not self._fed:
+            self._bell.clear()
+            await self._bell.wait()
+        fed, self._fed = list(self._fed), {}
+        return fed
+
+    def line(self, destination: str) -> Line:
+        """Return the line of a destination, made on first use."""
+        line = self.lines.get(destination)
+        if line is None:
+            line = self.lines[destination] = Line(self._queue, self._number, destination)
+        return line
+
+    def aside(self, destination: str) -> Line:
+        """Return a second line of a destination, for records that have been tried."""
+        line = self._asides.get(destination)
+        if line is None:
+            line = self._asides[destination] = Line(self._queue, self._number, destination)
+        return line
+
+    def all_lines(self) -> list[Line]:
+        """Return every line with records."""
+        return [line for line in (*self.lines.values(), *self._asides.values()) if line]
+
+    def forget(self, destination: str) -> None:
+        """Let the lines of a destination go; both are empty."""
+        self.lines.pop(destination, None)
+        self._asides.pop(destination, None)
+
+    def ring(self, destination: str) -> None:
+        """Tell the reader that a line has got records."""
+        self._fed[destination] = None
+        self._bell.set()
+
+    def at_home(self, candidate: str, trace_ids: bytes, tenant: str) -> bool:
+        """Settle where traces belong; return whether all of them belong to the candidate."""
+        if self.homes is None:
+            return True
+        settle = self.homes.settle
+        if len(trace_ids) == 16:
+            return settle(trace_ids, candidate, tenant) == candidate
+        ids = [trace_ids[at : at + 16] for at in range(0, len(trace_ids), 16)]
+        return all(settle(trace, candidate, tenant) == candidate for trace in ids)
+
+    def pieces(self, record: Record) -> list[Record]:
+        """Settle where the record's traces belong; return it, or a piece for each destination."""
+        homes = self.homes
+        if homes is None:
+            return [record]
+        candidate = record.destination
+        elsewhere = {
+            trace: home
+            for trace in record.trace_ids
+            if (home := homes.settle(trace, candidate, record.tenant)) != candidate
+        }
+        if not elsewhere:
+            return [record]
+        if len(set(elsewhere.values())) == 1 and len(elsewhere) == len(record.trace_ids):
+            record.destination = next(iter(elsewhere.values()))
+            return [record]
+        spans: dict[str, list[int]] = {}
+        for at, entry in enumerate(wire.index(record.payload)):
+            spans.setdefault(elsewhere.get(entry.trace_id, candidate), []).append(at)
+        return [record.piece(home, tuple(some)) for home, some in spans.items()]
