@@ -35,5 +35,8 @@ class ComponentContext:
     @property
     def data_dir(self) -> Path:
         """A folder of the component's own, made on first use."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        # Above the folder itself, mkdir would leave the mode to the umask.
+        self._folder.parent.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for folder in (self._folder.parent, self._folder):
+            folder.mkdir(mode=0o700, exist_ok=True)
         return self._folder

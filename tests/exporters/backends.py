@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import gzip
+import os
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -56,7 +57,7 @@ class FakeContext:
         self.component_id = "under_test"
         self.logger = self.meter = Notes()
         self.clock = FakeClock(NOW_UNIX_NS)
-        self.data_dir = Path()
+        self.data_dir = Path(os.devnull) / "exporters keep nothing"
 
 
 class Received(NamedTuple):
