@@ -24,7 +24,8 @@ from gateway.plugin import Clock
 from gateway.queue.dead_letters import DeadLetters
 from gateway.queue.store import Store
 from gateway.telemetry import logs, metrics
-from gateway.telemetry.server import Status, TelemetryServer
+from gateway.telemetry.server import TelemetryServer
+from gateway.telemetry.status import Status
 from gateway.threads import Threads
 from gateway.version import __version__
 

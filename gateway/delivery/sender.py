@@ -4,31 +4,19 @@ import asyncio
 from functools import partial
 from typing import Any
 
-import msgspec
-
 from gateway.config.exporting import ExporterConfig
 from gateway.delivery.lane import Lane
 from gateway.delivery.request import Requests
-from gateway.delivery.state import State, Trouble
+from gateway.delivery.state import State
 from gateway.plugin import Clock, Exporter, Logger
 from gateway.queue.base import QueueStats
 from gateway.queue.dead_letters import DeadLetters
 from gateway.queue.queue import Queue
 from gateway.queue.store import Store
 from gateway.telemetry import metrics
+from gateway.telemetry.status import SenderStatus, Trouble
 
 DRAIN_POLL_S = 0.02
-
-
-class SenderStatus(msgspec.Struct, kw_only=True):
-    """An exporter as the status page shows it."""
-
-    exporter: str
-    waiting_spans: int
-    waiting_bytes: int
-    max_bytes: int
-    oldest_age_seconds: float
-    troubles: list[Trouble]
 
 
 class Sender:

@@ -4,21 +4,10 @@ import asyncio
 import random
 from collections.abc import Callable
 
-import msgspec
-
 from gateway.config.exporting import RetryConfig
 from gateway.errors import Retry
 from gateway.plugin import Clock
-
-
-class Trouble(msgspec.Struct, kw_only=True):
-    """Why a destination takes nothing now, for the status page."""
-
-    destination: str
-    reason: str
-    advice: str | None
-    since_unix_ns: int
-    failures: int
+from gateway.telemetry.status import Trouble
 
 
 class State:

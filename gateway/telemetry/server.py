@@ -10,28 +10,13 @@ from prometheus_client import CONTENT_TYPE_LATEST, disable_created_metrics, gene
 from gateway import endpoint
 from gateway.audit import Audit
 from gateway.config.settings import MetricsConfig, StatusConfig
-from gateway.delivery.sender import SenderStatus
 from gateway.plugin import Logger
 from gateway.receivers.config import HttpConfig
 from gateway.receivers.http_protocol import SERVER_NAME, HttpServer
 from gateway.receivers.otlp_http import CLOSE_S
 from gateway.telemetry.doors import Door
 from gateway.telemetry.metrics import REGISTRY
-
-
-class Status(msgspec.Struct, kw_only=True):
-    """What ``/status.json`` says."""
-
-    version: str
-    state: str
-    """``starting``, ``running`` or ``stopping``."""
-    degraded: list[str]
-    """Why not all is well; empty where it is."""
-    pipelines: dict[str, list[str]]
-    endpoints: dict[str, str]
-    exporters: list[SenderStatus]
-    dead_letters: int
-
+from gateway.telemetry.status import Status
 
 Page = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
