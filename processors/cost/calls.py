@@ -5,7 +5,6 @@ Read the calls of models from spans: which model, who ran it, how many tokens.
 most senders speak are read as they are.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -135,7 +134,7 @@ def _usage(told: Told) -> Usage | None:
 def _lenient(told: Told) -> _Written:
     """Read usage that others wrote: an object, or numbers as text."""
     held = told.span.attributes.json(TOKEN_USAGE) or told.value(TOKEN_USAGE)
-    if not isinstance(held, Mapping):
+    if not isinstance(held, dict):
         return _Written()
     return _Written(**{name: _whole(held.get(name)) for name in _Written.__struct_fields__})
 

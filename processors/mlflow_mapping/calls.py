@@ -1,6 +1,6 @@
 """The conversation of a model's call: what it was asked and what it answered."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any
 
 from processors.mlflow_mapping.content import REDACTED, Content, are_texts, as_json, held_by
@@ -52,7 +52,7 @@ def _asked(held: Any) -> Any:
 
 
 def _is_choice(item: Any) -> bool:
-    return isinstance(item, Mapping) and item.get("event.name") == "gen_ai.choice"
+    return isinstance(item, dict) and item.get("event.name") == "gen_ai.choice"
 
 
 def small(rest: dict[str, Any]) -> dict[str, Any]:
@@ -86,7 +86,7 @@ def prompts(reading: Reading, kind: str) -> Content | None:
 
 
 def _says_nothing(held: list[Any]) -> bool:
-    return all(isinstance(item, Mapping) and set(item) <= {"role"} for item in held)
+    return all(isinstance(item, dict) and set(item) <= {"role"} for item in held)
 
 
 def answer(reading: Reading, told: Told) -> Content | None:

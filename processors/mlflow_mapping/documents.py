@@ -20,15 +20,15 @@ def read_document(item: Any) -> Document | None:
     held = reparse(item)
     if isinstance(held, str):
         return {"page_content": held, "metadata": {}}
-    return _read(held) if isinstance(held, Mapping) else None
+    return _read(held) if isinstance(held, dict) else None
 
 
 def _read(item: Mapping[str, Any]) -> Document:
     if item.keys() <= _SIMPLE and isinstance(item.get("content"), str):
         return _simple(item)
     metadata = reparse(item.get("metadata"))
-    held = dict(metadata) if isinstance(metadata, Mapping) else {}
-    if metadata and not isinstance(metadata, Mapping):
+    held = dict(metadata) if isinstance(metadata, dict) else {}
+    if metadata and not isinstance(metadata, dict):
         held["metadata"] = metadata
     for key in ("score", *(key for key in item if key not in _READ)):
         if item.get(key) is not None:
@@ -114,12 +114,12 @@ def _length(vector: Any) -> int:
 
 def sizes_of(answer: Any) -> dict[str, int] | None:
     """Return the same from an answer of an embeddings service."""
-    if not isinstance(answer, Mapping):
+    if not isinstance(answer, dict):
         return None
     data = first(answer, "data", "embeddings")
     if not isinstance(data, list) or not data:
         return None
-    vector = data[0].get("embedding") if isinstance(data[0], Mapping) else data[0]
+    vector = data[0].get("embedding") if isinstance(data[0], dict) else data[0]
     if not isinstance(vector, list | str):
         return None
     return {"embeddings": len(data), "dimensions": len(vector) if isinstance(vector, list) else 0}

@@ -2,7 +2,7 @@
 
 import hashlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 from gateway.otlp import values
@@ -68,7 +68,7 @@ def find_user(reading: Reading) -> str | None:
 def _from_metadata(reading: Reading, names: tuple[str, ...]) -> str | None:
     for hit in reading.get("metadata"):
         held = read(reading.value(hit))
-        if isinstance(held, Mapping):
+        if isinstance(held, dict):
             for name in names:
                 if isinstance(held.get(name), str | int) and held[name]:
                     return str(held[name])
@@ -117,7 +117,7 @@ def _tags(reading: Reading) -> Iterator[tuple[str, str]]:
             yield hit.detail, _plain(values.decode(reading.value(hit)))
     for hit in reading.get("metadata"):
         held = read(reading.value(hit))
-        if isinstance(held, Mapping):
+        if isinstance(held, dict):
             for key, value in held.items():
                 if isinstance(key, str) and _is_telling(key):
                     yield key, _plain(value)

@@ -58,10 +58,10 @@ def _mend_id(fixed: Texts, key: str, value: AnyValue) -> None:
 
 def _mend_cost(fixed: Texts, _key: str, value: AnyValue) -> None:
     held = read(value)
-    if isinstance(held, Mapping) and _all_numbers(held):
+    if isinstance(held, dict) and _all_numbers(held):
         return
     fixed[UNCHANGED + COST] = as_text(held)
-    if isinstance(held, Mapping):
+    if isinstance(held, dict):
         costs = {key: _number(held.get(key)) for key in _COSTS}
         fixed[COST] = dump({key: cost for key, cost in costs.items() if cost is not None})
     else:
@@ -89,13 +89,13 @@ def _number(value: Any) -> float | None:
 
 def _mend_usage(fixed: Texts, _key: str, value: AnyValue) -> None:
     held = read(value)
-    if isinstance(held, Mapping) and all(
+    if isinstance(held, dict) and all(
         isinstance(number, int) and not isinstance(number, bool)
         for key, number in held.items()
         if key.endswith("_tokens") or "_tokens_" in key
     ):
         return
-    usage = normalise(from_object(held), exclusive=False) if isinstance(held, Mapping) else None
+    usage = normalise(from_object(held), exclusive=False) if isinstance(held, dict) else None
     fixed[UNCHANGED + TOKEN_USAGE] = as_text(held)
     fixed[TOKEN_USAGE] = dump(usage or {})
 

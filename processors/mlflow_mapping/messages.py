@@ -46,7 +46,7 @@ _NOISE = frozenset({
 
 def read_messages(value: Any) -> list[Message] | None:
     """Return the messages that a value holds, or ``None`` where it is no conversation."""
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         return read_message(value)
     if not isinstance(value, list) or not value:
         return None
@@ -54,7 +54,7 @@ def read_messages(value: Any) -> list[Message] | None:
         value = [message for batch in value for message in batch]
     messages: list[Message] = []
     for item in value:
-        found = read_message(reparse(item)) if isinstance(item, Mapping | str) else None
+        found = read_message(reparse(item)) if isinstance(item, dict | str) else None
         if found is None:
             return None
         messages.extend(found)
@@ -63,7 +63,7 @@ def read_messages(value: Any) -> list[Message] | None:
 
 def read_message(item: Any) -> list[Message] | None:
     """Return one message (and the tool results inside it), or ``None`` where it is none."""
-    if not isinstance(item, Mapping):
+    if not isinstance(item, dict):
         return None
     item = _unwrap(item)
     kind = item.get("type")
@@ -80,9 +80,9 @@ def read_message(item: Any) -> list[Message] | None:
 def _unwrap(item: Mapping[str, Any]) -> Mapping[str, Any]:
     """Return what LangChain, OpenInference and pydantic-ai's events hold inside."""
     inner = item.get("kwargs") if "lc" in item else None
-    if not isinstance(inner, Mapping) and "content" not in item and "role" not in item:
+    if not isinstance(inner, dict) and "content" not in item and "role" not in item:
         inner = item.get("data", item.get("message"))
-    if isinstance(inner, Mapping):
+    if isinstance(inner, dict):
         outer = {key: item[key] for key in ("finish_reason", "type") if key in item}
         names = item.get("id")
         if isinstance(names, list) and names and "type" not in inner:
@@ -96,7 +96,7 @@ def _role(item: Mapping[str, Any]) -> str | None:
     if isinstance(event, str):
         return "assistant" if event == "gen_ai.choice" else _known(event.split(".")[1:2])
     role = item.get("role", item.get("_role"))
-    if isinstance(role, Mapping):
+    if isinstance(role, dict):
         role = role.get("value")
     if isinstance(role, str) and role:
         return _known([role.rsplit(".", 1)[-1]]) or role
@@ -144,7 +144,7 @@ def _read_body(draft: Draft, item: Mapping[str, Any]) -> None:
     if isinstance(content, list):
         for part in content:
             read_part(draft, part)
-    elif isinstance(content, Mapping) and isinstance(content.get("parts"), list):
+    elif isinstance(content, dict) and isinstance(content.get("parts"), list):
         for part in content["parts"]:
             read_part(draft, part)
     elif content is not None:
@@ -155,7 +155,7 @@ def _read_body(draft: Draft, item: Mapping[str, Any]) -> None:
             break
     calls = first(item, "tool_calls", "toolCalls")
     extra = item.get("additional_kwargs")
-    if not calls and isinstance(extra, Mapping):
+    if not calls and isinstance(extra, dict):
         calls = extra.get("tool_calls")
     if calls and not draft.calls:
         read_calls(draft, calls)
@@ -165,7 +165,7 @@ def _read_body(draft: Draft, item: Mapping[str, Any]) -> None:
 def _read_function_call(draft: Draft, item: Mapping[str, Any]) -> None:
     """Read OpenAI's old single call, and OpenInference's flattened form of it."""
     old = item.get("function_call")
-    if isinstance(old, Mapping) and old.get("name"):
+    if isinstance(old, dict) and old.get("name"):
         read_calls(draft, [old])
     elif item.get("function_call_name"):
         arguments = item.get("function_call_arguments_json")
@@ -176,7 +176,7 @@ def _parts_in(text: str) -> Any:
     """Return the parts that a content text holds as JSON, or the text itself."""
     parsed = reparse(text)
     items = parsed if isinstance(parsed, list) else [parsed]
-    if all(isinstance(part, Mapping) and _is_part(part) for part in items):
+    if all(isinstance(part, dict) and _is_part(part) for part in items):
         return parsed
     return text
 

@@ -106,16 +106,16 @@ def _data_url(data: str, mime: str) -> str:
 
 
 def _inner(item: object) -> object:
-    if isinstance(item, Mapping):
+    if isinstance(item, dict):
         return item.get("text") or item.get("content") or item.get("summary") or dump(item)
     return item
 
 
 def result_text(content: object) -> str:
     """Return what a tool answered as text: parts of text joined, anything else as JSON."""
-    if isinstance(content, Mapping) and set(content) <= {"type", "value"} and "value" in content:
+    if isinstance(content, dict) and set(content) <= {"type", "value"} and "value" in content:
         content = content["value"]
-    if isinstance(content, Mapping) and set(content) == {"content"}:
+    if isinstance(content, dict) and set(content) == {"content"}:
         content = content["content"]
     if isinstance(content, list) and content:
         texts = [item if isinstance(item, str) else _plain_text(item) for item in content]
@@ -125,7 +125,7 @@ def result_text(content: object) -> str:
 
 
 def _plain_text(item: object) -> str | None:
-    if not isinstance(item, Mapping) or not set(item) <= {"type", "text", "content"}:
+    if not isinstance(item, dict) or not set(item) <= {"type", "text", "content"}:
         return None
     text = item.get("text", item.get("content"))
     return text if isinstance(text, str) else None
@@ -133,7 +133,7 @@ def _plain_text(item: object) -> str | None:
 
 def _text(draft: Draft, part: Part) -> None:
     text = part.get("text", part.get("content", part.get("input_text")))
-    if isinstance(text, Mapping):
+    if isinstance(text, dict):
         text = text.get("value", text)
     if part.get("thought") is True:
         draft.think(text)
@@ -151,7 +151,7 @@ def _think(draft: Draft, part: Part) -> None:
             draft.think(part[key])
             return
     inner = part.get("reasoningText") or part.get("reasoning_text")
-    if isinstance(inner, Mapping):
+    if isinstance(inner, dict):
         draft.think(inner.get("text"))
     elif part.get("data") or part.get("encrypted_content"):
         draft.think("[encrypted]")
@@ -160,11 +160,11 @@ def _think(draft: Draft, part: Part) -> None:
 def _call(draft: Draft, part: Part) -> None:
     for key in ("tool_call", "toolCall", "function_call", "functionCall", "toolUse", "tool_use"):
         inner = part.get(key)
-        if isinstance(inner, Mapping):
+        if isinstance(inner, dict):
             part = inner
             break
     function = part.get("function")
-    if isinstance(function, Mapping):
+    if isinstance(function, dict):
         part = {**part, **function}
     draft.call(
         first(part, "call_id", "id", "toolCallId", "toolUseId", "tool_call_id", "tool_use_id"),
@@ -179,11 +179,11 @@ def _result(draft: Draft, part: Part) -> None:
         "tool_call_result", "toolResult", "tool_result", "function_response", "functionResponse",
     ):  # fmt: skip
         inner = part.get(key)
-        if isinstance(inner, Mapping):
+        if isinstance(inner, dict):
             part = inner
             break
     origin = part.get("origin")
-    if isinstance(origin, Mapping):
+    if isinstance(origin, dict):
         part = {**origin, **part}
     draft.result(
         first(part, "call_id", "tool_use_id", "toolCallId", "toolUseId", "tool_call_id", "id"),
@@ -195,13 +195,13 @@ def _result(draft: Draft, part: Part) -> None:
 def _image(draft: Draft, part: Part) -> None:
     source = part.get("image_url") or part.get("image") or part.get("source") or part
     url = mime = data = None
-    if isinstance(source, Mapping):
+    if isinstance(source, dict):
         inner = source.get("image", source)  # OpenInference: image.image.url
-        source = inner if isinstance(inner, Mapping) else source
+        source = inner if isinstance(inner, dict) else source
         url = first(source, "url", "uri", "fileUri", "file_uri")
         data = first(source, "data", "content", "bytes", "base64")
         mime = first(source, "media_type", "mime_type", "mimeType", "mediaType")
-        if isinstance(data, Mapping):  # Bedrock: source.bytes
+        if isinstance(data, dict):  # Bedrock: source.bytes
             data = data.get("bytes")
     elif isinstance(source, str):
         url = source if source.startswith(("http", "data:", "gs:", "file:", "s3:")) else None
@@ -212,10 +212,10 @@ def _image(draft: Draft, part: Part) -> None:
 
 def _audio(draft: Draft, part: Part) -> None:
     source = part.get("input_audio") or part.get("audio") or part
-    if not isinstance(source, Mapping):
+    if not isinstance(source, dict):
         source = part
     inner = source.get("audio", source)
-    source = inner if isinstance(inner, Mapping) else source
+    source = inner if isinstance(inner, dict) else source
     mime = first(source, "mime_type", "media_type", "mimeType", "mediaType")
     kind = source.get("format")
     data = first(source, "data", "content")
@@ -227,7 +227,7 @@ def _audio(draft: Draft, part: Part) -> None:
 def _media(draft: Draft, part: Part) -> None:
     for key in ("inline_data", "inlineData", "file_data", "fileData", "source", "file"):
         inner = part.get(key)
-        if isinstance(inner, Mapping):
+        if isinstance(inner, dict):
             part = {**part, **inner}
             break
     draft.media(
@@ -241,14 +241,14 @@ def _media(draft: Draft, part: Part) -> None:
 
 def _video(draft: Draft, part: Part) -> None:
     source = part.get("video_url") or part.get("video") or part
-    url = source.get("url") if isinstance(source, Mapping) else source
+    url = source.get("url") if isinstance(source, dict) else source
     draft.media("video", None, url, None, part)
 
 
 def _document(draft: Draft, part: Part) -> None:
     source = part.get("source") or part.get("document") or part.get("file") or part
     url = name = None
-    if isinstance(source, Mapping):
+    if isinstance(source, dict):
         url = first(source, "url", "uri")
         name = first(source, "title", "name", "filename", "file_name", "file_id")
     draft.file(f"document: {part.get('title') or name or url or 'inline'}", part)
@@ -306,13 +306,13 @@ def read_part(draft: Draft, part: Any) -> None:
     if isinstance(part, str):
         draft.text(part)
         return
-    if not isinstance(part, Mapping):
+    if not isinstance(part, dict):
         if part is not None:
             draft.text(dump(part))
         return
     for key in _WRAPPERS:
         inner = part.get(key)
-        if isinstance(inner, Mapping) and len(part) == 1:
+        if isinstance(inner, dict) and len(part) == 1:
             part = inner
     kind = part.get("type", part.get("block_type", part.get("part_kind")))
     if isinstance(kind, str) and (known := BY_TYPE.get(kind.lower().replace("-", "_"))):
@@ -328,8 +328,8 @@ def read_part(draft: Draft, part: Any) -> None:
 def read_calls(draft: Draft, calls: Any) -> None:
     """Add a list of tool calls in any shape."""
     calls = reparse(calls)
-    if isinstance(calls, Mapping):
+    if isinstance(calls, dict):
         calls = [calls]
     for call in reparse(calls) if isinstance(calls, list) else ():
-        if isinstance(call, Mapping):
+        if isinstance(call, dict):
             _call(draft, call)

@@ -1,6 +1,5 @@
 """Values that were written as they are: kept, or made a conversation where they hold one."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
@@ -60,7 +59,7 @@ def _one_value(value: AnyValue, concept: str, kind: str) -> Content | None:
 
 def _chat(text: str, held: Any, concept: str, kind: str) -> Content | None:
     """Return a value as a conversation where it is one, else ``None``."""
-    if isinstance(held, Mapping) and _CHAT_KEYS.isdisjoint(held):
+    if isinstance(held, dict) and _CHAT_KEYS.isdisjoint(held):
         return None
     if concept in _READY and _READY[concept](text):
         return Content(text, chat=True)
@@ -81,6 +80,6 @@ def _chat(text: str, held: Any, concept: str, kind: str) -> Content | None:
 
 def _beside_messages(held: Any) -> dict[str, Any]:
     """Return what a chain's state holds beside its messages."""
-    if isinstance(held, Mapping) and isinstance(held.get("messages"), list):
+    if isinstance(held, dict) and isinstance(held.get("messages"), list):
         return {key: value for key, value in held.items() if key != "messages"}
     return {}

@@ -14,12 +14,12 @@ _SYSTEM = ("system", "instructions", "system_instruction", "systemInstruction", 
 def system_messages(value: Any) -> list[Message]:
     """Return a system prompt, in any shape, as a message; an empty list where there is none."""
     value = reparse(value)
-    if isinstance(value, Mapping) and isinstance(value.get("parts"), list):
+    if isinstance(value, dict) and isinstance(value.get("parts"), list):
         value = value["parts"]
-    if isinstance(value, Mapping) and "role" in value:
+    if isinstance(value, dict) and "role" in value:
         return read_messages([value]) or []
     if isinstance(value, list) and value and all(
-        isinstance(item, Mapping) and "role" in item for item in value
+        isinstance(item, dict) and "role" in item for item in value
     ):  # fmt: skip
         return read_messages(value) or []
     if value in (None, "", [], {}):
@@ -38,13 +38,13 @@ def read_request(value: Any) -> tuple[list[Message], dict[str, Any]] | None:
     if isinstance(value, list):
         messages = read_messages(value)
         return (messages, {}) if messages else None
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return None
     for key in _MESSAGES:
         if key not in value:
             continue
         held = reparse(value[key])
-        if isinstance(held, Mapping):
+        if isinstance(held, dict):
             held = held.get("messages", [held])
         messages = read_messages(held) if isinstance(held, list) else None
         if messages is None and isinstance(held, str) and held and _is_prompt(key, value):
@@ -59,13 +59,13 @@ def read_request(value: Any) -> tuple[list[Message], dict[str, Any]] | None:
 
 def _unwrapped(value: Any) -> Any:
     """Return what LangWatch puts beside its type, and Traceloop beside a chain's settings."""
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return value
     if value.keys() == {"type", "value"}:
         return value["value"]
     for key in ("inputs", "outputs"):
         inner = value.get(key)
-        if isinstance(inner, Mapping) and "messages" in inner:
+        if isinstance(inner, dict) and "messages" in inner:
             return inner
     return value
 
@@ -79,7 +79,7 @@ def _is_prompt(key: str, value: Mapping[str, Any]) -> bool:
 def _system_of(value: Mapping[str, Any]) -> list[Message]:
     system = first(value, *_SYSTEM)
     config = value.get("config")
-    if system is None and isinstance(config, Mapping):
+    if system is None and isinstance(config, dict):
         system = first(config, *_SYSTEM)
     return system_messages(system)
 
@@ -89,7 +89,7 @@ def read_answer(value: Any) -> list[Message] | None:
     value = _unwrapped(value)
     if isinstance(value, list):
         return _choices(value) or read_messages(value)
-    if not isinstance(value, Mapping):
+    if not isinstance(value, dict):
         return None
     for reader in (_openai, _generations, _gemini, _output, _message):
         messages = reader(value)
@@ -107,10 +107,10 @@ def _choices(choices: Any) -> list[Message] | None:
         return None
     messages: list[Message] = []
     for choice in choices:
-        if not isinstance(choice, Mapping):
+        if not isinstance(choice, dict):
             return None
         held = choice.get("message", choice.get("delta"))
-        if isinstance(held, Mapping):
+        if isinstance(held, dict):
             found = read_message({"role": "assistant", **held})
         elif isinstance(choice.get("text"), str) and "role" not in choice:
             found = [{"role": "assistant", "content": choice["text"]}]
@@ -131,7 +131,7 @@ def _generations(value: Mapping[str, Any]) -> list[Message] | None:
         return None
     messages: list[Message] = []
     for generation in (g for batch in batches if isinstance(batch, list) for g in batch):
-        if not isinstance(generation, Mapping):
+        if not isinstance(generation, dict):
             return None
         found = read_message(generation.get("message"))
         if found is None and isinstance(generation.get("text"), str):
@@ -139,7 +139,7 @@ def _generations(value: Mapping[str, Any]) -> list[Message] | None:
         if found is None:
             return None
         info = generation.get("generation_info")
-        if isinstance(info, Mapping) and info.get("finish_reason"):
+        if isinstance(info, dict) and info.get("finish_reason"):
             found[-1]["finish_reason"] = as_text(info["finish_reason"])
         messages.extend(found)
     return messages or None
@@ -151,10 +151,10 @@ def _gemini(value: Mapping[str, Any]) -> list[Message] | None:
         return None
     messages: list[Message] = []
     for candidate in candidates:
-        content = candidate.get("content") if isinstance(candidate, Mapping) else None
+        content = candidate.get("content") if isinstance(candidate, dict) else None
         if isinstance(content, list):
-            content = {"parts": [p for c in content if isinstance(c, Mapping) for p in c["parts"]]}
-        if not isinstance(content, Mapping):
+            content = {"parts": [p for c in content if isinstance(c, dict) for p in c["parts"]]}
+        if not isinstance(content, dict):
             return None
         found = read_message({"role": "model", **content})
         if found is None:
@@ -169,9 +169,9 @@ def _output(value: Mapping[str, Any]) -> list[Message] | None:
     """Responses API, Bedrock's Converse, and chains that hold their answer under a name."""
     for key in ("output", "messages", "message", "response"):
         held = reparse(value.get(key))
-        if isinstance(held, Mapping) and isinstance(held.get("message"), Mapping):
+        if isinstance(held, dict) and isinstance(held.get("message"), dict):
             held = held["message"]
-        found = read_messages(held) if isinstance(held, list | Mapping) else None
+        found = read_messages(held) if isinstance(held, list | dict) else None
         if found:
             if reason := first(value, "stopReason", "stop_reason", "finish_reason", "done_reason"):
                 found[-1].setdefault("finish_reason", as_text(reason))
@@ -182,7 +182,7 @@ def _output(value: Mapping[str, Any]) -> list[Message] | None:
 def _message(value: Mapping[str, Any]) -> list[Message] | None:
     """Anthropic, ADK and others whose answer is a message itself."""
     content = value.get("content")
-    if isinstance(content, Mapping) and "parts" in content:
+    if isinstance(content, dict) and "parts" in content:
         return read_message({"role": "model", **content})
     if "role" in value or "lc" in value or "data" in value or value.get("type") in ("ai", "tool"):
         return read_message(value)

@@ -1,6 +1,6 @@
 """Definitions of tools in any vendor's shape, as OpenAI's, which MLflow's UI lists."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any
 
 from processors.mlflow_mapping.parts import first
@@ -18,10 +18,10 @@ _SCHEMAS = (
 def read_tools(value: Any) -> list[Tool]:
     """Return the tools that a value defines; an empty list where it defines none."""
     value = reparse(value)
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         for inner in ("config", "tool_config", "toolConfig"):
             held = value.get(inner)
-            if isinstance(held, Mapping) and "tools" in held:
+            if isinstance(held, dict) and "tools" in held:
                 value = held
         lists = [value[key] for key in _LISTS if isinstance(value.get(key), list)]
         items: Iterable[Any] = [item for held in lists for item in held]
@@ -35,25 +35,25 @@ def read_tools(value: Any) -> list[Tool]:
 def _read(item: Any) -> list[Tool]:
     if isinstance(item, str) and item:
         return [_tool(item, None, None)]
-    if not isinstance(item, Mapping):
+    if not isinstance(item, dict):
         return []
     declared = first(item, "function_declarations", "functionDeclarations")
     if isinstance(declared, list):
         return [tool for one in declared for tool in _read(one)]
     inner = first(item, "function", "toolSpec", "tool")
-    if isinstance(inner, Mapping):
+    if isinstance(inner, dict):
         item = {**inner, "strict": item["strict"]} if "strict" in item else inner
     schema = reparse(first(item, *_SCHEMAS))
-    if isinstance(schema, Mapping):
+    if isinstance(schema, dict):
         wrapped = schema.get("json", schema.get("jsonSchema"))  # Bedrock, Vercel
-        schema = reparse(wrapped) if isinstance(wrapped, Mapping | str) else schema
-        function = schema.get("function") if isinstance(schema, Mapping) else None
-        if isinstance(function, Mapping):  # OpenInference: json_schema is the whole tool
+        schema = reparse(wrapped) if isinstance(wrapped, dict | str) else schema
+        function = schema.get("function") if isinstance(schema, dict) else None
+        if isinstance(function, dict):  # OpenInference: json_schema is the whole tool
             return _read(schema)
-        if isinstance(schema, Mapping) and set(schema) >= {"name", "input_schema"}:
+        if isinstance(schema, dict) and set(schema) >= {"name", "input_schema"}:
             return _read(schema)
     name = first(item, "name", "type", "id") or (
-        schema.get("name", schema.get("title")) if isinstance(schema, Mapping) else None
+        schema.get("name", schema.get("title")) if isinstance(schema, dict) else None
     )
     if not isinstance(name, str):
         return []
@@ -64,7 +64,7 @@ def _tool(name: str, description: Any, schema: Any, *, strict: Any = None) -> To
     function: Tool = {"name": name}
     if isinstance(description, str):
         function["description"] = description
-    if isinstance(schema, Mapping):
+    if isinstance(schema, dict):
         function["parameters"] = schema
     if isinstance(strict, bool):
         function["strict"] = strict

@@ -111,7 +111,7 @@ def read_usage(reading: Reading) -> Counters:
                 break
     for hit in reading.get("usage"):
         held = read(reading.value(hit))
-        if isinstance(held, Mapping):
+        if isinstance(held, dict):
             for concept, number in from_object(held).items():
                 if not counters.get(concept):
                     counters.setdefault(concept, number)
@@ -122,7 +122,7 @@ def from_object(usage: Mapping[str, Any]) -> Counters:
     """Return the counters in a vendor's usage object."""
     for holder in _HOLDERS:
         held = usage.get(holder)
-        if isinstance(held, Mapping):
+        if isinstance(held, dict):
             usage = held
             break
     counters: Counters = {}
@@ -134,7 +134,7 @@ def from_object(usage: Mapping[str, Any]) -> Counters:
                 break
     for holder, nested in _NESTED.items():
         held = usage.get(holder)
-        if isinstance(held, Mapping):
+        if isinstance(held, dict):
             for name, concept in nested.items():
                 number = whole(held.get(name))
                 if number is not None:
