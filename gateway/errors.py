@@ -68,6 +68,10 @@ class Busy(Flow):
         self.after = BUSY_DELAY_S if after is None else after
 
 
+class ShareFull(Busy):
+    """Too much of this tenant; there is room for others."""
+
+
 class Retry(Flow):
     """
     Not now: UNAVAILABLE / 503 towards a sender, a wait and another try towards a destination.

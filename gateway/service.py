@@ -42,13 +42,17 @@ class Service:
         self._logger = logs.get("service")
         self._data_dir = DataDir(Path(settings.service.data_dir))
         self._state = "starting"
-        self._store = Store(self._data_dir.path / "queue", clock=self._clock)
         self._threads = Threads()
         audit_path = settings.service.telemetry.audit.path
         self._audit = Audit(
             logs.get("audit"), self._clock, Path(audit_path) if audit_path else None
         )
         self._components = Components(settings, self._clock, self._data_dir.path, self._audit)
+        self._store = Store(
+            self._data_dir.path / "queue",
+            clock=self._clock,
+            several_tenants=lambda: self._components.tenants.several,
+        )
         self._senders: dict[str, Sender] = {}
         self._sending: list[asyncio.Task[None]] = []
         self._dead_letters = DeadLetters(

@@ -149,6 +149,11 @@ class Tenants:
         """Return a tenant's settings; ``None`` for ``""``, the sender of an open receiver."""
         return self._tenants.get(name)
 
+    @property
+    def several(self) -> bool:
+        """Whether there is more than one, so that each gets its share only."""
+        return len(self._tenants) > 1
+
     def __iter__(self) -> Iterator[TenantConfig]:
         return iter(self._tenants.values())
 

@@ -22,7 +22,9 @@ class QueueConfig(Config):
     """Where accepted spans wait: ``disk`` survives a crash, ``memory`` does not."""
 
     max_size_mib: Count = 1024
-    """Bytes that may wait, in MiB; at the limit ``on_full`` decides."""
+    """Bytes that may wait, in MiB; at the limit ``on_full`` decides. Where there are several
+    tenants each may hold four times what it leaves free, so that one that floods fills no more
+    than four fifths and the others are still accepted."""
 
     num_lanes: Annotated[int, msgspec.Meta(ge=1, le=64)] = 4
     """Into how many lanes traces are sharded; each lane has one request in flight a destination."""

@@ -15,10 +15,12 @@ from gateway.delivery.request import (
     Requests,
     Turn,
 )
+from gateway.delivery.slots import party
 from gateway.delivery.state import State
 from gateway.errors import Retry
 from gateway.otlp import wire
 from gateway.queue.base import Record
+from gateway.queue.fair_line import FairLine
 from gateway.queue.line import Line
 from gateway.queue.queue import Queue
 
@@ -41,6 +43,8 @@ class _Served:
         """Records at the front of the line that make up a request to be tried again."""
         self.attempts = Attempts()
         self.bell = asyncio.Event()
+        self.turn: Turn | None = None
+        """The turn of the request that is under way or waits to be."""
 
 
 class Lane:
@@ -81,6 +85,9 @@ class Lane:
                         self._served[destination] = served
                         tasks.create_task(self._serve(served))
                     served.bell.set()
+                    if served.turn is not None and served.turn.waiting:
+                        tenants = self._lane.line(destination).tenants()
+                        served.turn.count_for(party(destination, tenants))
 
     def flush(self) -> None:
         """Send what waits without waiting for more."""
@@ -103,10 +110,10 @@ class Lane:
         del self._served[served.destination]
         self._lane.forget(served.destination)
 
-    async def _send_waiting(self, served: _Served, waiting: Line) -> None:
+    async def _send_waiting(self, served: _Served, waiting: FairLine) -> None:
         if not served.postponed:
             await self._gather(served, waiting)
-        async with Turn(self._requests, served.state) as turn:
+        async with self._turn(served, waiting) as turn:
             records = await self._queue.take(
                 waiting, self._max_spans, self._max_bytes, served.postponed or None
             )
@@ -125,12 +132,17 @@ class Lane:
         aside = self._lane.aside(served.destination)
         left = suspects.records
         while left > 0 and aside:
-            async with Turn(self._requests, served.state) as turn:
+            async with self._turn(served, aside) as turn:
                 records = await self._queue.take(aside, self._max_spans, self._max_bytes, left)
                 left -= max(len(records), 1)
                 await self._deliver(served, records, suspects.stored_before, turn)
 
-    async def _gather(self, served: _Served, waiting: Line) -> None:
+    def _turn(self, served: _Served, line: Line | FairLine) -> Turn:
+        whom = party(served.destination, line.tenants())
+        served.turn = Turn(self._requests, served.state, whom)
+        return served.turn
+
+    async def _gather(self, served: _Served, waiting: FairLine) -> None:
         """Wait until a request is full or its first span has waited long enough."""
         clock = self._requests.clock
         deadline = waiting.oldest_since + self._flush_timeout_s

@@ -9,6 +9,7 @@ from gateway import guard
 from gateway.batch import Batch, BatchContext
 from gateway.config.exporting import RetryConfig
 from gateway.delivery.parts import by_trace
+from gateway.delivery.slots import Party, Place, Slots
 from gateway.delivery.state import State
 from gateway.errors import Moved, Reject, Retry
 from gateway.otlp import wire
@@ -64,7 +65,7 @@ class Requests:
         self.whole = whole
         self.dead_letters = dead_letters
         self.clock = clock
-        self.slots = asyncio.Semaphore(concurrency)
+        self.slots = Slots(concurrency)
         self.sent = metrics.exporter_sent_spans.labels(component_id)
         self.retries = metrics.exporter_retries.labels(component_id)
 
@@ -76,10 +77,11 @@ class Turn:
     It is given back after each try, so that nobody waits for a destination in trouble.
     """
 
-    def __init__(self, requests: Requests, state: State) -> None:
+    def __init__(self, requests: Requests, state: State, party: Party) -> None:
         self._slots = requests.slots
         self._states = (requests.whole, state)
-        self._held = False
+        self._party = party
+        self._place: Place | None = None
 
     async def __aenter__(self) -> Self:
         await self.take()
@@ -91,7 +93,7 @@ class Turn:
     @property
     def good(self) -> bool:
         """Whether the destination may be tried now."""
-        return self._held and not any(state.wait_s() > 0 for state in self._states)
+        return self._place is not None and not any(state.wait_s() > 0 for state in self._states)
 
     async def take(self) -> None:
         """Wait until the destination may be tried and there is a slot."""
@@ -99,14 +101,29 @@ class Turn:
             self.give()
             for state in self._states:
                 await state.ready()
-            await self._slots.acquire()
-            self._held = True
+            self._place = place = self._slots.ask(self._party)
+            try:
+                await place.granted.wait()
+            except asyncio.CancelledError:
+                self.give()
+                raise
 
     def give(self) -> None:
         """Give the slot back, if it is held."""
-        if self._held:
-            self._held = False
-            self._slots.release()
+        if self._place is not None:
+            place, self._place = self._place, None
+            self._slots.leave(place)
+
+    @property
+    def waiting(self) -> bool:
+        """Whether others go first."""
+        return self._place is not None and not self._place.granted.is_set()
+
+    def count_for(self, party: Party) -> None:
+        """Let the turn count for another party from now on."""
+        self._party = party
+        if self._place is not None:
+            self._slots.move(self._place, party)
 
 
 class Request:

@@ -4,6 +4,7 @@ import asyncio
 
 from gateway.otlp import wire
 from gateway.queue.base import Record
+from gateway.queue.fair_line import FairLine
 from gateway.queue.homes import Homes
 from gateway.queue.line import Line
 
@@ -13,7 +14,7 @@ class QueueLane:
 
     def __init__(self, queue: str, number: int, homes: Homes | None) -> None:
         self.homes = homes
-        self.lines: dict[str, Line] = {}
+        self.lines: dict[str, FairLine] = {}
         self._queue = queue
         self._number = number
         self._asides: dict[str, Line] = {}
@@ -28,11 +29,11 @@ class QueueLane:
         fed, self._fed = list(self._fed), {}
         return fed
 
-    def line(self, destination: str) -> Line:
+    def line(self, destination: str) -> FairLine:
         """Return the line of a destination, made on first use."""
         line = self.lines.get(destination)
         if line is None:
-            line = self.lines[destination] = Line(self._queue, self._number, destination)
+            line = self.lines[destination] = FairLine(self._queue, self._number, destination)
         return line
 
     def aside(self, destination: str) -> Line:
@@ -44,7 +45,8 @@ class QueueLane:
 
     def all_lines(self) -> list[Line]:
         """Return every line with records."""
-        return [line for line in (*self.lines.values(), *self._asides.values()) if line]
+        waiting = [line for fair in self.lines.values() for line in fair.lines()]
+        return [*waiting, *(line for line in self._asides.values() if line)]
 
     def forget(self, destination: str) -> None:
         """Let the lines of a destination go; both are empty."""

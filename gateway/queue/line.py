@@ -1,12 +1,12 @@
 """
-What waits in one lane for one destination, oldest first.
+What waits in a line for one destination, oldest first.
 
 The newest records are kept with their payload, so that a destination that keeps up costs no read.
 The others are packed: 28 bytes for each, so that a backlog of millions stays on the disk.
 """
 
 import itertools
-from array import array
+import struct
 from collections import deque
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ ALIGNMENT = 8
 """Records begin at multiples of this in a segment, so that 32 bits reach 32 GiB."""
 _SEGMENT_SHIFT = 32
 _PLACE = (1 << _SEGMENT_SHIFT) - 1
+_PACKED = struct.Struct("<IIIQQ")
 
 
 def position_of(segment: int, offset: int) -> int:
@@ -29,73 +30,66 @@ def place_of(position: int) -> tuple[int, int]:
 
 
 class Run:
-    """Neighbours in one segment that wait on disk alone; a piece of a record is a run by itself."""
+    """
+    Neighbours in one segment that wait on disk alone, all of one tenant.
 
-    __slots__ = (
-        "_commits", "_next", "_places", "_received", "_sizes", "_spans", "only", "segment", "since",
-    )  # fmt: skip
+    A piece of a record is a run by itself.
+    """
 
-    def __init__(self, segment: int, since: float, only: tuple[int, ...] | None = None) -> None:
+    __slots__ = ("_data", "_next", "only", "segment", "since", "tenant")
+
+    def __init__(
+        self, segment: int, since: float, tenant: str, only: tuple[int, ...] | None = None
+    ) -> None:
         self.segment = segment
         self.since = since
+        self.tenant = tenant
         self.only = only
-        self._places = array("I")
-        self._sizes = array("I")
-        self._spans = array("I")
-        self._received = array("Q")
-        self._commits = array("Q")
+        self._data = bytearray()
         self._next = 0
 
     def __len__(self) -> int:
-        return len(self._places) - self._next
+        return (len(self._data) - self._next) // _PACKED.size
 
     @property
     def oldest_unix_ns(self) -> int:
         """Receive time of the first record."""
-        return self._received[self._next]
+        return self._item(self._next).received_unix_ns
 
     @property
     def commits(self) -> tuple[int, int]:
         """Numbers of the requests that brought the first and the last record."""
-        return self._commits[self._next], self._commits[-1]
+        return self._item(self._next).commit, self._item(len(self._data) - _PACKED.size).commit
 
     def add(self, item: "Packed") -> None:
-        """Add a record of this segment at the end."""
-        self._places.append(item.position & _PLACE)
-        self._sizes.append(item.size)
-        self._spans.append(item.spans)
-        self._received.append(item.received_unix_ns)
-        self._commits.append(item.commit)
+        """Add a record of this segment and tenant at the end."""
+        self._data += _PACKED.pack(
+            item.position & _PLACE, item.size, item.spans, item.received_unix_ns, item.commit
+        )
 
     def first_weight(self) -> tuple[int, int]:
         """Return spans and bytes of the first record."""
-        return self._spans[self._next], self._sizes[self._next]
+        first = self._item(self._next)
+        return first.spans, first.size
 
     def pop(self) -> "Packed":
         """Take the first record."""
         item = self._item(self._next)
-        self._next += 1
+        self._next += _PACKED.size
         return item
 
     def items(self) -> "list[Packed]":
         """Return what is left."""
-        return [self._item(at) for at in range(self._next, len(self._places))]
+        return [self._item(at) for at in range(self._next, len(self._data), _PACKED.size)]
 
     def _item(self, at: int) -> "Packed":
-        return Packed(
-            self._commits[at],
-            self.segment << _SEGMENT_SHIFT | self._places[at],
-            self._sizes[at],
-            self._spans[at],
-            self._received[at],
-            self.only,
-        )
+        place, size, spans, received_unix_ns, commit = _PACKED.unpack_from(self._data, at)
+        position = self.segment << _SEGMENT_SHIFT | place
+        return Packed(commit, position, size, spans, received_unix_ns, self.tenant, self.only)
 
     def contents(self) -> dict[int, int]:
         """Return the size of each record by its position."""
-        base = self.segment << _SEGMENT_SHIFT
-        waiting = range(self._next, len(self._places))
-        return {base | self._places[at]: self._sizes[at] for at in waiting}
+        return {item.position: item.size for item in self.items()}
 
 
 class Packed(NamedTuple):
@@ -106,22 +100,41 @@ class Packed(NamedTuple):
     size: int
     spans: int
     received_unix_ns: int
+    tenant: str
     only: tuple[int, ...] | None = None
 
 
+class Weight:
+    """What waits, in several lines together."""
+
+    __slots__ = ("records", "size", "spans")
+
+    def __init__(self) -> None:
+        self.records = 0
+        self.spans = 0
+        self.size = 0
+
+
 class Line:
-    """The records of one destination in one lane."""
+    """
+    Records of one destination in one lane, in the order they came.
 
-    __slots__ = ("_fresh", "_lane", "_queue", "_runs", "destination", "size", "spans")
+    Args:
+        total: counts what waits here too, beside what waits in other lines.
 
-    def __init__(self, queue: str, lane: int, destination: str) -> None:
+    """
+
+    __slots__ = ("_fresh", "_lane", "_queue", "_runs", "_total", "destination")
+
+    def __init__(
+        self, queue: str, lane: int, destination: str, total: Weight | None = None
+    ) -> None:
         self.destination = destination
         self._queue = queue
         self._lane = lane
+        self._total = total or Weight()
         self._runs: deque[Run] = deque()
         self._fresh: deque[Record] = deque()
-        self.spans = 0
-        self.size = 0
 
     def __len__(self) -> int:
         return len(self._fresh) + sum(map(len, self._runs))
@@ -140,6 +153,15 @@ class Line:
         if self._runs:
             return self._runs[0].oldest_unix_ns
         return self._fresh[0].received_unix_ns
+
+    @property
+    def first_tenant(self) -> str:
+        """Whose the oldest is."""
+        return self._runs[0].tenant if self._runs else self._fresh[0].tenant
+
+    def tenants(self) -> set[str]:
+        """Return whose records wait."""
+        return {run.tenant for run in self._runs} | {record.tenant for record in self._fresh}
 
     @property
     def runs(self) -> deque[Run]:
@@ -177,8 +199,9 @@ class Line:
             self._count(record, 1)
 
     def _count(self, record: Record, sign: int) -> None:
-        self.spans += sign * record.spans
-        self.size += sign * record.size
+        self._total.records += sign
+        self._total.spans += sign * record.spans
+        self._total.size += sign * record.size
 
     def _pack(self, record: Record) -> None:
         item = Packed(
@@ -187,6 +210,7 @@ class Line:
             record.size,
             record.spans,
             record.received_unix_ns,
+            record.tenant,
             record.only,
         )
         _add(self._runs, item, record.since)
@@ -194,8 +218,9 @@ class Line:
     def restore(self, item: Packed) -> None:
         """Add a record that was found on disk at start."""
         _add(self._runs, item, 0.0)
-        self.spans += item.spans
-        self.size += item.size
+        self._total.records += 1
+        self._total.spans += item.spans
+        self._total.size += item.size
 
     def sort(self) -> None:
         """Bring records that were moved on the disk back to where they stood."""
@@ -225,7 +250,7 @@ class Line:
         taken: list[Record] = []
         spans = size = 0
         while self and (max_records is None or len(taken) < max_records):
-            more_spans, more_bytes = self._first_weight()
+            more_spans, more_bytes = self.first_weight()
             if taken and (spans + more_spans > max_spans or size + more_bytes > max_bytes):
                 break
             taken.append(self.pop())
@@ -233,7 +258,8 @@ class Line:
             size += more_bytes
         return taken
 
-    def _first_weight(self) -> tuple[int, int]:
+    def first_weight(self) -> tuple[int, int]:
+        """Return spans and bytes of the oldest."""
         if self._runs:
             return self._runs[0].first_weight()
         return self._fresh[0].spans, self._fresh[0].size
@@ -259,7 +285,7 @@ class Line:
             payload=b"",
             spans=item.spans,
             trace_ids=frozenset(),
-            tenant="",
+            tenant=item.tenant,
             received_unix_ns=item.received_unix_ns,
         )
         record.position = item.position
@@ -274,7 +300,13 @@ def _add(runs: deque[Run], item: Packed, since: float) -> None:
     """Add a record to the last run, or to a new one where it does not belong there."""
     segment = item.position >> _SEGMENT_SHIFT
     last = runs[-1] if runs else None
-    if last is None or last.segment != segment or last.only or item.only:
-        last = Run(segment, since, item.only)
+    if (
+        last is None
+        or last.segment != segment
+        or last.tenant != item.tenant
+        or last.only
+        or item.only
+    ):
+        last = Run(segment, since, item.tenant, item.only)
         runs.append(last)
     last.add(item)

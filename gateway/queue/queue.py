@@ -2,21 +2,21 @@
 
 import asyncio
 import itertools
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
 from gateway.config.exporting import MIB, QueueConfig
-from gateway.errors import Busy, TooLarge
 from gateway.queue.base import NOWHERE, QueueStats, Record
+from gateway.queue.fair_line import FairLine
 from gateway.queue.frame import Meta, trace_ids_of
+from gateway.queue.holdings import Holdings
 from gateway.queue.homes import Homes
 from gateway.queue.lane import QueueLane
 from gateway.queue.line import Line, Packed
 from gateway.queue.reading import fetch
 from gateway.telemetry import metrics
 
-FULL_RETRY_AFTER_S = 5.0
 READ_RETRY_S = 1.0
 
 
@@ -71,20 +71,29 @@ class Queue:
 
     A lane has one reader. It takes records from the lane's lines, and settles each exactly once:
     by ``ack``, ``put_back`` or ``set_aside``.
+
+    Args:
+        several_tenants: whether each has its share only.
+
     """
 
     def __init__(
-        self, name: str, settings: QueueConfig, shelf: Shelf, homes: Sequence[Homes | None]
+        self,
+        name: str,
+        settings: QueueConfig,
+        shelf: Shelf,
+        homes: Sequence[Homes | None],
+        several_tenants: Callable[[], bool] = lambda: False,
     ) -> None:
         self.name = name
         self.settings = settings
         self.max_bytes = settings.max_size_mib * MIB
+        self._holdings = Holdings(name, self.max_bytes, several_tenants)
         self.lanes = [QueueLane(name, number, home) for number, home in enumerate(homes)]
         self._shelf = shelf
         self._serial = itertools.count(NOWHERE - 1, -1)
         self._taken: dict[Record, None] = {}
         self._pieces: dict[int, int] = {}
-        self._size_bytes = 0
         self._reserved_bytes = 0
         self._spans = 0
 
@@ -106,9 +115,13 @@ class Queue:
     # For the reader.
 
     async def take(
-        self, line: Line, max_spans: int, max_bytes: int, max_records: int | None = None
+        self,
+        line: Line | FairLine,
+        max_spans: int,
+        max_bytes: int,
+        max_records: int | None = None,
     ) -> list[Record]:
-        """Take the oldest records that fit a request; none where all of them are damaged."""
+        """Take the next records that fit a request; none where all of them are damaged."""
         records = line.take(max_spans, max_bytes, max_records)
         for record in records:
             self._note_taken(record)
@@ -137,17 +150,17 @@ class Queue:
             self._shelf.let_go(record)
             return
         self._pieces.pop(record.position, None)
-        self._size_bytes -= record.size
+        self._holdings.add(record.tenant, -record.size)
         self._shelf.done(record)
 
-    def put_back(self, line: Line, records: list[Record]) -> None:
+    def put_back(self, line: Line | FairLine, records: list[Record]) -> None:
         """Return taken records to the front of their line, as they were."""
         for record in records:
             del self._taken[record]
             self._shelf.let_go(record)
         line.put_back(records)
 
-    def set_aside(self, record: Record, line: Line, only: tuple[int, ...]) -> None:
+    def set_aside(self, record: Record, line: Line | FairLine, only: tuple[int, ...]) -> None:
         """
         Let a part of a taken record wait in another line too, to be settled by itself.
 
@@ -171,29 +184,26 @@ class Queue:
 
     # For the store.
 
-    def reserve(self, size: int) -> None:
+    def reserve(self, wanted: Mapping[str, int]) -> None:
         """
-        Keep room for records that are about to be stored.
+        Keep room for records that are about to be stored, in bytes by tenant.
 
         Raises:
             Busy: there is none now.
             TooLarge: there never will be.
 
         """
-        if size > self.max_bytes:
-            raise TooLarge(
-                f"the request needs {size} bytes in the queue of {self.name}, which holds "
-                f"{self.max_bytes} at most (sending_queue.max_size_mib)"
-            )
-        free = self.max_bytes - self._size_bytes - self._reserved_bytes
+        droppable = None
         if self.settings.on_full == "drop_oldest":
-            free += sum(line.size for line in self.lines())
-        if size > free:
-            raise Busy(f"the queue of {self.name} is full", after=FULL_RETRY_AFTER_S)
-        self._reserved_bytes += size
+            droppable = max(0, self._size_bytes - sum(record.size for record in self._taken))
+        self._holdings.check(wanted, droppable)
+        for tenant, size in wanted.items():
+            self._holdings.add(tenant, size)
+            self._reserved_bytes += size
 
-    def release(self, size: int) -> None:
+    def release(self, tenant: str, size: int) -> None:
         """Give room back: the records are stored now, or could not be."""
+        self._holdings.add(tenant, -size)
         self._reserved_bytes -= size
 
     def enter(self, record: Record, since: float) -> None:
@@ -201,7 +211,7 @@ class Queue:
         record.since = since
         if record.position == NOWHERE:
             record.position = next(self._serial)
-        self._size_bytes += record.size
+        self._holdings.add(record.tenant, record.size)
         self._spans += record.spans
         lane = self.lanes[record.lane]
         pieces = lane.pieces(record)
@@ -216,11 +226,13 @@ class Queue:
     def restore(self, position: int, size: int, commit: int, meta: Meta, path: Path) -> None:
         """Take in a record that was found on disk at start, in the file ``path``."""
         lane = self.lanes[meta.lane]
-        self._size_bytes += size
+        self._holdings.add(meta.tenant, size)
         self._spans += meta.spans
         if lane.at_home(meta.destination, meta.trace_ids, meta.tenant):
             line = lane.line(meta.destination)
-            line.restore(Packed(commit, position, size, meta.spans, meta.received_unix_ns))
+            line.restore(
+                Packed(commit, position, size, meta.spans, meta.received_unix_ns, meta.tenant)
+            )
             return
         found = fetch(path, position, size)
         record = Record(
@@ -256,7 +268,12 @@ class Queue:
         if self._pieces:
             self._pieces = {moved.get(at, at): left for at, left in self._pieces.items()}
 
-    def _wait(self, record: Record, line: Line) -> None:
+    @property
+    def _size_bytes(self) -> int:
+        """Bytes of the records that wait or are under way."""
+        return self._holdings.bytes - self._reserved_bytes
+
+    def _wait(self, record: Record, line: Line | FairLine) -> None:
         line.append(record)
         self._shelf.held(record)
         lane = self.lanes[record.lane]
@@ -268,11 +285,17 @@ class Queue:
         self._shelf.taken(record)
 
     def _drop_oldest(self) -> bool:
-        """Give up the oldest record that is not under way; return whether there was one."""
+        """
+        Give up the oldest record of the tenant that holds most; return whether there was one.
+
+        What is under way stays.
+        """
         lines = self.lines()
         if not lines:
             return False
-        record = min(lines, key=lambda line: line.oldest_unix_ns).pop()
+        largest = self._holdings.largest()
+        theirs = [line for line in lines if line.first_tenant == largest]
+        record = min(theirs or lines, key=lambda line: line.oldest_unix_ns).pop()
         self._note_taken(record)
         metrics.exporter_send_failed_spans.labels(self.name, "queue_full").inc(record.spans)
         self.ack(record)

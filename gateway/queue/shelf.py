@@ -96,7 +96,6 @@ class DiskShelf:
             for record, answer, (_, position, _) in zip(todo, found, wanted, strict=True):
                 if answer is not None:
                     meta, record.payload = answer
-                    record.tenant = meta.tenant
                     record.trace_ids = frame.trace_ids_of(meta)
                 elif record.position != position:
                     again.append(record)  # it was moved meanwhile

@@ -5,7 +5,7 @@ Queues with ``storage: disk`` share one log, so that a request costs one write a
 the number of its exporters; queues in memory stand beside them.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
@@ -37,6 +37,7 @@ class Store:
     Args:
         folder: where queues with ``storage: disk`` lie; None where all are in memory.
         segment_bytes: size of the log's files; derived from the sizes of the queues where None.
+        several_tenants: whether there are several, so that each gets a share of a queue only.
 
     """
 
@@ -48,12 +49,14 @@ class Store:
         logger: Logger | None = None,
         disk: Disk | None = None,
         segment_bytes: int | None = None,
+        several_tenants: Callable[[], bool] = lambda: False,
     ) -> None:
         self._clock = clock or SystemClock()
         self._disk = disk or Disk()
         self._logger = logger or logs.get("queue")
         self._folder = QueueFolder(folder, self._disk) if folder else None
         self._segment_bytes = segment_bytes
+        self._several_tenants = several_tenants
         self._queues: dict[str, Queue] = {}
         self._orphans: dict[str, Queue] = {}
         self._memory = MemoryShelf()
@@ -79,7 +82,7 @@ class Store:
             monotonic = self._clock.monotonic
             homes = [Homes(monotonic) if follow else None for _ in range(settings.num_lanes)]
             shelf = self._memory if settings.storage == "memory" else self._shelf()
-            self._queues[name] = Queue(name, settings, shelf, homes)
+            self._queues[name] = Queue(name, settings, shelf, homes, self._several_tenants)
         return self._queues[name]
 
     def _shelf(self) -> DiskShelf:
@@ -159,17 +162,19 @@ class Store:
         await self._log.commit(on_disk, metas, modes, partial(self._settle, records))
 
     def _reserve(self, records: Sequence[Record]) -> None:
-        needed: dict[str, int] = {}
+        needed: dict[str, dict[str, int]] = {}
         for record in records:
-            needed[record.queue] = needed.get(record.queue, 0) + record.size
+            sizes = needed.setdefault(record.queue, {})
+            sizes[record.tenant] = sizes.get(record.tenant, 0) + record.size
         reserved: list[str] = []
         try:
-            for name, size in needed.items():
-                self._queues[name].reserve(size)
+            for name, sizes in needed.items():
+                self._queues[name].reserve(sizes)
                 reserved.append(name)
         except Flow:
             for name in reserved:
-                self._queues[name].release(needed[name])
+                for tenant, size in needed[name].items():
+                    self._queues[name].release(tenant, size)
             raise
 
     def _settle(self, records: Sequence[Record], stored: bool) -> None:
@@ -177,14 +182,14 @@ class Store:
             self._enter(records)
         else:
             for record in records:
-                self._queues[record.queue].release(record.size)
+                self._queues[record.queue].release(record.tenant, record.size)
 
     def _enter(self, records: Sequence[Record]) -> None:
         """Let the readers have records that are stored."""
         since = self._clock.monotonic()
         for record in records:
             queue = self._queues[record.queue]
-            queue.release(record.size)
+            queue.release(record.tenant, record.size)
             queue.enter(record, since)
 
     async def close(self) -> None:

@@ -7,7 +7,7 @@ import msgspec
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from gateway.batch import Batch, BatchContext
-from gateway.errors import Flow, Reject
+from gateway.errors import Flow, Reject, ShareFull
 from gateway.otlp import validate, wire
 from gateway.otlp.status import FORBIDDEN, Refusal
 from gateway.plugin import Deliver
@@ -110,13 +110,17 @@ class HandOver:
         return refused
 
     async def _deliver_all(self, parts: Sequence[_Part], refused: Refused) -> None:
-        """Deliver the parts together; if that is refused for good, each by itself."""
+        """Deliver the parts together; if one of them is to blame for a refusal, each by itself."""
         try:
             await self._deliver(*(part.batch() for part in parts))
         except Reject as flow:
             if len(parts) == 1 and not refused.refusals:
                 parts[0].give_back()
                 raise self._refusal(flow, parts[0]) from flow
+            await self._one_by_one([part._replace(request=None) for part in parts], refused)
+        except ShareFull as flow:
+            if len(parts) == 1:
+                raise _later(flow, parts) from flow
             await self._one_by_one([part._replace(request=None) for part in parts], refused)
         except Flow as flow:
             raise _later(flow, parts) from flow
@@ -126,7 +130,7 @@ class HandOver:
         for at, part in enumerate(parts):
             try:
                 await self._deliver(part.batch())
-            except Reject as flow:
+            except (Reject, ShareFull) as flow:
                 part.give_back()
                 refused.add(self._refusal(flow, part), part.context.tenant)
             except Flow as flow:

@@ -90,11 +90,12 @@ class Bench:
         self._outlet = Outlet(self.sender)
         self._letters = folder / "letters.jsonl"
 
-    async def put(self, *batches: Batch) -> None:
-        """Commit batches, each as a request of its own."""
+    async def put(self, *batches: Batch, tenant: str = "") -> None:
+        """Commit batches of a tenant, each as a request of its own."""
         for batch in batches:
             data = batch.encode()
-            records = self._outlet.records(batch.context, data, wire.index(data))
+            context = msgspec.structs.replace(batch.context, tenant=tenant)
+            records = self._outlet.records(context, data, wire.index(data))
             await self.store.commit(records)
 
     async def until(self, condition: Callable[[], bool]) -> None:

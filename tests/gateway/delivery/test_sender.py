@@ -315,6 +315,31 @@ async def test_a_trace_keeps_its_first_destination(start: Start) -> None:
     assert sorted(keys([first, later])) == sorted(bench.exporter.stored["a"])
 
 
+@pytest.mark.parametrize("destinations", [1, 100])
+async def test_a_flood_delays_no_other_tenant(start: Start, destinations: int) -> None:
+    """Behind 200 requests of one tenant, in one destination or many, another's is soon sent."""
+    flood = [batch(*({} for _ in range(10)), resource={"to": n % destinations}) for n in range(200)]
+    away = True
+    settings = {
+        "sending_queue": {"num_lanes": 1},
+        "batch": {"max_spans": 10, "flush_timeout": "1ms"},
+    }
+    async with start(**settings) as bench:
+        bench.exporter.answer = lambda _b, _n: Retry("away") if away else None
+        await bench.put(*flood, tenant="flood")
+        await bench.until(lambda: len(bench.exporter.requests) >= 1)
+        mine = batch({}, resource={"to": destinations - 1})
+        await bench.put(mine, tenant="normal")
+        tried = len(bench.exporter.requests)
+        away = False
+        (key,) = keys([mine])
+        await bench.drained()
+    late = bench.exporter.requests[tried:]
+    (at,) = [n for n, (_, spans) in enumerate(late) if key in spans]
+    assert at < 10 < len(late)
+    assert sorted(keys([*flood, mine])) == sorted(bench.exporter.all_stored())
+
+
 async def test_an_exporter_with_a_bug_loses_nothing(start: Start) -> None:
     """An unforeseen exception is treated as a refusal: the culprit is found."""
     bad, good = batch({}, name="bad"), batch({}, {})

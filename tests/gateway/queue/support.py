@@ -24,16 +24,18 @@ def record(
     lane: int = 0,
     destination: str = "",
     trace_ids: frozenset[bytes] = frozenset(),
+    tenant: str = "",
+    spans: int = 1,
 ) -> Record:
-    """Return a record of one span, younger than those before."""
+    """Return a record, younger than those before."""
     return Record(
         queue=queue,
         lane=lane,
         destination=destination,
         payload=payload,
-        spans=1,
+        spans=spans,
         trace_ids=trace_ids,
-        tenant="",
+        tenant=tenant,
         received_unix_ns=next(_serial),
     )
 
@@ -45,10 +47,13 @@ async def opened(
     disk: Disk | None = None,
     segment_bytes: int | None = 4096,
     follow: bool = False,
+    several_tenants: bool = False,
     **queues: QueueConfig,
 ) -> AsyncIterator[tuple[Store, dict[str, Queue]]]:
     """Run a store with these queues; a queue ``a`` where none is given."""
-    store = Store(folder, disk=disk, segment_bytes=segment_bytes)
+    store = Store(
+        folder, disk=disk, segment_bytes=segment_bytes, several_tenants=lambda: several_tenants
+    )
     wanted = queues or {"a": QueueConfig(num_lanes=1)}
     made = {name: store.open(name, settings, follow=follow) for name, settings in wanted.items()}
     try:

@@ -17,7 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from gateway.batch import Batch
 from gateway.clock import SystemClock
-from gateway.errors import Flow, Forbidden
+from gateway.errors import Flow, Forbidden, ShareFull
 from gateway.receivers.otlp import OtlpReceiver
 from gateway.testing import component
 
@@ -38,6 +38,8 @@ class Engine:
         self.go_on.set()
         self.forbidden: set[str] = set()
         """Tenants that may not write where they want to."""
+        self.filled: set[str] = set()
+        """Tenants that hold their share of a queue."""
         self.no_room: Flow | None = None
         """Why nothing may be read now."""
 
@@ -55,6 +57,8 @@ class Engine:
         for batch in batches:
             if batch.context.tenant in self.forbidden:
                 raise Forbidden(f"{batch.context.tenant} may not write there")
+            if batch.context.tenant in self.filled:
+                raise ShareFull("the queue is full for this tenant", after=5)
         self.batches += batches
 
     @property

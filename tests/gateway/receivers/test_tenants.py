@@ -256,6 +256,20 @@ async def test_one_tenant_that_may_not_harms_no_other(serve: Serve) -> None:
     assert 'tenant "pay": pay may not write there' in partial(answer.body).error_message
 
 
+async def test_one_tenant_that_fills_the_queue_harms_no_other(serve: Serve) -> None:
+    """Where a merged request holds spans of a tenant with a full share, the others' arrive."""
+    served = await serve(auth=MERGING)
+    served.engine.filled = {"pay"}
+
+    answer = await served.send(merged("pay", "ship"), {"x-api-key": NODE})
+    alone = await served.send(merged("pay"), {"x-api-key": NODE})
+
+    assert {"ship": ["ship"]} == by_tenant(served)
+    assert 1 == partial(answer.body).rejected_spans
+    assert 'tenant "pay": the queue is full for this tenant' in partial(answer.body).error_message
+    assert (429, "5") == (alone.status, alone.headers["Retry-After"])
+
+
 async def test_no_room_is_told_before_anything_is_read(serve: Serve, make_request: Make) -> None:
     """A pipeline that takes nothing now refuses on both protocols, with its delay."""
     served = await serve()

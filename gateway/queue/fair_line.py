@@ -1,0 +1,122 @@
+"""What waits in one lane for one destination: each tenant's records in order, tenants in turn."""
+
+import itertools
+from heapq import heappop, heappush, heapreplace
+
+from gateway.queue.base import Record
+from gateway.queue.line import Line, Packed, Weight
+
+
+class FairLine:
+    """
+    The records of one destination in one lane.
+
+    Tenants get equal parts of the requests, whatever each has waiting. A part is measured by what
+    fills a request: spans or bytes, whichever is more. Records that were put back go first, by
+    themselves.
+    """
+
+    def __init__(self, queue: str, lane: int, destination: str) -> None:
+        self.destination = destination
+        self._queue = queue
+        self._lane = lane
+        self._total = Weight()
+        self._again = Line(queue, lane, destination, self._total)
+        self._lines: dict[str, Line] = {}
+        self._turns: list[tuple[float, int, str]] = []  # a heap: parts had so far, by tenant
+        self._serial = itertools.count()
+        self._now = 0.0
+
+    def __bool__(self) -> bool:
+        return self._total.records > 0
+
+    def __len__(self) -> int:
+        return self._total.records
+
+    @property
+    def spans(self) -> int:
+        """Spans that wait."""
+        return self._total.spans
+
+    @property
+    def size(self) -> int:
+        """Bytes that wait."""
+        return self._total.size
+
+    @property
+    def oldest_since(self) -> float:
+        """Monotonic seconds when the oldest was queued; 0 where it was before the start."""
+        return min(line.oldest_since for line in self.lines())
+
+    def lines(self) -> list[Line]:
+        """Return every line with records."""
+        return [line for line in (self._again, *self._lines.values()) if line]
+
+    def tenants(self) -> set[str]:
+        """Return whose records wait."""
+        return self._again.tenants() | {name for name, line in self._lines.items() if line}
+
+    def append(self, record: Record) -> None:
+        """Add a record with its payload at the end of its tenant's line."""
+        self._line(record.tenant).append(record)
+
+    def append_packed(self, record: Record) -> None:
+        """Add a record that waits on disk alone, without its payload."""
+        self._line(record.tenant).append_packed(record)
+
+    def restore(self, item: Packed) -> None:
+        """Add a record that was found on disk at start."""
+        self._line(item.tenant).restore(item)
+
+    def sort(self) -> None:
+        """Bring records that were moved on the disk back to where they stood."""
+        for line in self.lines():
+            line.sort()
+
+    def put_back(self, records: list[Record]) -> None:
+        """Put records at the front again, as they came; those on disk without their payload."""
+        self._again.put_back(records)
+
+    def take(self, max_spans: int, max_bytes: int, max_records: int | None = None) -> list[Record]:
+        """Take records that fit one request, at least one: what was put back, else in turn."""
+        if self._again:
+            return self._again.take(max_spans, max_bytes, max_records)
+        taken: list[Record] = []
+        spans = size = 0
+        while self and (max_records is None or len(taken) < max_records):
+            line = self._next()
+            more_spans, more_bytes = line.first_weight()
+            if taken and (spans + more_spans > max_spans or size + more_bytes > max_bytes):
+                break
+            taken.append(line.pop())
+            spans += more_spans
+            size += more_bytes
+            self._charge(line, max(more_spans / max_spans, more_bytes / max_bytes))
+        return taken
+
+    def _line(self, tenant: str) -> Line:
+        line = self._lines.get(tenant)
+        if line is None:
+            line = Line(self._queue, self._lane, self.destination, self._total)
+            self._lines[tenant] = line
+            heappush(self._turns, (self._now, next(self._serial), tenant))
+        return line
+
+    def _next(self) -> Line:
+        """Return the line whose turn it is; something waits."""
+        while not (line := self._lines[self._turns[0][2]]):
+            self._leave()
+        return line
+
+    def _charge(self, line: Line, part: float) -> None:
+        """Note what the first of the turns had."""
+        self._now, _, tenant = self._turns[0]
+        if line:
+            heapreplace(self._turns, (self._now + part, next(self._serial), tenant))
+        else:
+            self._leave()
+
+    def _leave(self) -> None:
+        """Let the first of the turns go; its line is empty."""
+        _, _, tenant = heappop(self._turns)
+        del self._lines[tenant]
