@@ -6,15 +6,13 @@ component's code, counted, and turned into what the component's policy says.
 """
 
 import asyncio
-import importlib
 import inspect
 import time
-import traceback
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway.batch import Batch
+from gateway.blame import blame, blame_unseen
 from gateway.errors import Flow, Reject, Retry
 from gateway.plugin import Component, Config, Exporter, Logger, OnError, Processor
 from gateway.telemetry import metrics
@@ -23,28 +21,6 @@ T = TypeVar("T")
 
 BREAKER_FAILURES = 5
 BREAKER_OPEN_S = 30.0
-
-
-_NOT_TO_BLAME = (__file__, importlib.__file__, str(Path(__file__).with_name("registry.py")))
-
-
-def blame(error: BaseException) -> str:
-    """Return the error with the file and line that raised it."""
-    return f"{type(error).__name__}: {error}{_place(error)}"
-
-
-def blame_unseen(error: BaseException) -> str:
-    """Return kind, file and line of an error whose text may hold what a span holds."""
-    return f"{type(error).__name__}{_place(error)}"
-
-
-def _place(error: BaseException) -> str:
-    frames = [
-        frame
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith("<frozen") and frame.filename not in _NOT_TO_BLAME
-    ]
-    return f" at {Path(frames[-1].filename).name}:{frames[-1].lineno}" if frames else ""
 
 
 class StartError(Exception):

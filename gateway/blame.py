@@ -1,0 +1,72 @@
+"""Say where in whose code an error comes from."""
+
+import importlib
+import sys
+import sysconfig
+import traceback
+from pathlib import Path
+from types import CodeType
+
+_ENGINE = str(Path(__file__).parent)
+_STDLIB = sysconfig.get_path("stdlib")
+_LIBRARIES = "site-packages"
+_NOT_TO_BLAME = (
+    importlib.__file__,
+    *(str(Path(__file__).with_name(name)) for name in ("guard.py", "registry.py")),
+)
+
+
+def blame(error: BaseException, home: Path | None = None) -> str:
+    """
+    Return the error with the file and line to look at.
+
+    Args:
+        error: what was raised.
+        home: folder of the component's module; its frames come before those of what it calls.
+
+    """
+    return f"{type(error).__name__}: {error}{_at(error, home)}"
+
+
+def blame_unseen(error: BaseException, home: Path | None = None) -> str:
+    """Return kind, file and line of an error whose text may hold what a span holds."""
+    return f"{type(error).__name__}{_at(error, home)}"
+
+
+def line_of(code: CodeType) -> str:
+    """Return file and line where a function begins."""
+    return _named(code.co_filename, code.co_firstlineno)
+
+
+def home_of(component: type) -> Path | None:
+    """Return the folder of the module that defines a class; ``None`` where there is no file."""
+    file = getattr(sys.modules.get(component.__module__), "__file__", None)
+    return Path(file).parent if file else None
+
+
+def _at(error: BaseException, home: Path | None) -> str:
+    """Prefer the component's own line to that of a library, and that to one of the engine."""
+    files = [
+        (frame.filename, frame.lineno or 0)
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<frozen") and frame.filename not in _NOT_TO_BLAME
+    ]
+    own = [place for place in files if home is not None and _is_in(home, place[0])]
+    others = [place for place in files if not _is_plumbing(place[0])]
+    best = own or others or files
+    return f" at {_named(*best[-1])}" if best else ""
+
+
+def _is_in(home: Path, file: str) -> bool:
+    path = Path(file)
+    return path.is_relative_to(home) and _LIBRARIES not in path.relative_to(home).parts
+
+
+def _is_plumbing(file: str) -> bool:
+    return file.startswith((_ENGINE, _STDLIB)) and _LIBRARIES not in file
+
+
+def _named(file: str, line: int) -> str:
+    path = Path(file)
+    name = path.name if path.stem != "__init__" else f"{path.parent.name}/{path.name}"
+    return f"{name}:{line}"
