@@ -1,13 +1,15 @@
 """Say where in whose code an error comes from."""
 
 import importlib
+import inspect
 import sys
 import sysconfig
 import traceback
+from collections.abc import Callable
 from pathlib import Path
-from types import CodeType
 
 _ENGINE = str(Path(__file__).parent)
+_OURS = tuple(Path(__file__).parents[1] / name for name in ("gateway", "processors", "exporters"))
 _STDLIB = sysconfig.get_path("stdlib")
 _LIBRARIES = "site-packages"
 _NOT_TO_BLAME = (
@@ -25,17 +27,35 @@ def blame(error: BaseException, home: Path | None = None) -> str:
         home: folder of the component's module; its frames come before those of what it calls.
 
     """
-    return f"{type(error).__name__}: {error}{_at(error, home)}"
+    return f"{type(error).__name__}: {error}{place(error, home)}"
 
 
 def blame_unseen(error: BaseException, home: Path | None = None) -> str:
     """Return kind, file and line of an error whose text may hold what a span holds."""
-    return f"{type(error).__name__}{_at(error, home)}"
+    return f"{type(error).__name__}{place(error, home)}"
 
 
-def line_of(code: CodeType) -> str:
+def place(error: BaseException, home: Path | None) -> str:
+    """
+    Return `` at file:line``; nothing where nobody's code is to blame.
+
+    The component's own line comes before that of a library, and that before one of the engine.
+    """
+    files = [
+        (frame.filename, frame.lineno or 0)
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith("<frozen") and frame.filename not in _NOT_TO_BLAME
+    ]
+    own = [one for one in files if home is not None and _is_in(home, one[0])]
+    others = [one for one in files if not _is_plumbing(one[0])]
+    best = own or others or files
+    return f" at {_named(*best[-1])}" if best else ""
+
+
+def line_of(function: Callable[..., object]) -> str:
     """Return file and line where a function begins."""
-    return _named(code.co_filename, code.co_firstlineno)
+    code = getattr(inspect.unwrap(function), "__code__", None)
+    return _named(code.co_filename, code.co_firstlineno) if code else repr(function)
 
 
 def home_of(component: type) -> Path | None:
@@ -44,17 +64,9 @@ def home_of(component: type) -> Path | None:
     return Path(file).parent if file else None
 
 
-def _at(error: BaseException, home: Path | None) -> str:
-    """Prefer the component's own line to that of a library, and that to one of the engine."""
-    files = [
-        (frame.filename, frame.lineno or 0)
-        for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith("<frozen") and frame.filename not in _NOT_TO_BLAME
-    ]
-    own = [place for place in files if home is not None and _is_in(home, place[0])]
-    others = [place for place in files if not _is_plumbing(place[0])]
-    best = own or others or files
-    return f" at {_named(*best[-1])}" if best else ""
+def is_ours(home: Path | None) -> bool:
+    """Whether a module stands in one of the packages that come with the gateway."""
+    return home is not None and any(home.is_relative_to(folder) for folder in _OURS)
 
 
 def _is_in(home: Path, file: str) -> bool:

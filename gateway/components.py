@@ -5,6 +5,7 @@ from typing import Any, cast
 
 from gateway import guard
 from gateway.audit import Audit
+from gateway.blame import home_of
 from gateway.component_context import ComponentContext
 from gateway.config.settings import Settings
 from gateway.guard import Guard
@@ -98,7 +99,8 @@ class Components:
             tenants=self.tenants,
             audit=self._audit,
         )
-        await guard.start(f"{kind}.{component_id}", component.start(context))
+        where, home = f"{kind}.{component_id}", home_of(type(component))
+        await guard.start(where, guard.call(component.start, context), home)
 
     async def stop(self, logger: Logger, timeout_s: float = 1.0) -> None:
         """Stop all: receivers, processors, exporters; each may take so long."""
@@ -108,7 +110,8 @@ class Components:
             *self.exporters.items(),
         ]
         for component_id, component in everything:
-            await guard.stop(component_id, component.stop(), logger, timeout_s)
+            await guard.stop(component_id, guard.call(component.stop), logger, timeout_s)
+            guard.end_tasks(component_id, component, logger)
 
     def _build(self, kind: str, component_id: str) -> Component[Any]:
         chosen = getattr(self._settings, kind)[component_id]

@@ -8,12 +8,15 @@ component's code, counted, and turned into what the component's policy says.
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar
+from collections.abc import Awaitable, Callable, Mapping
+from pathlib import Path
+from typing import Any, TypeVar, get_args
 
-from gateway.batch import Batch
-from gateway.blame import blame, blame_unseen
-from gateway.errors import Flow, Reject, Retry
+from google.protobuf.message import DecodeError
+
+from gateway.batch import Batch, BatchContext, Resource
+from gateway.blame import blame, blame_unseen, home_of, is_ours, line_of, place
+from gateway.errors import Busy, Flow, Reject, Retry
 from gateway.plugin import Component, Config, Exporter, Logger, OnError, Processor
 from gateway.telemetry import metrics
 
@@ -22,13 +25,23 @@ T = TypeVar("T")
 BREAKER_FAILURES = 5
 BREAKER_OPEN_S = 30.0
 
+HANG_LIMIT_S = 60.0
+"""How long a processor may take for a batch."""
+
+EXPORT_LIMIT_S = 600.0
+"""How long an exporter may take for a batch; its own time-outs come long before."""
+
+_FAULTS = (Exception, SystemExit, asyncio.CancelledError)
+"""What plugins raise by mistake; ``sys.exit()`` in one of them must not end the gateway."""
+
 
 class StartError(Exception):
     """A component cannot be built or started; the gateway does not run without it."""
 
-    def __init__(self, where: str, error: Exception) -> None:
-        known = isinstance(error, OSError | ValueError)
-        text = str(error) if known else blame(error)
+    def __init__(self, where: str, error: BaseException, home: Path | None = None) -> None:
+        text = blame(error, home)
+        if isinstance(error, OSError | ValueError) and str(error):
+            text = str(error) + ("" if is_ours(home) else place(error, home))
         super().__init__(text if text.startswith(where) else f"{where}: {text}")
 
 
@@ -41,12 +54,16 @@ def build(where: str, component: type[Component[Config]], config: Config) -> Com
 
     """
     try:
-        return component(config)
-    except Exception as error:
-        raise StartError(where, error) from error
+        built = component(config)
+        if isinstance(built, Processor) and built.on_error not in get_args(OnError):
+            choices = ", ".join(get_args(OnError))
+            raise ValueError(f"on_error: expected one of {choices}, found {built.on_error!r}")
+    except _FAULTS as error:
+        raise StartError(where, error, home_of(component)) from error
+    return built
 
 
-async def start(where: str, starting: Awaitable[None]) -> None:
+async def start(where: str, starting: Awaitable[None], home: Path | None = None) -> None:
     """
     Wait for a component's ``start`` or ``listen``.
 
@@ -56,8 +73,18 @@ async def start(where: str, starting: Awaitable[None]) -> None:
     """
     try:
         await starting
-    except Exception as error:
-        raise StartError(where, error) from error
+    except asyncio.CancelledError as error:
+        _let_through(error)
+        raise StartError(where, error, home) from error
+    except (Exception, SystemExit) as error:
+        raise StartError(where, error, home) from error
+
+
+async def call(method: Callable[..., object], *arguments: object) -> None:
+    """Call a component's ``start`` or ``stop``, whether its author wrote ``async`` or not."""
+    result = method(*arguments)
+    if inspect.isawaitable(result):
+        await result
 
 
 async def stop(where: str, stopping: Awaitable[None], logger: Logger, timeout_s: float) -> None:
@@ -65,8 +92,46 @@ async def stop(where: str, stopping: Awaitable[None], logger: Logger, timeout_s:
     try:
         async with asyncio.timeout(timeout_s):
             await stopping
-    except Exception as error:  # noqa: BLE001 - the guard's purpose
+    except asyncio.CancelledError as error:
+        _let_through(error)
         logger.error("component did not stop cleanly", stopping=where, reason=blame(error))
+    except (Exception, SystemExit) as error:  # noqa: BLE001 - the guard's purpose
+        logger.error("component did not stop cleanly", stopping=where, reason=blame(error))
+
+
+def end_tasks(where: str, component: Component[Any], logger: Logger) -> None:
+    """Cancel the tasks of a stopped component's module that still run, and name them."""
+    if is_ours(home_of(type(component))):
+        return
+    file = getattr(inspect.getmodule(type(component)), "__file__", None)
+    for task in asyncio.all_tasks():
+        code = getattr(task.get_coro(), "cr_code", None)
+        if code is not None and file is not None and code.co_filename == file:
+            task.cancel()
+            logger.error(
+                "component left a task running",
+                stopping=where,
+                task=f"{code.co_qualname} at {Path(file).name}:{code.co_firstlineno}",
+                hint="keep the task, cancel it in stop() and await it",
+            )
+
+
+def watch(loop: asyncio.AbstractEventLoop, logger: Logger) -> None:
+    """Log failures that nobody awaits without their text, which may quote a span."""
+
+    def failed(_: asyncio.AbstractEventLoop, told: dict[str, Any]) -> None:
+        error = told.get("exception")
+        reason = blame_unseen(error) if isinstance(error, BaseException) else told["message"]
+        logger.error("background task failed", reason=reason)
+
+    loop.set_exception_handler(failed)
+
+
+def _let_through(error: asyncio.CancelledError) -> None:
+    """Pass on that we are cancelled; a plugin that awaits a cancelled task of its own is not."""
+    task = asyncio.current_task()
+    if task is not None and task.cancelling():
+        raise error
 
 
 class Breaker:
@@ -106,10 +171,12 @@ class Guard:
         on_error: OnError | None = None,
     ) -> None:
         self.component_id = component_id
-        self.is_async = inspect.iscoroutinefunction(processor.process)
+        self.is_async = _is_async(processor.process)
         self.is_gate = type(processor).admit is not Processor.admit
         """Whether the processor has a say in what is read at all."""
         self._process: Callable[[Batch], Any] = processor.process
+        self._home = home_of(type(processor))
+        self._is_ours = is_ours(self._home)
         self._admit = processor.admit
         self._policy: OnError = on_error or processor.on_error
         self._breaker = Breaker()
@@ -131,9 +198,12 @@ class Guard:
             self._admit()
         except Flow as flow:
             raise self._named(flow) from flow.__cause__
-        except Exception as error:
+        except _FAULTS as error:
             self._logger.error(
-                "processor failed to admit", processor=self.component_id, reason=blame(error)
+                "processor failed to admit",
+                processor=self.component_id,
+                reason=blame(error, self._home),
+                hint="mend the plugin; senders are told to come back",
             )
             raise Retry(f"processor {self.component_id} failed") from error
 
@@ -150,14 +220,12 @@ class Guard:
             return self._skip(batch)
         started = time.perf_counter()
         try:
-            result = self._process(batch)
-            if not isinstance(result, Batch):
-                raise _wrong_result(result)  # noqa: TRY301 - handled like any other fault
+            result, spans = self._checked(self._process(batch), batch)
         except Flow as flow:
             raise self._named(flow) from flow.__cause__
-        except Exception as error:  # noqa: BLE001 - the guard's purpose
+        except _FAULTS as error:
             return self._failed(error, batch, before)
-        return self._leave(result, started)
+        return self._leave(result, spans, started)
 
     async def run_async(self, batch: Batch) -> Batch:
         """Run an async processor on the event loop; otherwise as :meth:`run`."""
@@ -166,15 +234,19 @@ class Guard:
             return self._skip(batch)
         started = time.perf_counter()
         try:
-            pending: Awaitable[object] = self._process(batch)
-            result = await pending
-            if not isinstance(result, Batch):
-                raise _wrong_result(result)  # noqa: TRY301 - handled like any other fault
+            async with asyncio.timeout(HANG_LIMIT_S):
+                result = self._process(batch)
+                if inspect.isawaitable(result):
+                    result = await result
+            result, spans = self._checked(result, batch)
         except Flow as flow:
             raise self._named(flow) from flow.__cause__
-        except Exception as error:  # noqa: BLE001 - the guard's purpose
+        except asyncio.CancelledError as error:
+            _let_through(error)
             return self._failed(error, batch, before)
-        return self._leave(result, started)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - the guard's purpose
+            return self._failed(error, batch, before)
+        return self._leave(result, spans, started)
 
     def _enter(self, batch: Batch) -> tuple[bytes | None, bool]:
         self._incoming.inc(len(batch))
@@ -187,10 +259,30 @@ class Guard:
         flow.reason = f"processor {self.component_id}: {flow.reason}"
         return flow
 
-    def _leave(self, batch: Batch, started: float) -> Batch:
+    def _checked(self, result: object, given: Batch) -> tuple[Batch, int]:
+        """
+        Return what the processor returned and how many spans it holds.
+
+        Raises:
+            GarbageError: nobody could go on with it.
+
+        """
+        if not isinstance(result, Batch):
+            raise GarbageError(_what_is_wrong(result))
+        try:
+            spans = len(result)
+        except DecodeError as error:
+            raise GarbageError("process() returned a batch that is no protobuf") from error
+        if result is not given:
+            result.context = given.context
+        if not self._is_ours:
+            _check_ids(result)
+        return result, spans
+
+    def _leave(self, batch: Batch, spans: int, started: float) -> Batch:
         self._breaker.succeeded()
         self._duration.observe(time.perf_counter() - started)
-        self._outgoing.inc(len(batch))
+        self._outgoing.inc(spans)
         return batch
 
     def _skip(self, batch: Batch) -> Batch:
@@ -201,7 +293,7 @@ class Guard:
             Retry(f"processor {self.component_id} failed {BREAKER_FAILURES} times in a row", after),
         )
 
-    def _failed(self, error: Exception, batch: Batch, before: bytes | None) -> Batch:
+    def _failed(self, error: BaseException, batch: Batch, before: bytes | None) -> Batch:
         self._breaker.failed()
         metrics.processor_failures.labels(self._pipeline, self.component_id, self._policy).inc()
         self._logger.error(
@@ -209,10 +301,11 @@ class Guard:
             pipeline=self._pipeline,
             processor=self.component_id,
             policy=self._policy,
-            reason=blame_unseen(error),
+            reason=_reason(error, self._home, self._process),
             hint="mend the plugin; the batch was " + _OUTCOME[self._policy],
         )
-        refusal = Reject(f"processor {self.component_id} failed: {type(error).__name__}")
+        what = str(error) if isinstance(error, GarbageError) else type(error).__name__
+        refusal = Reject(f"processor {self.component_id} failed: {what}")
         refusal.__cause__ = error
         return self._by_policy(batch, before, refusal)
 
@@ -234,8 +327,46 @@ _OUTCOME: dict[OnError, str] = {
 }
 
 
-def _wrong_result(result: object) -> TypeError:
-    return TypeError(f"process() returned {type(result).__name__}, expected the batch")
+class GarbageError(TypeError):
+    """What a processor returned is no batch that anybody can go on with."""
+
+
+def _is_async(process: Callable[..., object]) -> bool:
+    """Whether ``process`` is ``async def``, also below decorators that keep its signature."""
+    return inspect.iscoroutinefunction(inspect.unwrap(process))
+
+
+def _reason(error: BaseException, home: Path | None, method: Callable[..., object]) -> str:
+    """Return kind and place; of errors that plugins raise no text, which may quote a span."""
+    if isinstance(error, GarbageError):
+        return f"{error} at {line_of(method)}"
+    if _timed_out(error):
+        where = place(error.__cause__ or error, home)
+        return f"process() did not return within {HANG_LIMIT_S:g} s, it waited{where}"
+    return blame_unseen(error, home)
+
+
+def _timed_out(error: BaseException) -> bool:
+    """Whether the guard's own limit ended it, not a time-out of the plugin's making."""
+    return isinstance(error, TimeoutError) and isinstance(error.__cause__, asyncio.CancelledError)
+
+
+def _what_is_wrong(result: object) -> str:
+    if inspect.iscoroutine(result):
+        result.close()
+        return "process() returned a coroutine: write it as `async def process`"
+    hint = ": end it with `return batch`" if result is None else ""
+    return f"process() returned {type(result).__name__}, expected the batch{hint}"
+
+
+def _check_ids(batch: Batch) -> None:
+    for span in batch.spans:
+        peek = span.peek
+        if len(peek.trace_id) != 16 or len(peek.span_id) != 8:
+            raise GarbageError(
+                f"process() left a span with {len(peek.trace_id)} bytes of trace_id and "
+                f"{len(peek.span_id)} of span_id, expected 16 and 8"
+            )
 
 
 async def export(exporter: Exporter[Config], batch: Batch) -> None:
@@ -246,13 +377,65 @@ async def export(exporter: Exporter[Config], batch: Batch) -> None:
         Flow: what the exporter says.
 
     """
+    name = type(exporter).__name__
     try:
-        await exporter.export(batch)
+        async with asyncio.timeout(EXPORT_LIMIT_S):
+            await exporter.export(batch)
+    except Busy as busy:
+        raise Retry(busy.reason, busy.after) from busy
     except Flow:
         raise
-    except Exception as error:
-        reason = f"exporter {type(exporter).__name__} failed: {blame_unseen(error)}"
+    except asyncio.CancelledError as error:
+        _let_through(error)
+        raise Retry(f"exporter {name} was cancelled by itself: {blame_unseen(error)}") from error
+    except (Exception, SystemExit) as error:
+        if _timed_out(error):
+            raise Retry(f"exporter {name} did not return within {EXPORT_LIMIT_S:g} s") from error
+        reason = f"exporter {name} failed: {blame_unseen(error, home_of(type(exporter)))}"
         raise Reject(reason, isolate=True) from error
+
+
+def route(
+    exporter: Exporter[Config], context: BatchContext, resource: Resource, logger: Logger
+) -> str:
+    """
+    Ask an exporter where the spans of a resource go.
+
+    Raises:
+        Forbidden: the tenant may not write there.
+        Retry: the exporter failed to say.
+
+    """
+    try:
+        destination = exporter.route(context, resource)
+        if not isinstance(destination, str):
+            raise GarbageError(f"route() returned {type(destination).__name__}, expected a text")
+    except Flow:
+        raise
+    except _FAULTS as error:
+        logger.error(
+            "exporter failed to route",
+            reason=_reason(error, home_of(type(exporter)), exporter.route),
+            hint="mend the plugin; senders are told to come back",
+        )
+        raise Retry(f"exporter {type(exporter).__name__} cannot tell where spans go") from error
+    return destination
+
+
+def describe(exporter: Exporter[Config], destination: str) -> str:
+    """Return a destination as people know it, or as it is where the exporter fails to say."""
+    try:
+        return str(exporter.describe(destination))
+    except _FAULTS:
+        return destination
+
+
+def pages(exporter: Exporter[Config]) -> Mapping[str, str]:
+    """Return addresses that a person may open, none where the exporter fails to say."""
+    try:
+        return dict(exporter.pages())
+    except _FAULTS:
+        return {}
 
 
 async def answer(
@@ -293,5 +476,5 @@ def attempt(step: Callable[[], T], promised: tuple[type[Exception], ...] = ()) -
         return step()
     except promised:
         raise
-    except (Exception, SystemExit) as error:
+    except _FAULTS as error:
         raise FaultError(blame(error)) from error

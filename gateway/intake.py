@@ -10,6 +10,7 @@ from zlib import crc32
 
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
+from gateway import guard
 from gateway.batch import Batch, BatchContext, Resource
 from gateway.delivery.sender import Sender
 from gateway.otlp import wire
@@ -17,7 +18,7 @@ from gateway.pipeline import Pipeline
 from gateway.plugin import Deliver
 from gateway.queue.base import Record
 from gateway.queue.store import Store
-from gateway.telemetry import metrics
+from gateway.telemetry import logs, metrics
 from gateway.tenants import Tenants
 
 ROUTES_KEPT = 4096
@@ -34,6 +35,7 @@ class Routes:
 
     def __init__(self, sender: Sender, tenants: Tenants) -> None:
         self._exporter = sender.exporter
+        self._logger = logs.get(sender.component_id)
         self._tenants = tenants
         self._version = tenants.version
         self._known: dict[tuple[str, tuple[tuple[str, str], ...], bytes], str] = {}
@@ -54,7 +56,7 @@ class Routes:
         if destination is None:
             message = ResourceSpans.FromString(head)
             resource = Resource(Batch(b"", context), message.resource)
-            destination = self._exporter.route(context, resource)
+            destination = guard.route(self._exporter, context, resource, self._logger)
             if len(self._known) >= ROUTES_KEPT:
                 self._known.clear()
             if len(head) <= LARGEST_KEPT:

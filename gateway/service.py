@@ -77,6 +77,7 @@ class Service:
 
         """
         self._data_dir.open()
+        guard.watch(asyncio.get_running_loop(), self._logger)
         try:
             async with asyncio.TaskGroup() as tasks:
                 try:
@@ -119,7 +120,7 @@ class Service:
         return {
             name: page
             for exporter in self._components.exporters.values()
-            for name, page in exporter.pages().items()
+            for name, page in guard.pages(exporter).items()
         }
 
     async def _start(self, tasks: asyncio.TaskGroup) -> None:

@@ -305,7 +305,7 @@ class Request:
         await self._shared.dead_letters.add(
             entries,
             exporter=self._shared.component_id,
-            destination=self._shared.exporter.describe(self._destination),
+            destination=guard.describe(self._shared.exporter, self._destination),
             key=self._destination,
             kind=kind,
             reason=reason,

@@ -4,6 +4,7 @@ import asyncio
 from functools import partial
 from typing import Any
 
+from gateway import guard
 from gateway.config.exporting import ExporterConfig
 from gateway.delivery.lane import Lane
 from gateway.delivery.request import Requests
@@ -130,7 +131,7 @@ class Sender:
     def _state(self, destination: str) -> State:
         state = self._states.get(destination)
         if state is None:
-            name = self.exporter.describe(destination)
+            name = guard.describe(self.exporter, destination)
             state = self._states[destination] = self._new_state(name, on_change=self._log_change)
         return state
 

@@ -1,13 +1,28 @@
 """What the guard promises: a plugin's fault stays its own, and its policy is kept."""
 
+import asyncio
+import functools
+import json
+import re
+from collections.abc import Callable
 from typing import Any
 
 import pytest
 
-from gateway.batch import Batch
+from gateway.batch import Batch, BatchContext
 from gateway.errors import Busy, Reject, Retry
-from gateway.guard import BREAKER_FAILURES, Guard, StartError, build, start
-from gateway.plugin import Config, OnError, Processor
+from gateway.guard import (
+    BREAKER_FAILURES,
+    Guard,
+    StartError,
+    build,
+    describe,
+    export,
+    pages,
+    route,
+    start,
+)
+from gateway.plugin import Config, Exporter, OnError, Processor, Resource
 from gateway.telemetry import logs
 from gateway.testing import batch
 
@@ -25,6 +40,17 @@ class Broken(Processor[Config]):
         if self.fault is not None:
             raise self.fault
         return batch
+
+
+def _returns(result: Any) -> Processor[Config]:
+    """Return a processor that answers every batch with ``result``, or calls it."""
+
+    class Returns(Processor[Config]):
+        def process(self, batch: Batch) -> Batch:
+            answer: Batch = result(batch) if callable(result) else result
+            return answer
+
+    return Returns(Config())
 
 
 def guard(processor: Processor[Config], on_error: OnError | None = None) -> Guard:
@@ -68,7 +94,7 @@ def test_a_wrong_result_is_a_failure() -> None:
         def process(self, batch: Batch) -> Batch:
             return None  # type: ignore[return-value] # the fault under test
 
-    with pytest.raises(Reject, match="TypeError"):
+    with pytest.raises(Reject, match="returned NoneType, expected the batch"):
         guard(Forgetful(Config())).run(batch({}))
 
 
@@ -120,7 +146,9 @@ def test_a_failing_constructor_names_the_component() -> None:
         def process(self, batch: Batch) -> Batch:
             return batch
 
-    with pytest.raises(StartError, match=r"^processors\.fussy: pattern: unbalanced bracket$"):
+    with pytest.raises(
+        StartError, match=r"^processors\.fussy: pattern: unbalanced bracket at test_guard\.py:\d+$"
+    ):
         build("processors.fussy", Fussy, Config())
 
 
@@ -152,3 +180,222 @@ def test_no_text_of_a_span_is_logged(capsys: pytest.CaptureFixture[str]) -> None
     logged = capsys.readouterr().err
     assert "secret prompt" not in logged + str(refusal.value)
     assert "ValueError at test_guard.py:" in logged
+
+
+async def _coroutine() -> None:
+    """Do nothing."""
+
+
+def _bad_ids(given: Batch) -> Batch:
+    next(iter(given)).proto.trace_id = b"short"
+    return given
+
+
+@pytest.mark.parametrize(
+    ("result", "says"),
+    [
+        (None, "returned NoneType, expected the batch: end it with `return batch`"),
+        ([], "returned list, expected the batch"),
+        (lambda _: _coroutine(), "returned a coroutine: write it as `async def process`"),
+        (Batch(b"\xff\xff"), "returned a batch that is no protobuf"),
+        (_bad_ids, "5 bytes of trace_id and 8 of span_id, expected 16 and 8"),
+    ],
+    ids=["nothing", "list", "coroutine", "bytes", "ids"],
+)
+def test_garbage_is_refused_with_the_place(
+    result: Any, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What nobody can go on with is a fault; sender and log learn which, the log also where."""
+    logs.configure("info", "json")
+    with pytest.raises(Reject) as refusal:
+        guard(_returns(result)).run(batch({}))
+    assert says in str(refusal.value)
+    logged = json.loads(capsys.readouterr().err)
+    assert "broken" == logged["processor"]
+    assert says in logged["reason"]
+    assert re.search(r"at test_guard\.py:\d+$", logged["reason"])
+    assert "mend the plugin" in logged["hint"]
+
+
+def test_the_context_stays_whatever_is_returned() -> None:
+    """A batch made anew still belongs to the tenant that sent the first one."""
+    sent = batch({}, context=BatchContext(tenant="search"))
+    out = guard(_returns(lambda given: Batch(given.encode()))).run(sent)
+    assert "search" == out.context.tenant
+
+
+@pytest.mark.parametrize("fault", [SystemExit(3), asyncio.CancelledError()], ids=repr)
+def test_what_would_end_the_gateway_is_a_fault(fault: BaseException) -> None:
+    """A plugin that exits or cancels has failed, no more."""
+    with pytest.raises(Reject, match=type(fault).__name__):
+        guard(broken(fault)).run(batch({}))
+
+
+async def test_a_cancelled_task_of_a_plugin_is_its_fault() -> None:
+    """Awaiting a task that was cancelled is a failure, not the end of the request."""
+
+    class Cancels(Processor[Config]):
+        async def process(self, batch: Batch) -> Batch:
+            task = asyncio.create_task(asyncio.sleep(60))
+            task.cancel()
+            await task
+            return batch
+
+    with pytest.raises(Reject, match="CancelledError"):
+        await guard(Cancels(Config())).run_async(batch({}))
+
+
+async def test_a_cancelled_request_stays_cancelled() -> None:
+    """When a sender goes away its request ends, and no fault is counted."""
+    begun = asyncio.Event()
+
+    class Waits(Processor[Config]):
+        async def process(self, batch: Batch) -> Batch:
+            begun.set()
+            await asyncio.Event().wait()
+            return batch
+
+    task = asyncio.create_task(guard(Waits(Config())).run_async(batch({})))
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_one_that_never_returns_is_ended(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """An async processor beyond its limit is a fault; the log says where it waited."""
+
+    class Waits(Processor[Config]):
+        async def process(self, batch: Batch) -> Batch:
+            await asyncio.Event().wait()
+            return batch
+
+    monkeypatch.setattr("gateway.guard.HANG_LIMIT_S", 0.01)
+    logs.configure("info", "json")
+    with pytest.raises(Reject, match="TimeoutError"):
+        await guard(Waits(Config())).run_async(batch({}))
+    reason = json.loads(capsys.readouterr().err)["reason"]
+    assert re.fullmatch(
+        r"process\(\) did not return within 0\.01 s, it waited at test_guard\.py:\d+", reason
+    )
+
+
+async def test_a_decorated_async_processor_is_awaited() -> None:
+    """A decorator around ``async def`` changes nothing."""
+
+    def logged(function: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(function)
+        def wrapped(*arguments: Any) -> Any:
+            return function(*arguments)
+
+        return wrapped
+
+    class Decorated(Processor[Config]):
+        @logged
+        async def process(self, batch: Batch) -> Batch:
+            return batch
+
+    guarded = guard(Decorated(Config()))
+    assert guarded.is_async
+    assert 1 == len(await guarded.run_async(batch({})))
+
+
+def test_the_authors_line_is_named_not_the_librarys(capsys: pytest.CaptureFixture[str]) -> None:
+    """An error deep in a library, or in ours, names the line of the plugin that led there."""
+    logs.configure("info", "json")
+    for mistake in (lambda _: json.loads("{"), lambda b: setattr_(b, object())):
+        with pytest.raises(Reject):
+            guard(_returns(mistake)).run(batch({}))
+        assert "at test_guard.py:" in json.loads(capsys.readouterr().err)["reason"]
+
+
+def setattr_(given: Batch, value: Any) -> None:
+    next(iter(given)).attributes["x"] = value
+
+
+def test_a_wrong_policy_is_found_at_the_start() -> None:
+    """A misspelt ``on_error`` of a class says what may stand there."""
+
+    class Misspelt(Processor[Config]):
+        on_error = "ignore"  # type: ignore[assignment] # the mistake under test
+
+        def process(self, batch: Batch) -> Batch:
+            return batch
+
+    with pytest.raises(StartError, match="expected one of pass, drop, reject, found 'ignore'"):
+        build("processors.misspelt", Misspelt, Config())
+
+
+class Wrong(Exporter[Config]):
+    """Does what ``fault`` says."""
+
+    fault: Any = None
+
+    def route(self, context: BatchContext, resource: Resource) -> str:
+        return self._do()  # type: ignore[no-any-return] # the mistake under test
+
+    def describe(self, destination: str) -> str:
+        return self._do()  # type: ignore[no-any-return] # the same
+
+    def pages(self) -> dict[str, str]:
+        return self._do()  # type: ignore[no-any-return] # the same
+
+    async def export(self, batch: Batch) -> None:
+        self._do()
+
+    def _do(self) -> Any:
+        if isinstance(self.fault, BaseException):
+            raise self.fault
+        return self.fault
+
+
+def wrong(fault: Any) -> Wrong:
+    exporter = Wrong(Config())
+    exporter.fault = fault
+    return exporter
+
+
+@pytest.mark.parametrize("fault", [KeyError("x"), SystemExit(1), 5], ids=repr)
+def test_an_exporter_that_cannot_route_asks_for_patience(
+    fault: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The sender keeps its spans, and the log names the line."""
+    logs.configure("info", "json")
+    resource = next(iter(batch({}))).resource
+    with pytest.raises(Retry, match="exporter Wrong cannot tell where spans go"):
+        route(wrong(fault), BatchContext(), resource, logs.get("wrong"))
+    assert "at test_guard.py:" in json.loads(capsys.readouterr().err)["reason"]
+
+
+def test_an_exporter_that_cannot_describe_loses_nothing_else() -> None:
+    """Names and addresses for people are left out where they cannot be had."""
+    exporter = wrong(KeyError("x"))
+    assert "key" == describe(exporter, "key")
+    assert {} == pages(exporter)
+
+
+@pytest.mark.parametrize(
+    ("fault", "kind"),
+    [(Busy(7), Retry), (SystemExit(1), Reject), (asyncio.CancelledError(), Retry)],
+    ids=repr,
+)
+async def test_what_an_exporter_raises_reaches_its_queue(
+    fault: BaseException, kind: type[Exception]
+) -> None:
+    """Whatever it is, the lane gets an instruction it knows."""
+    with pytest.raises(kind):
+        await export(wrong(fault), batch({}))
+
+
+async def test_an_exporter_that_never_returns_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its spans stay and are tried again."""
+
+    class Waits(Exporter[Config]):
+        async def export(self, batch: Batch) -> None:
+            await asyncio.Event().wait()
+
+    monkeypatch.setattr("gateway.guard.EXPORT_LIMIT_S", 0.01)
+    with pytest.raises(Retry, match=r"did not return within 0\.01 s"):
+        await export(Waits(Config()), batch({}))
