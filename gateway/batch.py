@@ -7,7 +7,7 @@ to this module alone, so that a faster one can replace it.
 
 import json
 from collections.abc import Container, Iterator, MutableMapping, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -313,6 +313,20 @@ class Span:
         return f"<Span {self.name!r} {self.trace_id.hex()}:{self.span_id.hex()}>"
 
 
+class LlmCall(NamedTuple):
+    """A call of a model, as the processor that prices it notes it in :attr:`Batch.calls`."""
+
+    span: Span
+    model: str
+    input_tokens: int
+    """With those that came from a cache."""
+    output_tokens: int
+    cost_usd: float | None = None
+    """US dollars, where somebody knows."""
+    is_cut_off: bool = False
+    """Whether the answer reached the limit of tokens."""
+
+
 class Batch:
     """
     The spans of one request, in the order received, and their context.
@@ -343,6 +357,8 @@ class Batch:
         self._entries = entries
         self._spans: list[Span] | None = None
         self._any_dropped = False
+        self.calls: list[LlmCall] = []
+        """Calls of models that a processor found, each once; the gateway's figures are theirs."""
 
     @property
     def peek(self) -> ExportTraceServiceRequest:

@@ -275,6 +275,7 @@ class Guard:
             raise GarbageError("process() returned a batch that is no protobuf") from error
         if result is not given:
             result.context = given.context
+            result.calls = result.calls or given.calls
         if not self._is_ours:
             _check_ids(result)
         return result, spans

@@ -5,7 +5,10 @@ A request is processed by all its pipelines, split by lane and destination for a
 exporters, and committed to all of their queues or to none.
 """
 
+import contextlib
 from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import NamedTuple
 from zlib import crc32
 
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
@@ -13,12 +16,14 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 from gateway import guard
 from gateway.batch import Batch, BatchContext, Resource
 from gateway.delivery.sender import Sender
+from gateway.errors import Forbidden
 from gateway.otlp import wire
 from gateway.pipeline import Pipeline
 from gateway.plugin import Deliver
 from gateway.queue.base import Record
 from gateway.queue.store import Store
-from gateway.telemetry import logs, metrics
+from gateway.telemetry import llm_calls, logs, metrics
+from gateway.telemetry.llm_figures import ExperimentOf, Figures
 from gateway.tenants import Tenants
 
 ROUTES_KEPT = 4096
@@ -68,6 +73,7 @@ class Outlet:
     """Where a pipeline hands over to one exporter: routing and splitting into records."""
 
     def __init__(self, sender: Sender, tenants: Tenants | None = None) -> None:
+        self._describe = sender.exporter.describe
         self._queue = sender.component_id
         self._num_lanes = sender.num_lanes
         self._routes = Routes(sender, tenants or Tenants()) if sender.routes else None
@@ -115,6 +121,15 @@ class Outlet:
             for (lane, home), group in groups.items()
         ]
 
+    def experiment(self, context: BatchContext, resource: Resource) -> str:
+        """Return where a resource's spans go as people know it; empty where there is one place."""
+        if self._routes is None:
+            return ""
+        head = ResourceSpans(resource=resource.peek).SerializeToString()
+        with contextlib.suppress(Forbidden):
+            return self._describe(self._routes.find(context, head))
+        return ""
+
 
 class Intake:
     """The engine's side of receivers: pipelines by receiver, and the queues behind them."""
@@ -126,10 +141,19 @@ class Intake:
     ) -> None:
         self._fed = fed
         self._store = store
+        self._figures = Figures()
 
     def deliver(self, receiver_id: str) -> Deliver:
         """Return how a receiver hands over what it has read."""
-        return Delivery(receiver_id, self._fed.get(receiver_id, ()), self._store)
+        return Delivery(receiver_id, self._fed.get(receiver_id, ()), self._store, self._figures)
+
+
+class Seen(NamedTuple):
+    """Calls of models that a pipeline saw, to be counted once the request is committed."""
+
+    calls: Sequence[llm_calls.Call]
+    tenant: str
+    experiment: ExperimentOf
 
 
 class Delivery:
@@ -140,10 +164,12 @@ class Delivery:
         receiver_id: str,
         routes: Sequence[tuple[Pipeline, Sequence[Outlet]]],
         store: Store,
+        figures: Figures,
     ) -> None:
         self._receiver_id = receiver_id
         self._routes = routes
         self._store = store
+        self._figures = figures
         self._gates = [gate for pipeline, _ in routes for gate in pipeline.gates]
 
     def admit(self) -> None:
@@ -154,18 +180,21 @@ class Delivery:
     async def __call__(self, *batches: Batch) -> None:
         """Process batches in all pipelines and commit them to all queues, or to none."""
         records: list[Record] = []
+        seen: list[Seen] = []
         spans = 0
         for batch in batches:
             spans += len(batch.entries())
-            records += await self._process(batch)
+            records += await self._process(batch, seen)
         if records:
             await self._store.commit(records)
+        for calls, tenant, experiment in seen:
+            self._figures.count(calls, tenant, experiment)
         if batches:
             metrics.receiver_accepted_spans.labels(
                 self._receiver_id, batches[0].context.transport
             ).inc(spans)
 
-    async def _process(self, batch: Batch) -> list[Record]:
+    async def _process(self, batch: Batch, seen: list[Seen]) -> list[Record]:
         context = batch.context
         data, entries = batch.encode(), batch.entries()
         records: list[Record] = []
@@ -174,6 +203,14 @@ class Delivery:
             first = pipeline is self._routes[0][0]
             mine = batch if first else Batch(data, context, entries=entries)
             done = await pipeline.process(mine)
+            if done.calls:
+                experiment = partial(_experiment, outlets, context)
+                seen.append(Seen(llm_calls.read(done), context.tenant, experiment))
             for outlet in outlets:
                 records += outlet.records(context, done.encode(), done.entries())
         return records
+
+
+def _experiment(outlets: Sequence[Outlet], context: BatchContext, resource: Resource) -> str:
+    """Return what the first exporter that has several places calls that of a resource."""
+    return next(filter(None, (outlet.experiment(context, resource) for outlet in outlets)), "")

@@ -14,7 +14,7 @@ from collections.abc import Awaitable
 from pathlib import Path
 from typing import ClassVar, Generic, Literal, Protocol, TypeVar
 
-from gateway.batch import Attributes, Batch, BatchContext, Resource, Scope, Span
+from gateway.batch import Attributes, Batch, BatchContext, LlmCall, Resource, Scope, Span
 from gateway.config.exporting import (
     BatchConfig,
     ClientTlsConfig,
@@ -44,6 +44,7 @@ __all__ = [
     "ExporterConfig",
     "Forbidden",
     "HttpExporterConfig",
+    "LlmCall",
     "Logger",
     "Meter",
     "Moved",

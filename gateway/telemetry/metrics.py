@@ -6,6 +6,8 @@ Update them once a batch or a request, never once a span.
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from gateway.telemetry.histogram import BatchHistogram
+
 REGISTRY = CollectorRegistry()
 
 receiver_accepted_spans = Counter(
@@ -70,6 +72,54 @@ llm_cost_differences = Counter(
     "spangate_llm_cost_differences_total",
     "Calls whose reported cost differs from ours by more than 1 % (cost with reported: compare); "
     "a steady rise means that one of the price lists is out of date.",
+    registry=REGISTRY,
+)
+_LLM = ("model", "service", "experiment", "tenant")
+_TOKEN_BUCKETS = (64, 256, 1024, 4096, 16_384, 65_536, 262_144, 1_048_576)
+llm_tokens = Counter(
+    "spangate_llm_tokens_total",
+    "Tokens of calls of models, as counted by the provider; input includes what was cached. All "
+    "spangate_llm figures are of what came in, before sampling, each span once.",
+    ("direction", *_LLM),
+    registry=REGISTRY,
+)
+llm_cost_usd = Counter(
+    "spangate_llm_cost_usd_total",
+    "US dollars that calls of models cost, where the cost processor knows a price.",
+    _LLM,
+    registry=REGISTRY,
+)
+llm_errors = Counter(
+    "spangate_llm_errors_total",
+    "Calls of models that failed.",
+    _LLM,
+    registry=REGISTRY,
+)
+llm_truncated = Counter(
+    "spangate_llm_truncated_total",
+    "Answers of models that were cut off at the limit of tokens.",
+    _LLM,
+    registry=REGISTRY,
+)
+llm_duration = BatchHistogram(
+    "spangate_llm_duration_seconds",
+    "How long calls of models took; their number is the number of calls.",
+    _LLM,
+    buckets=(0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 40, 80, 160),
+    registry=REGISTRY,
+)
+llm_prompt_tokens = BatchHistogram(
+    "spangate_llm_prompt_tokens",
+    "Input tokens of a call, where it says so.",
+    _LLM,
+    buckets=_TOKEN_BUCKETS,
+    registry=REGISTRY,
+)
+llm_completion_tokens = BatchHistogram(
+    "spangate_llm_completion_tokens",
+    "Output tokens of a call, where it says so.",
+    _LLM,
+    buckets=_TOKEN_BUCKETS,
     registry=REGISTRY,
 )
 exporter_sent_spans = Counter(

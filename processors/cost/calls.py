@@ -14,8 +14,10 @@ from processors.cost.rates import Usage, checked
 from processors.cost.told import (
     BATCH_FLAGS,
     CHAT,
+    CUT_OFF,
     KINDS,
     NO_TYPE,
+    OUTPUTS,
     SPAN_TYPE,
     SPEAKERS,
     STANDARD_TIERS,
@@ -26,14 +28,21 @@ from processors.cost.told import (
     Told,
 )
 
+_FINISH = '"finish_reason":"'
 _TAIL = 6
 """Last attributes among which mapping's type is looked for before all are."""
 
 
-class ModelCall:
-    """A span that calls a model and says how many tokens that took."""
+NOT_COUNTED = Usage()
+"""Usage of a call that says nothing of tokens, as failed ones do."""
 
-    __slots__ = ("entry", "kind", "layout", "model", "provider", "span", "tier", "usage")
+
+class ModelCall:
+    """A span that calls a model, and how many tokens that took."""
+
+    __slots__ = (
+        "entry", "is_cut_off", "kind", "layout", "model", "provider", "span", "tier", "usage",
+    )  # fmt: skip
 
     def __init__(self, told: Told, kind: str, usage: Usage) -> None:
         self.span = told.span
@@ -44,6 +53,8 @@ class ModelCall:
         self.model = told.first(layout.models)
         self.provider = told.first(layout.providers)
         self.tier = _tier(told)
+        self.is_cut_off = _is_cut_off(told)
+        """Whether the answer reached the limit of tokens."""
         self.entry = self.model
         """What it is priced by; calls with the same one are of the same model."""
 
@@ -60,7 +71,7 @@ def written_type(span: Span) -> str:
 
 
 def read_call(span: Span) -> ModelCall | None:
-    """Return the call that a span is, or ``None`` where there is nothing to price."""
+    """Return the call that a span is, or ``None`` where it is none or sums up others."""
     told = Told(span)
     written = told.text(SPAN_TYPE)
     if written is None:
@@ -69,8 +80,7 @@ def read_call(span: Span) -> ModelCall | None:
         kind = TYPES.get(written) or TYPES.get(written.strip('"').upper())
     if kind is None or told.layout.is_rollup or _is_wrapper(told):
         return None
-    usage = _usage(told)
-    return ModelCall(told, kind, usage) if usage is not None else None
+    return ModelCall(told, kind, _usage(told) or NOT_COUNTED)
 
 
 def is_transparent(span: Span) -> bool:
@@ -182,6 +192,19 @@ def _tier(told: Told) -> str:
         if tier := _parameter(told, key):
             return tier
     return ""
+
+
+def _is_cut_off(told: Told) -> bool:
+    for key in told.layout.finish:
+        if key == OUTPUTS:
+            text = told.text(key) or ""
+            start = text.rfind(_FINISH) + len(_FINISH)
+            reason = text[start : text.find('"', start)] if start >= len(_FINISH) else ""
+        else:
+            reason = str(told.value(key))
+        if reason:
+            return reason.strip("[]'\"()").lower() in CUT_OFF
+    return False
 
 
 def _parameter(told: Told, key: str) -> str:

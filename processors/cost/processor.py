@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from gateway.plugin import Batch, BatchContext, Context, Processor, Span
+from gateway.plugin import Batch, BatchContext, Context, LlmCall, Processor, Span
 from gateway.telemetry import metrics
 from processors.cost.attributes import number_attribute, text_attribute
 from processors.cost.book import PriceBook, Quote
-from processors.cost.calls import ModelCall, read_call, written_type
+from processors.cost.calls import NOT_COUNTED, ModelCall, read_call, written_type
 from processors.cost.catalogue import catalogue
 from processors.cost.explain import Explanation, Question, explain
 from processors.cost.nesting import repeated
@@ -72,10 +72,12 @@ class Cost(Processor[CostConfig]):
             if written in OTHER_TYPES:
                 continue
             call = None if written == NO_TYPE else read_call(span)
-            if call is None:
-                others.append(span)
-            else:
+            if call is not None and call.usage is not NOT_COUNTED:
                 calls.append(call)
+                continue
+            others.append(span)
+            if call is not None:
+                batch.calls.append(LlmCall(span, call.model, 0, 0))
         quotes = [self._quote(call, batch.context) for call in calls]
         twice = repeated(calls, others) if len(calls) > 1 else ()
         unknown: Counter[str] = Counter()
@@ -85,7 +87,11 @@ class Cost(Processor[CostConfig]):
                 continue
             if quote is None:
                 unknown[call.model] += 1
-            self._price(call, quote)
+            cost_usd = self._price(call, quote)
+            usage = call.usage
+            batch.calls.append(
+                LlmCall(call.span, call.model, usage.input, usage.output, cost_usd, call.is_cut_off)
+            )
         if unknown:
             self.unknown_models.add(unknown)
         return batch
@@ -97,20 +103,23 @@ class Cost(Processor[CostConfig]):
             call.entry = quote.entry
         return quote
 
-    def _price(self, call: ModelCall, quote: Quote | None) -> None:
-        """Write the cost of a call, where it is known."""
+    def _price(self, call: ModelCall, quote: Quote | None) -> float | None:
+        """Write the cost of a call, where it is known, and return it."""
         reported = None
         if self._reads_reported and call.layout.is_reported:
             reported = read_reported(call.span.attributes)
         if reported is not None and (quote is None or self._prefers_reported):
             ending = text_attribute(RULE, f"reported: {reported.key}")
             _write(call, _reported_json(reported), ending)
-        elif quote is not None:
+            return reported.total
+        if quote is not None:
             amounts = quote.price.cost(call.usage)
             ending = self._ending(quote)
             if self._compares and reported is not None:
                 ending += _comparison(amounts, reported)
             _write(call, _COST_JSON % amounts, ending)
+            return amounts.total
+        return None
 
     def _ending(self, quote: Quote) -> bytes:
         """Return the attributes that say where a price is from; the same for all its calls."""

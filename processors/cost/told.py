@@ -107,11 +107,19 @@ _MLFLOW_SDK, _MLFLOW_INPUTS = "mlflow.traceRequestId", "mlflow.spanInputs"
 BATCH_FLAGS = ("gen_ai.request.batch", "gen_ai.batch", "llm.batch")
 STANDARD_TIERS = frozenset({"", "auto", "default", "standard", "standard_only", "on_demand"})
 
+OUTPUTS = "mlflow.spanOutputs"
+_FINISH_REASONS = (
+    "gen_ai.response.finish_reasons", "gen_ai.response.finish_reason", "ai.response.finishReason",
+    "llm.finish_reason", "llm.response.finish_reason", OUTPUTS,
+)  # fmt: skip
+CUT_OFF = frozenset({"length", "max_tokens", "max_output_tokens", "model_length"})
+"""What providers say, in lower case, when an answer reached the limit of tokens."""
+
 _LOOKED_AT = frozenset(
     chain(
         (SPAN_TYPE, TOKEN_USAGE, ROLLUP, WRAPPER, _MLFLOW_SDK, _MLFLOW_INPUTS),
         KINDS, SPEAKERS, _MODEL, _PROVIDER, *_COUNTERS.values(), TOTAL, _TIERS, _PARAMETERS,
-        BATCH_FLAGS, REPORTED_KEYS, WRITTEN_KEYS,
+        BATCH_FLAGS, REPORTED_KEYS, WRITTEN_KEYS, _FINISH_REASONS,
     )
 )  # fmt: skip
 _LAYOUTS = 4096
@@ -131,6 +139,8 @@ class Layout(NamedTuple):
     """Kind of tokens to the key that counts them."""
     tiers: tuple[str, ...]
     parameters: tuple[str, ...]
+    finish: tuple[str, ...]
+    """Where it says why an answer ended."""
     is_rollup: bool
     may_be_batch: bool
     is_reported: bool
@@ -182,6 +192,7 @@ def _lay_out(keys: tuple[str, ...]) -> Layout:
         {kind: found[0] for kind, keys in _COUNTERS.items() if (found := present(keys))},
         present(_TIERS),
         present((*_PARAMETERS, _MLFLOW_INPUTS) if _MLFLOW_SDK in at else _PARAMETERS),
+        present(_FINISH_REASONS),
         ROLLUP in at,
         bool(present(BATCH_FLAGS)),
         bool(present(REPORTED_KEYS)),

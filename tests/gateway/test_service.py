@@ -270,3 +270,26 @@ async def test_a_taken_port_is_named(tmp_path: Path) -> None:
                 pass
     assert isinstance(failure.value.exceptions[0], StartError)
     assert taken in str(failure.value.exceptions[0])
+
+
+async def test_figures_are_of_what_was_accepted(tmp_path: Path) -> None:
+    """Calls of models count before a sampler, once each, and only if their request is accepted."""
+    text = config(
+        processors="{cost: {}, probabilistic_sampler: {sampling_percentage: 0}}",
+        order="[cost, probabilistic_sampler]",
+    )
+    name = f"figures-{tmp_path.name}"
+    call = {
+        "mlflow.spanType": "LLM",
+        "mlflow.llm.model": name,
+        "mlflow.chat.tokenUsage": '{"input_tokens":7,"output_tokens":1,"total_tokens":8}',
+    }
+    body = batch(call, call, resource={"service.name": "web"}, one_trace=False).encode()
+    async with gateway(tmp_path, text) as running:
+        for _ in range(2):
+            assert 200 == (await running.post(body))[0]
+        async with running.http.get(running.url("/metrics", "metrics")) as answer:
+            said = await answer.text()
+    labels = f'experiment="",model="{name}",service="web",tenant=""'
+    assert f'spangate_llm_tokens_total{{direction="input",{labels}}} 14.0' in said
+    assert f"spangate_llm_duration_seconds_count{{{labels}}} 2.0" in said

@@ -447,3 +447,52 @@ def test_recorded_requests_cost_what_they_should(entry: dict[str, Any]) -> None:
         cost = span.attributes.json(COST)
         wanted = expected[span.span_id.hex()]
         assert (None if cost is None else pytest.approx(cost["total_cost"])) == wanted, span
+
+
+# --- what is noted for the gateway's figures
+
+
+def noted(*spans: dict[str, Value]) -> list[tuple[str, int, int, float | None, bool]]:
+    """Return what is noted of calls: model, tokens in and out, cost, cut off."""
+    done = processor(Cost).process(at(batch(*spans, one_trace=False)))
+    return [call[1:] for call in done.calls]
+
+
+def test_calls_are_noted_with_their_cost() -> None:
+    """A priced call is noted as it was priced, and one that nobody can price without a cost."""
+    spans = call("openai", "gpt-4o", USAGE), call("nobody", "nothing-9", USAGE)
+    assert [
+        ("gpt-4o", 1000, 500, pytest.approx(0.0075), False),
+        ("nothing-9", 1000, 500, None, False),
+    ] == noted(*spans)
+
+
+def test_calls_without_tokens_are_noted() -> None:
+    """A call that failed says nothing of tokens, and is a call all the same."""
+    failed: dict[str, Value] = {"mlflow.spanType": "LLM", "mlflow.llm.model": "gpt-4o"}
+    assert [("gpt-4o", 0, 0, None, False)] == noted(failed)
+
+
+def test_what_sums_up_calls_is_not_noted() -> None:
+    """Agents, roll-ups and tools are no calls."""
+    summing = {**call("openai", "gpt-4o", USAGE), "spangate.rollup": True}
+    assert [] == noted(summing, {**call("openai", "gpt-4o", USAGE), "mlflow.spanType": "AGENT"})
+
+
+@pytest.mark.parametrize(
+    ("said", "is_cut_off"),
+    [
+        ({"mlflow.spanOutputs": '{"choices":[{"message":{},"finish_reason":"length"}]}'}, True),
+        ({"mlflow.spanOutputs": '{"choices":[{"message":{},"finish_reason":"stop"}]}'}, False),
+        ({"mlflow.spanOutputs": '"no reason"'}, False),
+        ({"gen_ai.response.finish_reasons": ["max_tokens"]}, True),
+        ({"gen_ai.response.finish_reasons": '["MAX_TOKENS"]'}, True),
+        ({"gen_ai.response.finish_reasons": ["stop"]}, False),
+        ({"ai.response.finishReason": "length"}, True),
+        ({}, False),
+    ],
+    ids=str,
+)
+def test_answers_that_were_cut_off_are_noted(said: dict[str, Value], is_cut_off: bool) -> None:
+    """Whatever the provider calls the limit of tokens."""
+    assert is_cut_off is noted({**call("openai", "gpt-4o", USAGE), **said})[0][-1]
