@@ -42,6 +42,7 @@ bench-redaction: $(READY) ## measure what redaction finds, and how fast
 
 docs: $(READY) ## write the generated pages anew
 	$(BIN)/python -m gateway.config.reference docs/configuration.md
+	$(BIN)/python -m gateway.telemetry.reference docs/metrics.md
 
 lock: | .venv/bin/python ## resolve the dependencies anew
 	$(BIN)/python -m pip install -q uv

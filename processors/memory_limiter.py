@@ -7,6 +7,7 @@ import threading
 
 from gateway import memory
 from gateway.plugin import Batch, Busy, Config, Context, Duration, Processor
+from gateway.telemetry import metrics
 
 MIB = 1024 * 1024
 _SPIKE_SHARE = 0.2  # of the limit, as in the Collector
@@ -173,9 +174,8 @@ class MemoryLimiter(Processor[MemoryLimiterConfig]):
             self._log("warning", "short of memory, requests are refused", **figures)
         elif before and not self._reason:
             self._log("info", "enough memory again", **figures)
-        if self._context is not None:
-            self._context.meter.gauge("memory_used_bytes", used)
-            self._context.meter.gauge("memory_soft_limit_bytes", limits.soft)
+        metrics.process_memory_used.set(used)
+        metrics.process_memory_soft_limit.set(limits.soft)
 
     def _collect(self, *, hard: bool) -> bool:
         """Collect garbage if it is time to, and return whether it was; rarer while in vain."""

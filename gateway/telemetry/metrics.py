@@ -4,7 +4,13 @@ Every metric of the gateway, declared once, each with what a rise means.
 Update them once a batch or a request, never once a span.
 """
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import (
+    CollectorRegistry,
+    Counter,
+    Gauge,
+    Histogram,
+    ProcessCollector,
+)
 
 from gateway.telemetry.histogram import BatchHistogram
 
@@ -179,5 +185,17 @@ dead_letters = Counter(
 dead_letters_dropped = Counter(
     "spangate_dead_letters_dropped_total",
     "Dead letters that had to make room for younger ones (service.dead_letters.max_size_mib).",
+    registry=REGISTRY,
+)
+# The library's own: CPU time, memory, open files and start of a process; Linux only.
+process = ProcessCollector(namespace="spangate", registry=REGISTRY)
+process_memory_used = Gauge(
+    "spangate_process_memory_used_bytes",
+    "Anonymous and shared memory of all the gateway's processes, as memory_limiter measures it.",
+    registry=REGISTRY,
+)
+process_memory_soft_limit = Gauge(
+    "spangate_process_memory_soft_limit_bytes",
+    "Memory above which memory_limiter refuses requests.",
     registry=REGISTRY,
 )

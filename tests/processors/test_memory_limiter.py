@@ -14,6 +14,8 @@ import pytest
 from gateway import memory
 from gateway.config.loader import ConfigError, load
 from gateway.errors import Busy
+from gateway.telemetry.meter import PluginMeter
+from gateway.telemetry.metrics import REGISTRY
 from gateway.testing import FakeClock, batch, processor
 from processors import memory_limiter
 from processors.memory_limiter import MIB, MemoryLimiter, MemoryLimiterConfig
@@ -43,27 +45,13 @@ class Log:
         self.events.append(("error", event, fields))
 
 
-class Meter:
-    """Keeps gauges."""
-
-    def __init__(self) -> None:
-        self.gauges: dict[str, float] = {}
-
-    def count(self, name: str, amount: float = 1, **labels: str) -> None:
-        """Do nothing."""
-
-    def gauge(self, name: str, value: float, **labels: str) -> None:
-        """Keep."""
-        self.gauges[name] = value
-
-
 class Context:
     """What the engine gives a processor."""
 
     def __init__(self) -> None:
         self.component_id = "memory_limiter"
         self.logger = Log()
-        self.meter = Meter()
+        self.meter = PluginMeter(self.component_id)
         self.clock = FakeClock()
         self.data_dir = Path()
 
@@ -156,7 +144,8 @@ async def test_refuses_above_the_soft_limit_and_takes_again(
     assert ["short of memory, requests are refused", "enough memory again"] * 1 == [
         event for _, event, _ in machine.context.logger.events
     ][:2]
-    assert 90 * MIB == machine.context.meter.gauges["memory_used_bytes"]
+    assert 90 * MIB == REGISTRY.get_sample_value("spangate_process_memory_used_bytes")
+    assert 80 * MIB == REGISTRY.get_sample_value("spangate_process_memory_soft_limit_bytes")
 
 
 async def test_batches_are_refused_where_the_receiver_did_not_ask(
