@@ -3,6 +3,8 @@
 import asyncio
 from urllib.parse import quote
 
+import msgspec
+
 from exporters.mlflow import answers, destinations
 from exporters.mlflow.apart import Apart
 from exporters.mlflow.destinations import Destination
@@ -20,11 +22,27 @@ from exporters.mlflow.settings import (
 from exporters.otlp_answers import partial_success
 from gateway.diagnosis import Finding
 from gateway.errors import Flow
-from gateway.plugin import Batch, BatchContext, Context, Exporter, Moved, Reject, Resource, Retry
+from gateway.plugin import (
+    Batch,
+    BatchContext,
+    Context,
+    Duration,
+    Exporter,
+    Moved,
+    Reject,
+    Resource,
+    Retry,
+)
 from gateway.tenants import Tenants
 
 START_WAIT_S = 3.0
 """How long starting waits for the server, so that the banner can show pages."""
+
+DIAGNOSIS_S = 10.0
+"""How long a person waits for a server that does not answer."""
+
+MAX_CLEARED = 10_000
+"""Destinations that are known to be their tenants'."""
 
 _PROBE_FIRST_S = 1.0
 _PROBE_LAST_S = 60.0
@@ -53,6 +71,7 @@ class Mlflow(Exporter[MlflowConfig]):
         self._probing: asyncio.Task[None] | None = None
         self._nobody = Tenants()
         self._router = Router(config, tenants=self._tenants, name_of=self._name_of)
+        self._cleared: tuple[int, set[Destination]] = (-1, set())
 
     async def start(self, context: Context) -> None:
         """Load certificates, and ask the server about itself without insisting on an answer."""
@@ -121,6 +140,7 @@ class Mlflow(Exporter[MlflowConfig]):
 
         """
         place = destinations.parse(batch.context.destination)
+        await self._check_rights(place)
         experiment_id = "" if place.table else await self._ready.resolve(place)
         traces = await self._look_for_strays(batch, place, experiment_id)
         headers = await self._headers(place, experiment_id)
@@ -148,10 +168,12 @@ class Mlflow(Exporter[MlflowConfig]):
                     detail="not looked at: Databricks can only be tried with a span",
                 )
             ]
-        await self._server.start(context.clock)
+        patience = min(self.config.timeout or DIAGNOSIS_S, DIAGNOSIS_S)
+        server = Server(msgspec.structs.replace(self.config, timeout=Duration(patience)))
+        await server.start(context.clock)
         examination = Examination(
             context.component_id,
-            self._server,
+            server,
             self.config.experiment,
             self.config.workspace or "",
             self._router.fixed(),
@@ -159,13 +181,37 @@ class Mlflow(Exporter[MlflowConfig]):
         try:
             return await examination.run()
         finally:
-            await self._server.stop()
+            await server.stop()
 
     @property
     def _ready(self) -> Experiments:
         if self._experiments is None:
             raise Retry("the mlflow exporter has not started")
         return self._experiments
+
+    async def _check_rights(self, place: Destination) -> None:
+        """
+        Make sure that a tenant may still write where its spans were sent when they came.
+
+        Raises:
+            Reject: it may not.
+
+        """
+        if not place.tenant or place.table:
+            return
+        version, cleared = self._cleared
+        if version != self._router.version or len(cleared) >= MAX_CLEARED:
+            version, cleared = self._cleared = self._router.version, set()
+        if place in cleared:
+            return
+        if not self._router.still_allows(place, place.name):
+            known = await self._ready.name_of(place) if place.id else ""
+            if not known or not self._router.still_allows(place, known):
+                raise Reject(
+                    f'tenant "{place.tenant}" may no longer write to {place}: its settings, or '
+                    "another tenant's, have changed since the spans were accepted"
+                )
+        cleared.add(place)
 
     async def _headers(self, place: Destination, experiment_id: str) -> dict[str, str]:
         headers = {"Content-Type": "application/x-protobuf"}

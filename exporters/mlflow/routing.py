@@ -65,6 +65,11 @@ class _Tenant:
             settings is None or settings.from_header or not (self.rules or self.default)
         )
 
+    @property
+    def fixed(self) -> set[str]:
+        """Experiments that its settings alone lead to."""
+        return {self.default, *(rule.fixed or "" for rule in self.rules)} - {""}
+
 
 class Router:
     """
@@ -140,6 +145,26 @@ class Router:
         if tenant.globs:
             return _passes(tenant.globs, name, destination.id)
         return not self._claims.of_others(tenant.name, name, destination.id)
+
+    def still_allows(self, destination: Destination, name: str) -> bool:
+        """
+        Return whether a destination that was chosen for a tenant may be written to now.
+
+        Settings may have changed since, before a restart or while its spans were dead letters.
+        """
+        self._keep_up()
+        tenant = self._tenant(destination.tenant)
+        if tenant.settings is None:
+            return True
+        texts = {name, destination.id} - {""}
+        if not tenant.globs and not texts.isdisjoint({self._default, *tenant.fixed}):
+            return True
+        return self.allows(destination, name)
+
+    @property
+    def version(self) -> int:
+        """Grows whenever another answer may be due."""
+        return self._everyone().version
 
     def fixed(self) -> list[Destination]:
         """Return the destinations that the settings name, whoever sends."""

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from exporters.mlflow import exporter
 from gateway.cli import app
 from gateway.config.loader import load
 from gateway.data_dir import DataDir
@@ -74,6 +75,18 @@ async def test_server_that_is_away(tmp_path: Path) -> None:
 
     assert "fail" == found["mlflow: server"].status
     assert "start MLflow" in found["mlflow: server"].advice
+
+
+async def test_server_that_hangs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that takes the connection and never answers is given up after 10 s, not the timeout."""
+    assert 10 == exporter.DIAGNOSIS_S
+    monkeypatch.setattr(exporter, "DIAGNOSIS_S", 0.2)
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        found = await findings(configured(tmp_path, address))
+
+    assert "fail" == found["mlflow: server"].status
+    assert "200ms" in found["mlflow: server"].detail
 
 
 @pytest.mark.parametrize(

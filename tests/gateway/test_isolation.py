@@ -1,5 +1,7 @@
 """A tenant never writes into, creates or learns of another's experiment, however it tries."""
 
+import asyncio
+import base64
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -9,10 +11,13 @@ import grpc
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from exporters.mlflow.destinations import Destination
 from gateway.fake_mlflow import FakeMlflow
 from gateway.plugin import Batch
+from gateway.queue.dead_letters import DeadLetter, LetterFile
 from gateway.testing import batch
 from tests.e2e.mlflow_server import eventually
+from tests.gateway.cli.support import call
 from tests.gateway.running import Gateway, gateway
 
 SEARCH = "fake-" + "token-search"
@@ -46,6 +51,22 @@ service: {{pipelines: {{traces: {{receivers: [otlp], processors: [], exporters: 
 
 VERSIONS = pytest.mark.parametrize("world", ["3.17.2", "3.18.0"], indirect=True)
 Attack = Callable[["World"], tuple[dict[str, Any], dict[str, str]]]
+
+
+def letter(tenant: str, experiment: str) -> DeadLetter:
+    """Return a dead letter that names its tenant as its trace, and its experiment as its span."""
+    return DeadLetter(
+        time_unix_ns=1,
+        exporter="mlflow",
+        destination=experiment,
+        reason="refused",
+        attempts=1,
+        trace_id=tenant,
+        span_id="",
+        name=experiment,
+        request=base64.b64encode(batch({}).encode()).decode(),
+        key=Destination(name=experiment, tenant=tenant).key,
+    )
 
 
 class World:
@@ -252,6 +273,27 @@ async def test_rights_that_go_are_gone(tmp_path: Path) -> None:
             return (await running.post(sent, {"x-api-key": SEARCH}))[0] == 403
 
         await eventually(refused, timeout_s=20, what="the new list")
+
+
+async def test_replay_asks_again(tmp_path: Path) -> None:
+    """What a tenant was allowed when its spans came opens nothing once that has changed."""
+    letters = LetterFile(tmp_path / "data" / "dead-letters")
+    places = [("search", "search-llm"), ("open", "llm"), ("search", "pay-llm"), ("open", "pay-llm")]
+    letters.add([letter(tenant, experiment) for tenant, experiment in places])
+    async with FakeMlflow() as server:
+        server.add_experiment("pay-llm")
+        config = tmp_path / "gateway.yaml"
+        config.write_text(CONFIG.replace("URL", server.url))
+        data = f"service.data_dir={tmp_path / 'data'}"
+        done = await asyncio.to_thread(
+            call, "dead-letters", "replay", "--all", "--config", config, "--set", data
+        )
+        written = {e.name: len(e.spans) for e in server.experiments.values() if e.spans}
+
+    assert {"search-llm": 1, "llm": 1} == written
+    assert places[2:] == [(x.trace_id, x.name) for x in letters.read()]
+    for text in ('tenant "search" may no longer', 'tenant "open" may no longer', '"audit": true'):
+        assert text in done.stderr
 
 
 async def test_status_is_closed_to_senders(world: World) -> None:
