@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from gateway.config.exporting import MIB, BatchConfig
@@ -88,6 +88,11 @@ class Lane:
                     if served.turn is not None and served.turn.waiting:
                         tenants = self._lane.line(destination).tenants()
                         served.turn.count_for(party(destination, tenants))
+
+    @property
+    def served(self) -> Collection[str]:
+        """Destinations for which something waits or is under way."""
+        return self._served.keys()
 
     def flush(self) -> None:
         """Send what waits without waiting for more."""

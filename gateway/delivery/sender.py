@@ -18,6 +18,8 @@ from gateway.telemetry import metrics
 from gateway.telemetry.status import SenderStatus, Trouble
 
 DRAIN_POLL_S = 0.02
+STATES_KEPT = 1000
+"""Destinations whose state is kept although nothing waits for them."""
 
 
 class Sender:
@@ -47,6 +49,7 @@ class Sender:
         self._clock = clock
         self._logger = logger
         self._states: dict[str, State] = {}
+        self._most_states = STATES_KEPT
         self._new_state = partial(State, retry=settings.retry_on_failure, clock=clock)
         self._whole = self._new_state("", on_change=self._log_change)
         self._parked = metrics.exporter_parked.labels(component_id)
@@ -131,9 +134,18 @@ class Sender:
     def _state(self, destination: str) -> State:
         state = self._states.get(destination)
         if state is None:
+            self._trim_states()
             name = guard.describe(self.exporter, destination)
             state = self._states[destination] = self._new_state(name, on_change=self._log_change)
         return state
+
+    def _trim_states(self) -> None:
+        """Forget the states of destinations that are not served, once they are many."""
+        if len(self._states) < self._most_states:
+            return
+        served = {destination for lane in self._lanes for destination in lane.served}
+        self._states = {d: state for d, state in self._states.items() if d in served}
+        self._most_states = 2 * len(self._states) + STATES_KEPT
 
     def _log_change(self, state: State, trouble: Trouble | None) -> None:
         """Log trouble when it begins, when its advice changes, and when it ends."""

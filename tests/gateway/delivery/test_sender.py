@@ -6,6 +6,7 @@ import time
 import pytest
 
 from gateway.batch import Batch
+from gateway.delivery import sender
 from gateway.errors import Flow, Moved, Reject, Retry
 from gateway.queue import shelf
 from gateway.testing import batch
@@ -338,6 +339,24 @@ async def test_a_flood_delays_no_other_tenant(start: Start, destinations: int) -
     (at,) = [n for n, (_, spans) in enumerate(late) if key in spans]
     assert at < 10 < len(late)
     assert sorted(keys([*flood, mine])) == sorted(bench.exporter.all_stored())
+
+
+async def test_states_of_idle_destinations_are_forgotten(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Many destinations leave few states behind; one in trouble keeps its own."""
+    monkeypatch.setattr(sender, "STATES_KEPT", 10)
+    async with start(sending_queue={"storage": "memory", "num_lanes": 1}) as bench:
+        bench.exporter.answer = lambda request, _n: (
+            Retry("away") if request.context.destination == "away" else None
+        )
+        await bench.put(batch({}, resource={"to": "away"}))
+        for wave in range(20):
+            await bench.put(*(batch({}, resource={"to": f"{wave} {n}"}) for n in range(10)))
+            await bench.until(lambda: bench.sender.queue.spans == 1)
+        (trouble,) = bench.sender.status().troubles
+        assert "away" == trouble.destination
+        assert len(bench.sender._states) <= 40
 
 
 async def test_an_exporter_with_a_bug_loses_nothing(start: Start) -> None:
