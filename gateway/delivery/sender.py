@@ -123,6 +123,7 @@ class Sender:
         """Set the gauges to what waits now."""
         stats = self.queue.stats()
         metrics.queue_size_bytes.labels(self.component_id).set(stats.size_bytes)
+        metrics.queue_limit_bytes.labels(self.component_id).set(stats.max_bytes)
         metrics.queue_spans.labels(self.component_id).set(stats.spans)
         metrics.queue_oldest_age.labels(self.component_id).set(self._age_s(stats))
 

@@ -1,5 +1,6 @@
 """Certificates of the receivers, reloaded while running."""
 
+import contextlib
 import ssl
 import threading
 from pathlib import Path
@@ -9,7 +10,9 @@ import grpc
 
 from gateway.audit import Audit
 from gateway.plugin import Clock
+from gateway.receivers import expiry
 from gateway.receivers.config import ServerTlsConfig
+from gateway.telemetry import metrics
 
 _VERSIONS = {"1.2": ssl.TLSVersion.TLSv1_2, "1.3": ssl.TLSVersion.TLSv1_3}
 
@@ -138,7 +141,13 @@ class Certificates:
                 f"{self._where}.tls: cert_file, key_file and client_ca_file must be PEM, the key "
                 f"without a pass phrase and belonging to the certificate: {error}"
             ) from error
+        self._note_expiry(held["cert_file"])
         return Material(held["cert_file"], held["key_file"], held.get("client_ca_file"), context)
+
+    def _note_expiry(self, cert: bytes) -> None:
+        with contextlib.suppress(ValueError, IndexError):  # OpenSSL takes it, so it may serve
+            ends = expiry.not_after(cert).timestamp()
+            metrics.tls_certificate_expiry.labels(self._where).set(ends)
 
 
 def _build(config: ServerTlsConfig) -> ssl.SSLContext:

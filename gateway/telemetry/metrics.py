@@ -35,6 +35,13 @@ receiver_discarded_requests = Counter(
     ("receiver", "transport", "signal"),
     registry=REGISTRY,
 )
+tls_certificate_expiry = Gauge(
+    "spangate_receiver_tls_certificate_expiry_timestamp_seconds",
+    "When the certificate ends that an endpoint shows, in seconds since 1970; renew its file "
+    "before, it is read again by itself.",
+    ("endpoint",),
+    registry=REGISTRY,
+)
 processor_incoming_spans = Counter(
     "spangate_processor_incoming_spans_total",
     "Spans that entered a processor.",
@@ -155,6 +162,13 @@ exporter_parked = Gauge(
 queue_size_bytes = Gauge(
     "spangate_queue_size_bytes",
     "Bytes that wait for an exporter.",
+    ("exporter",),
+    registry=REGISTRY,
+)
+queue_limit_bytes = Gauge(
+    "spangate_queue_limit_bytes",
+    "Bytes that may wait for an exporter (sending_queue.max_size_mib); beyond, senders are told "
+    "to come back.",
     ("exporter",),
     registry=REGISTRY,
 )

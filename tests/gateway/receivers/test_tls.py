@@ -2,6 +2,7 @@
 
 import ssl
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,9 @@ import grpc.aio
 import pytest
 import trustme
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+
+from gateway.receivers.expiry import not_after
+from gateway.telemetry import metrics
 
 Make = Callable[..., ExportTraceServiceRequest]
 Serve = Any  # the fixture's types live in conftest, which cannot be imported
@@ -27,12 +31,18 @@ class Files:
         self.renew()
         self.client_ca.cert_pem.write_to_path(str(folder / "client-ca.pem"))
 
-    def renew(self) -> None:
+    def renew(self, days: int = 30) -> None:
         """Write a new certificate, by a new authority."""
         self.ca = trustme.CA()
-        server = self.ca.issue_cert("127.0.0.1", "localhost")
+        end = datetime.now(UTC) + timedelta(days=days)
+        server = self.ca.issue_cert("127.0.0.1", "localhost", not_after=end)
         server.cert_chain_pems[0].write_to_path(str(self._folder / "cert.pem"))
         server.private_key_pem.write_to_path(str(self._folder / "key.pem"))
+
+    @property
+    def end(self) -> float:
+        """When the certificate ends, in seconds since 1970."""
+        return not_after((self._folder / "cert.pem").read_bytes()).timestamp()
 
     def damage(self) -> None:
         """Overwrite the key with something else."""
@@ -139,16 +149,27 @@ async def test_certificate_names_the_tenant(serve: Serve, files: Files, make_req
     assert ["nodes"] * 2 == [batch.context.tenant for batch in served.engine.batches]
 
 
+def shown_ends() -> set[float]:
+    """Return the ends of certificates among the metrics."""
+    return {
+        sample.value
+        for family in metrics.tls_certificate_expiry.collect()
+        for sample in family.samples
+    }
+
+
 async def test_renewal(serve: Serve, files: Files, make_request: Make) -> None:
-    """New connections see a renewed certificate; broken files leave the old one."""
+    """New connections see a renewed certificate, metrics its end; broken files leave the old."""
     served = await serve(grpc={"tls": files.settings()}, http={"tls": files.settings()})
     body = make_request("a").SerializeToString()
     assert 200 == await send(served, files.ca, body)
     assert grpc.StatusCode.OK == await call(served, files.ca, body)
+    assert files.end in shown_ends()
 
-    files.renew()
+    files.renew(days=60)
     assert 200 == await send(served, files.ca, body)
     assert grpc.StatusCode.OK == await call(served, files.ca, body)
+    assert files.end in shown_ends()
 
     files.damage()
     assert 200 == await send(served, files.ca, body)
