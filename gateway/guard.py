@@ -171,7 +171,7 @@ class Guard:
         on_error: OnError | None = None,
     ) -> None:
         self.component_id = component_id
-        self.is_async = _is_async(processor.process)
+        self.is_async = is_async(processor.process)
         self.is_gate = type(processor).admit is not Processor.admit
         """Whether the processor has a say in what is read at all."""
         self._process: Callable[[Batch], Any] = processor.process
@@ -268,7 +268,7 @@ class Guard:
 
         """
         if not isinstance(result, Batch):
-            raise GarbageError(_what_is_wrong(result))
+            raise GarbageError(what_is_wrong(result))
         try:
             spans = len(result)
         except DecodeError as error:
@@ -332,7 +332,7 @@ class GarbageError(TypeError):
     """What a processor returned is no batch that anybody can go on with."""
 
 
-def _is_async(process: Callable[..., object]) -> bool:
+def is_async(process: Callable[..., object]) -> bool:
     """Whether ``process`` is ``async def``, also below decorators that keep its signature."""
     return inspect.iscoroutinefunction(inspect.unwrap(process))
 
@@ -352,7 +352,8 @@ def _timed_out(error: BaseException) -> bool:
     return isinstance(error, TimeoutError) and isinstance(error.__cause__, asyncio.CancelledError)
 
 
-def _what_is_wrong(result: object) -> str:
+def what_is_wrong(result: object) -> str:
+    """Say what ``process`` returned in place of a batch, and what to do."""
     if inspect.iscoroutine(result):
         result.close()
         return "process() returned a coroutine: write it as `async def process`"

@@ -14,16 +14,29 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from gateway.batch import Batch, BatchContext
 from gateway.config.types import from_yaml
+from gateway.contract.check import check
+from gateway.contract.report import ContractError
 from gateway.fake_mlflow import FakeMlflow
+from gateway.fakes import T0_UNIX_NS, FakeClock, FakeContext, FakeLogger, FakeMeter
 from gateway.otlp.values import Value, key_value
 from gateway.plugin import Component
 from gateway.registry import config_type
 
-__all__ = ["FakeClock", "FakeMlflow", "batch", "component", "processor"]
+__all__ = [
+    "ContractError",
+    "FakeClock",
+    "FakeContext",
+    "FakeLogger",
+    "FakeMeter",
+    "FakeMlflow",
+    "batch",
+    "check_contract",
+    "component",
+    "processor",
+]
 
 T = TypeVar("T", bound=Component[Any])
 
-_T0_UNIX_NS = 1_700_000_000_000_000_000
 _serial = itertools.count(1)
 
 
@@ -59,8 +72,8 @@ def batch(
             parent_span_id=b"" if span_id == root_id else root_id,
             name=name,
             kind=Span.SPAN_KIND_INTERNAL,
-            start_time_unix_nano=_T0_UNIX_NS + number * 1_000_000,
-            end_time_unix_nano=_T0_UNIX_NS + number * 1_000_000 + 500_000,
+            start_time_unix_nano=T0_UNIX_NS + number * 1_000_000,
+            end_time_unix_nano=T0_UNIX_NS + number * 1_000_000 + 500_000,
         )
         for key, value in attributes.items():
             span.attributes.append(key_value(key, value))
@@ -84,26 +97,25 @@ def component(kind: type[T], **settings: object) -> T:
 processor = component
 
 
-class FakeClock:
-    """A clock that stands still until told otherwise; sleeping moves it."""
+def check_contract(kind: type[Component[Any]] | Component[Any], **settings: object) -> None:
+    """
+    Check that a component keeps what every component promises.
 
-    def __init__(self, unix_ns: int = _T0_UNIX_NS) -> None:
-        self._unix_ns = unix_ns
-        self._monotonic = 0.0
+    Import without side effects; settings that can be written and read again; starting and
+    stopping in every order; and by kind: a processor takes empty batches and strange values,
+    keeps ids, remembers nothing between batches and is safe on several threads; an exporter
+    routes steadily and fails by name; a receiver opens and closes.
 
-    def time_ns(self) -> int:
-        """Return the wall clock in nanoseconds since 1970."""
-        return self._unix_ns
+    Args:
+        kind: the component's class, or a component whose class and settings are then used.
+        settings: its settings, as YAML would hold them.
 
-    def monotonic(self) -> float:
-        """Return seconds that only ever grow."""
-        return self._monotonic
+    Raises:
+        ContractError: names each broken promise with file, line and what to do.
 
-    def advance(self, seconds: float) -> None:
-        """Move the clock."""
-        self._monotonic += seconds
-        self._unix_ns += int(seconds * 1e9)
-
-    async def sleep(self, seconds: float) -> None:
-        """Move the clock instead of waiting."""
-        self.advance(seconds)
+    """
+    if isinstance(kind, Component):
+        config, made = kind.config, type(kind)
+        check(made, lambda: made(config))
+    else:
+        check(kind, lambda: component(kind, **settings))
