@@ -6,19 +6,26 @@ to this module alone, so that a faster one can replace it.
 """
 
 import json
-from collections.abc import Container, Iterator, MutableMapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 import msgspec
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
-from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyValue
-from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from gateway.otlp import values, wire
-from gateway.otlp.values import Value
+from gateway.otlp import wire
+from gateway.views import Attributes, Encoding, Resource, Scope, Span
 
-_UNPARSED: Any = object()
+__all__ = [
+    "Attributes",
+    "Batch",
+    "BatchContext",
+    "LlmCall",
+    "Resource",
+    "Scope",
+    "Snapshot",
+    "Span",
+]
 
 
 class BatchContext(msgspec.Struct, frozen=True, kw_only=True):
@@ -54,265 +61,6 @@ class BatchContext(msgspec.Struct, frozen=True, kw_only=True):
         return None
 
 
-class Attributes(MutableMapping[str, Value]):
-    """
-    A mapping over attributes that decodes on access and writes through.
-
-    Where a key stands twice, reading yields the last one, and writing or deleting concerns all.
-    """
-
-    __slots__ = ("_batch", "_fields", "_grown", "_index", "_json", "_layout")
-
-    def __init__(self, batch: "Batch", fields: Any) -> None:
-        self._batch = batch
-        self._fields = fields  # a repeated KeyValue; upb's containers have no public type
-        self._layout: tuple[list[KeyValue], tuple[str, ...]] | None = None
-        self._index: dict[str, KeyValue] | None = None
-        self._json: dict[str, Any] | None = None
-        self._grown = False
-
-    def layout(self) -> tuple[list[KeyValue], tuple[str, ...]]:
-        """
-        Return the attributes as messages, for reading only, and their keys, in the same order.
-
-        The cheapest way to look at many: it is kept until keys are added or taken away, and spans
-        of one kind have equal keys, so that what is looked for need be found only once a kind.
-        """
-        if self._layout is None:
-            fields: list[KeyValue] = self._fields[:]
-            self._layout = fields, tuple([field.key for field in fields])
-            if self._grown:
-                self._index = None
-                self._grown = False
-        elif self._grown:
-            self._learn(*self._layout)
-        return self._layout
-
-    def _learn(self, fields: list[KeyValue], keys: tuple[str, ...]) -> None:
-        """Take in what was added behind the attributes known so far."""
-        added: list[KeyValue] = self._fields[len(fields) :]
-        added_keys = [field.key for field in added]
-        self._layout = [*fields, *added], (*keys, *added_keys)
-        if self._index is not None:
-            self._index.update(zip(added_keys, added, strict=True))
-        self._grown = False
-
-    def _by_key(self) -> dict[str, KeyValue]:
-        if self._index is None or self._grown:
-            fields, keys = self.layout()
-            if self._index is None:
-                self._index = dict(zip(keys, fields, strict=True))
-        return self._index
-
-    def __getitem__(self, key: str) -> Value:
-        return values.decode(self._by_key()[key].value)
-
-    def __contains__(self, key: object) -> bool:
-        return key in self._by_key()
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._by_key())
-
-    def __len__(self) -> int:
-        return len(self._by_key())
-
-    def __setitem__(self, key: str, value: Value) -> None:
-        self._batch.touch()
-        index = self._by_key()
-        if len(index) != len(self._fields):
-            self._drop_repeated(key)
-            index = self._by_key()
-        field = index.get(key)
-        if field is None:
-            field = self._fields.add()
-            field.key = key
-            index[key] = field
-            self._layout = None
-        values.encode(value, field.value)
-        if self._json is not None:
-            self._json.pop(key, None)
-
-    def _drop_repeated(self, key: str) -> None:
-        spots = [at for at, field in enumerate(self._fields) if field.key == key]
-        for at in reversed(spots[:-1]):
-            del self._fields[at]
-        self._index = self._layout = None
-
-    def __delitem__(self, key: str) -> None:
-        if key not in self._by_key():
-            raise KeyError(key)
-        self.discard((key,))
-
-    def discard(self, keys: Container[str]) -> None:
-        """Take away all attributes of these keys; those that are not there do not matter."""
-        _, present = self.layout()
-        doomed = [at for at, key in enumerate(present) if key in keys]
-        if not doomed:
-            return
-        self._batch.touch()
-        for at in reversed(doomed):
-            del self._fields[at]
-            if self._json is not None:
-                self._json.pop(present[at], None)
-        self._index = self._layout = None
-
-    def text(self, key: str) -> str | None:
-        """Return the value where it is a string, else ``None``; cheaper than ``get``."""
-        field = self._by_key().get(key)
-        if field is None or not field.value.HasField("string_value"):
-            return None
-        return field.value.string_value
-
-    def json(self, key: str) -> Any:
-        """
-        Return what the JSON text under ``key`` says, or ``None`` where there is none.
-
-        The result is kept until the attribute is written, and shared: do not change it.
-        """
-        if self._json is None:
-            self._json = {}
-        parsed = self._json.get(key, _UNPARSED)
-        if parsed is _UNPARSED:
-            text = self.text(key)
-            try:
-                parsed = None if text is None else msgspec.json.decode(text)
-            except (msgspec.DecodeError, RecursionError):
-                parsed = None
-            self._json[key] = parsed
-        return parsed
-
-    def __repr__(self) -> str:
-        return repr(dict(self))
-
-
-class Resource:
-    """What emitted the spans; shared by all spans of one ResourceSpans, so writing concerns all."""
-
-    __slots__ = ("_batch", "attributes", "peek")
-
-    def __init__(self, batch: "Batch", message: resource_pb2.Resource) -> None:
-        self._batch = batch
-        self.peek = message
-        self.attributes = Attributes(batch, message.attributes)
-
-    @property
-    def proto(self) -> resource_pb2.Resource:
-        """The upb message, for reading and writing."""
-        self._batch.touch()
-        return self.peek
-
-
-class Scope:
-    """The instrumentation scope; shared by all spans of one ScopeSpans."""
-
-    __slots__ = ("_batch", "attributes", "peek")
-
-    def __init__(self, batch: "Batch", message: InstrumentationScope) -> None:
-        self._batch = batch
-        self.peek = message
-        self.attributes = Attributes(batch, message.attributes)
-
-    @property
-    def name(self) -> str:
-        """Name of the instrumentation, such as ``openinference.instrumentation.openai``."""
-        return self.peek.name
-
-    @property
-    def version(self) -> str:
-        """Version of the instrumentation."""
-        return self.peek.version
-
-    @property
-    def proto(self) -> InstrumentationScope:
-        """The upb message, for reading and writing."""
-        self._batch.touch()
-        return self.peek
-
-
-class Span:
-    """A light view of one span; valid as long as its batch."""
-
-    __slots__ = ("_attributes", "_batch", "_dropped", "_siblings", "peek", "resource", "scope")
-
-    def __init__(
-        self,
-        batch: "Batch",
-        message: trace_pb2.Span,
-        resource: Resource,
-        scope: Scope,
-        siblings: trace_pb2.ScopeSpans,
-    ) -> None:
-        self._batch = batch
-        self._siblings = siblings
-        self._attributes: Attributes | None = None
-        self._dropped = False
-        self.peek = message
-        """The upb message, for reading only: what is written here may be lost."""
-        self.resource = resource
-        self.scope = scope
-
-    @property
-    def proto(self) -> trace_pb2.Span:
-        """The upb message, for reading and writing."""
-        self._batch.touch()
-        return self.peek
-
-    def append(self, encoded: bytes) -> None:
-        """
-        Add fields in protobuf's encoding, such as ready-made attributes; the cheapest way to add.
-
-        The caller makes sure that no key stands twice.
-        """
-        self._batch.touch()
-        self.peek.MergeFromString(encoded)
-        if self._attributes is not None:
-            self._attributes._grown = True
-
-    @property
-    def attributes(self) -> Attributes:
-        """The span's attributes."""
-        if self._attributes is None:
-            self._attributes = Attributes(self._batch, self.peek.attributes)
-        return self._attributes
-
-    @property
-    def name(self) -> str:
-        """The span's name; assign to rename."""
-        return self.peek.name
-
-    @name.setter
-    def name(self, value: str) -> None:
-        self.proto.name = value
-
-    @property
-    def trace_id(self) -> bytes:
-        """16 bytes."""
-        return self.peek.trace_id
-
-    @property
-    def span_id(self) -> bytes:
-        """8 bytes."""
-        return self.peek.span_id
-
-    @property
-    def parent_span_id(self) -> bytes:
-        """8 bytes, or empty for a root."""
-        return self.peek.parent_span_id
-
-    @property
-    def is_root(self) -> bool:
-        """Whether the span has no parent; an all-zero parent id means none."""
-        return not self.peek.parent_span_id.strip(b"\0")
-
-    @property
-    def is_error(self) -> bool:
-        """Whether the status is ERROR."""
-        return self.peek.status.code == trace_pb2.Status.STATUS_CODE_ERROR
-
-    def __repr__(self) -> str:
-        return f"<Span {self.name!r} {self.trace_id.hex()}:{self.span_id.hex()}>"
-
-
 class LlmCall(NamedTuple):
     """A call of a model, as the processor that prices it notes it in :attr:`Batch.calls`."""
 
@@ -338,7 +86,7 @@ class Batch:
         data: an encoded ``ExportTraceServiceRequest`` (or its message, for JSON input).
         context: where it comes from.
         request: ``data`` decoded, where the receiver has it already.
-        entries: ``data`` indexed, where that was done already.
+        entries: ``data`` indexed, where that was done already, or instead of it.
 
     """
 
@@ -349,22 +97,25 @@ class Batch:
         request: ExportTraceServiceRequest | None = None,
         entries: Sequence[wire.Entry] | None = None,
     ) -> None:
-        if data is None and request is None:
+        if data is None and request is None and entries is None:
             raise ValueError("a batch needs its encoded or its decoded request")
         self.context = context if context is not None else BatchContext()
         self._data = data
-        self._message = request
         self._entries = entries
+        self._message = request
+        self._encoding = Encoding()
         self._spans: list[Span] | None = None
         self._any_dropped = False
         self.calls: list[LlmCall] = []
         """Calls of models that a processor found, each once; the gateway's figures are theirs."""
+        self._loose = data is None and entries is None
+        """Whether anything in the message may differ from the encoded form."""
 
     @property
     def peek(self) -> ExportTraceServiceRequest:
         """The decoded request, for reading only: what is written here may be lost."""
         if self._message is None:
-            self._message = ExportTraceServiceRequest.FromString(self._data or b"")
+            self._message = ExportTraceServiceRequest.FromString(self.encode())
         return self._message
 
     @property
@@ -382,28 +133,78 @@ class Batch:
 
     def touch(self) -> None:
         """Say that the decoded request is about to change, so the received bytes are void."""
-        if self._data is not None:
-            _ = self.peek
-            self._data = self._entries = None
+        _ = self.peek
+        self._loose = True
 
     @property
     def untouched(self) -> bool:
         """Whether :meth:`encode` will return ready bytes."""
-        return self._data is not None and not self._any_dropped
+        return self._data is not None and not self._is_changed
+
+    @property
+    def _is_changed(self) -> bool:
+        encoding = self._encoding
+        return encoding.stale or encoding.grown or self._loose or self._any_dropped
 
     def encode(self) -> bytes:
         """Return the encoded request: as received while nothing was changed."""
-        self._compact()
+        self._settle()
         if self._data is None:
-            self._data = self.peek.SerializeToString()
+            self._data = wire.assemble(self._entries or ())
         return self._data
 
     def entries(self) -> Sequence[wire.Entry]:
         """Return the encoded spans, each with what it belongs to, in order."""
-        data = self.encode()
+        self._settle()
         if self._entries is None:
-            self._entries = wire.index(data)
+            self._entries = wire.index(self._data or b"")
         return self._entries
+
+    def snapshot(self) -> "Snapshot":
+        """Return what gives the batch back as it is now; nothing is copied for it."""
+        encoding = self._encoding
+        base, spans = self._entries, self._spans
+        rewritten = encoding.stale or self._loose or self._any_dropped
+        if rewritten or base is None or spans is None or len(base) != len(spans):
+            self._settle()
+            return Snapshot(self.context, self._data, self._entries)
+        return Snapshot(self.context, self._data, base, [span.tail for span in spans])
+
+    def _settle(self) -> None:
+        """Bring the encoded form up to date; spans that nobody wrote keep their bytes."""
+        if not self._is_changed:
+            return
+        entries = None
+        if self._spans is not None and not self._loose:
+            base = wire.index(self._data or b"") if self._entries is None else self._entries
+            if len(base) == len(self._spans):  # else it is encoded in an unusual way
+                entries = self._merge(base, self._spans)
+        self._compact()
+        self._data = self.peek.SerializeToString() if entries is None else None
+        self._entries = entries
+        if self._encoding.stale or entries is None:
+            spans = self._spans or ()
+            for view in {*spans, *(s.resource for s in spans), *(s.scope for s in spans)}:
+                view.settle()
+        self._encoding.stale = self._encoding.grown = self._loose = False
+
+    def _merge(self, base: Sequence[wire.Entry], spans: Sequence[Span]) -> list[wire.Entry]:
+        """Return the spans left as they are now, from their encoding before."""
+        entries: list[wire.Entry] = []
+        append = entries.append
+        heads = _Heads() if self._encoding.stale else None
+        for entry, span in zip(base, spans, strict=True):
+            if span.dropped:
+                continue
+            if heads is not None:
+                append(_rewritten(entry, span, heads))
+            elif tail := span.tail:
+                trace_id, span_id, resource, scope, encoded = entry
+                append(wire.Entry(trace_id, span_id, resource, scope, encoded + tail))
+                span.tail = b""
+            else:
+                append(entry)
+        return entries
 
     @property
     def spans(self) -> Sequence[Span]:
@@ -411,16 +212,17 @@ class Batch:
         if self._spans is None:
             self._spans = list(self._views())
         if self._any_dropped:
-            return [span for span in self._spans if not span._dropped]
+            return [span for span in self._spans if not span.dropped]
         return self._spans
 
     def _views(self) -> Iterator[Span]:
+        encoding = self._encoding
         for resource_spans in self.peek.resource_spans:
-            resource = Resource(self, resource_spans.resource)
+            resource = Resource(encoding, resource_spans.resource)
             for scope_spans in resource_spans.scope_spans:
-                scope = Scope(self, scope_spans.scope)
+                scope = Scope(encoding, scope_spans.scope)
                 for message in scope_spans.spans:
-                    yield Span(self, message, resource, scope, scope_spans)
+                    yield Span(encoding, message, resource, scope, scope_spans)
 
     def __iter__(self) -> Iterator[Span]:
         return iter(self.spans)
@@ -441,24 +243,23 @@ class Batch:
 
     def drop(self, span: Span) -> None:
         """Take a span out; the engine counts what its processor dropped."""
-        span._dropped = True
+        span.dropped = True
         self._any_dropped = True
 
     def _compact(self) -> None:
         """Take the dropped spans out of the message, and what they leave empty."""
         if not self._any_dropped or self._spans is None:
             return
-        self.touch()
         at: dict[int, int] = {}
         doomed: list[tuple[trace_pb2.ScopeSpans, int]] = []
         for span in self._spans:
-            position = at.get(id(span._siblings), 0)
-            at[id(span._siblings)] = position + 1
-            if span._dropped:
-                doomed.append((span._siblings, position))
+            position = at.get(id(span.siblings), 0)
+            at[id(span.siblings)] = position + 1
+            if span.dropped:
+                doomed.append((span.siblings, position))
         for siblings, position in reversed(doomed):
             del siblings.spans[position]
-        self._spans = [span for span in self._spans if not span._dropped]
+        self._spans = [span for span in self._spans if not span.dropped]
         self._any_dropped = False
         message = self.peek
         for resource_spans in message.resource_spans:
@@ -474,3 +275,71 @@ class Batch:
         from gateway.otlp.json import encode_request  # noqa: PLC0415 - rarely needed
 
         return json.dumps(encode_request(self.peek), ensure_ascii=False)
+
+
+class Snapshot(NamedTuple):
+    """A batch as it was once."""
+
+    context: BatchContext
+    data: bytes | None
+    entries: Sequence[wire.Entry] | None
+    tails: Sequence[bytes] | None = None
+    """What was appended to each of ``entries``."""
+
+    def batch(self) -> Batch:
+        """Return the batch."""
+        if self.tails is None or self.entries is None:
+            return Batch(self.data, self.context, entries=self.entries)
+        grown = [
+            entry._replace(span=entry.span + tail) if tail else entry
+            for entry, tail in zip(self.entries, self.tails, strict=True)
+        ]
+        return Batch(None, self.context, entries=grown)
+
+
+class _Heads:
+    """The encoded heads of resources and scopes as they are now."""
+
+    def __init__(self) -> None:
+        self._resource: Resource | None = None
+        self._scope: Scope | None = None
+        self._heads = b"", b""
+
+    def find(self, entry: wire.Entry, span: Span) -> tuple[bytes, bytes]:
+        """Return both heads of a span; neighbours have the same."""
+        if span.scope is not self._scope:
+            self._scope = span.scope
+            scope = _scope_head(entry.scope, span.scope)
+            resource = self._heads[0]
+            if span.resource is not self._resource:
+                self._resource = span.resource
+                resource = _resource_head(entry.resource, span.resource)
+            self._heads = resource, scope
+        return self._heads
+
+
+def _rewritten(entry: wire.Entry, span: Span, heads: _Heads) -> wire.Entry:
+    """Return a span whatever was written."""
+    resource, scope = heads.find(entry, span)
+    if not span.written:
+        trace_id, span_id, *_, encoded = entry
+        return wire.Entry(trace_id, span_id, resource, scope, encoded + span.tail)
+    message = span.peek
+    encoded = message.SerializeToString()
+    return wire.Entry(message.trace_id, message.span_id, resource, scope, encoded)
+
+
+def _resource_head(encoded: bytes, resource: Resource) -> bytes:
+    if not resource.written:
+        return encoded
+    message = trace_pb2.ResourceSpans.FromString(encoded)
+    message.resource.CopyFrom(resource.peek)
+    return message.SerializeToString()
+
+
+def _scope_head(encoded: bytes, scope: Scope) -> bytes:
+    if not scope.written:
+        return encoded
+    message = trace_pb2.ScopeSpans.FromString(encoded)
+    message.scope.CopyFrom(scope.peek)
+    return message.SerializeToString()

@@ -14,7 +14,7 @@ from typing import Any, TypeVar, get_args
 
 from google.protobuf.message import DecodeError
 
-from gateway.batch import Batch, BatchContext, Resource
+from gateway.batch import Batch, BatchContext, Resource, Snapshot
 from gateway.blame import blame, blame_unseen, home_of, is_ours, line_of, place
 from gateway.errors import Busy, Flow, Reject, Retry
 from gateway.plugin import Component, Config, Exporter, Logger, OnError, Processor
@@ -248,9 +248,9 @@ class Guard:
             return self._failed(error, batch, before)
         return self._leave(result, spans, started)
 
-    def _enter(self, batch: Batch) -> tuple[bytes | None, bool]:
+    def _enter(self, batch: Batch) -> tuple[Snapshot | None, bool]:
         self._incoming.inc(len(batch))
-        before = batch.encode() if self._policy == "pass" else None
+        before = batch.snapshot() if self._policy == "pass" else None
         return before, self._breaker.remaining_s() == 0
 
     def _named(self, flow: Flow) -> Flow:
@@ -290,11 +290,11 @@ class Guard:
         after = self._breaker.remaining_s()
         return self._by_policy(
             batch,
-            batch.encode() if self._policy == "pass" else None,
+            batch.snapshot() if self._policy == "pass" else None,
             Retry(f"processor {self.component_id} failed {BREAKER_FAILURES} times in a row", after),
         )
 
-    def _failed(self, error: BaseException, batch: Batch, before: bytes | None) -> Batch:
+    def _failed(self, error: BaseException, batch: Batch, before: Snapshot | None) -> Batch:
         self._breaker.failed()
         metrics.processor_failures.labels(self._pipeline, self.component_id, self._policy).inc()
         self._logger.error(
@@ -310,13 +310,13 @@ class Guard:
         refusal.__cause__ = error
         return self._by_policy(batch, before, refusal)
 
-    def _by_policy(self, batch: Batch, before: bytes | None, refusal: Flow) -> Batch:
+    def _by_policy(self, batch: Batch, before: Snapshot | None, refusal: Flow) -> Batch:
         if self._policy == "reject":
             raise refusal
         if self._policy == "drop":
             return Batch(b"", batch.context)
         assert before is not None
-        passed = Batch(before, batch.context)
+        passed = before.batch()
         self._outgoing.inc(len(passed))
         return passed
 

@@ -25,6 +25,7 @@ from gateway.queue.store import Store
 from gateway.telemetry import llm_calls, logs, metrics
 from gateway.telemetry.llm_figures import ExperimentOf, Figures
 from gateway.tenants import Tenants
+from gateway.views import Encoding
 
 ROUTES_KEPT = 4096
 LARGEST_KEPT = 16 * 1024
@@ -60,7 +61,7 @@ class Routes:
         destination = self._known.get(key)
         if destination is None:
             message = ResourceSpans.FromString(head)
-            resource = Resource(Batch(b"", context), message.resource)
+            resource = Resource(Encoding(), message.resource)
             destination = guard.route(self._exporter, context, resource, self._logger)
             if len(self._known) >= ROUTES_KEPT:
                 self._known.clear()
@@ -78,9 +79,7 @@ class Outlet:
         self._num_lanes = sender.num_lanes
         self._routes = Routes(sender, tenants or Tenants()) if sender.routes else None
 
-    def records(
-        self, context: BatchContext, data: bytes, entries: Sequence[wire.Entry]
-    ) -> list[Record]:
+    def records(self, context: BatchContext, batch: Batch) -> list[Record]:
         """
         Return the batch as records: one for each lane and destination.
 
@@ -94,7 +93,7 @@ class Outlet:
         groups: dict[tuple[int, str], list[wire.Entry]] = {}
         destination = ""
         resource: bytes | None = None
-        for entry in entries:
+        for entry in batch.entries():
             if self._routes is not None and entry.resource is not resource:
                 resource = entry.resource
                 destination = self._routes.find(context, resource)
@@ -112,7 +111,7 @@ class Outlet:
                 queue=self._queue,
                 lane=lane,
                 destination=home,
-                payload=data if len(groups) == 1 else wire.assemble(group),
+                payload=batch.encode() if len(groups) == 1 else wire.assemble(group),
                 spans=len(group),
                 trace_ids=frozenset(entry.trace_id for entry in group),
                 tenant=context.tenant,
@@ -207,7 +206,7 @@ class Delivery:
                 experiment = partial(_experiment, outlets, context)
                 seen.append(Seen(llm_calls.read(done), context.tenant, experiment))
             for outlet in outlets:
-                records += outlet.records(context, done.encode(), done.entries())
+                records += outlet.records(context, done)
         return records
 
 

@@ -49,7 +49,6 @@ class MlflowMapping(Processor[MlflowMappingConfig]):
 
     def process(self, batch: Batch) -> Batch:
         """Map in place; the batch keeps its spans and their order."""
-        batch.touch()
         write = self._mapper.write
         for span in batch:
             write(span)

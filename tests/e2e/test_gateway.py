@@ -129,10 +129,11 @@ async def test_a_trace_from_three_senders_is_one(
     tmp_path: Path, mlflow: MlflowApi, name: str
 ) -> None:
     """Spans of one trace that come in several requests and protocols, child first, are one."""
-    root, *children = batch(*({"n": n} for n in range(6)))
+    whole = batch(*({"n": n} for n in range(6)))
+    root, *children = whole
     pieces = []
     for span in (*children, root):
-        piece = Batch(span._batch.encode())
+        piece = Batch(whole.encode())
         for other in list(piece):
             if other.span_id != span.span_id:
                 piece.drop(other)

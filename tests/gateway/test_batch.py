@@ -1,12 +1,14 @@
 """What a batch promises to processors."""
 
+import gc
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
-from gateway.batch import Batch
+from gateway.batch import Attributes, Batch, Span
 from gateway.otlp.values import Value, key_value
 from gateway.testing import batch
 
@@ -158,3 +160,158 @@ def test_roots_are_known() -> None:
     second.proto.parent_span_id = bytes(8)
     assert first.is_root
     assert second.is_root
+
+
+def two_resources() -> bytes:
+    """Return five spans under two resources and three scopes, with fields nobody decodes."""
+    one, two = (
+        batch({"n": 1}, {"n": 2}, resource={"service.name": "a"}).request,
+        batch({"n": 3}, {"n": 4}, resource={"service.name": "b"}, scope="x").request,
+    )
+    one.MergeFrom(two)
+    other = one.resource_spans[1].scope_spans.add(schema_url="https://example.com/scope")
+    other.scope.name = "y"
+    other.spans.append(one.resource_spans[0].scope_spans[0].spans[0])
+    one.resource_spans[0].schema_url = "https://example.com/resource"
+    return one.SerializeToString()
+
+
+def extra(number: int) -> bytes:
+    """Return an attribute, ready to append."""
+    return SpanMessage(attributes=[key_value(f"extra{number}", "é")]).SerializeToString()
+
+
+def change(target: Batch, action: str, at: int, number: int) -> None:
+    """Change one of the spans left."""
+    if not target.spans:
+        return
+    span = target.spans[at % len(target.spans)]
+    if action == "append":
+        span.append(extra(number))
+    elif action == "write":
+        span.attributes["n"] = number
+    elif action == "rename":
+        span.name = f"name{number}"
+    elif action == "drop":
+        target.drop(span)
+    elif action == "resource":
+        span.resource.attributes[f"r{number}"] = "x"
+    elif action == "scope":
+        span.scope.proto.version = str(number)
+
+
+def parts(encoded: bytes) -> list[tuple[bytes, bytes, bytes]]:
+    """Return each span with its resource and its scope, as encoded."""
+    request = ExportTraceServiceRequest.FromString(encoded)
+    return [
+        (
+            resource.resource.SerializeToString() + resource.schema_url.encode(),
+            scope.scope.SerializeToString() + scope.schema_url.encode(),
+            span.SerializeToString(),
+        )
+        for resource in request.resource_spans
+        for scope in resource.scope_spans
+        for span in scope.spans
+    ]
+
+
+ACTIONS = st.sampled_from(
+    ("append", "write", "rename", "drop", "resource", "scope", "encode", "entries", "peek")
+)
+
+
+@given(st.lists(st.tuples(ACTIONS, st.integers(0, 9)), max_size=8))
+def test_what_is_encoded_is_what_was_decoded(steps: list[tuple[str, int]]) -> None:
+    """However a batch is changed, its bytes say the same as its message written as a whole."""
+    data = two_resources()
+    changed, whole = Batch(data), Batch(data)
+    for number, (action, at) in enumerate(steps):
+        change(changed, action, at, number)
+        change(whole, action, at, number)
+        whole.touch()
+        if action == "encode":
+            assert parts(whole.encode()) == parts(changed.encode())
+        elif action == "entries":
+            ids = [(entry.trace_id, entry.span_id) for entry in changed.entries()]
+            assert [(span.trace_id, span.span_id) for span in whole] == ids
+        elif action == "peek":
+            expected = parts(changed.encode())
+            assert expected == parts(changed.peek.SerializeToString())
+    assert parts(whole.encode()) == parts(changed.encode())
+    assert parts(changed.encode()) == parts(Batch(None, entries=changed.entries()).encode())
+
+
+@given(
+    st.lists(st.tuples(ACTIONS, st.integers(0, 9)), max_size=5),
+    st.lists(st.tuples(ACTIONS, st.integers(0, 9)), max_size=5),
+)
+def test_a_snapshot_gives_the_batch_back(
+    before: list[tuple[str, int]], after: list[tuple[str, int]]
+) -> None:
+    """What is done after a snapshot does not show in it."""
+    data = two_resources()
+    changed, kept = Batch(data), Batch(data)
+    for number, (action, at) in enumerate(before):
+        change(changed, action, at, number)
+        change(kept, action, at, number)
+        if action == "entries":
+            changed.entries()
+    snapshot = changed.snapshot()
+    for number, (action, at) in enumerate(after, 100):
+        change(changed, action, at, number)
+        if action == "encode":
+            changed.encode()
+
+    assert parts(kept.encode()) == parts(snapshot.batch().encode())
+
+
+def test_spans_that_nobody_wrote_keep_their_bytes() -> None:
+    """Changing one span leaves the encoding of the others as received, unknown fields too."""
+    received = batch({"a": 1}, {"b": 2}, {"c": 3})
+    unknown = b"\xfa\x3f\x01x"
+    for span in received:
+        span.append(unknown)
+    changed = Batch(received.encode())
+    first, *others = changed.entries()
+    changed.spans[1].attributes["b"] = 4
+    changed.spans[2].append(extra(1))
+
+    assert first == changed.entries()[0]
+    assert others[0].span != changed.entries()[1].span
+    assert others[1].span + extra(1) == changed.entries()[2].span
+
+
+def test_an_unusual_encoding_survives_a_change() -> None:
+    """A tag of two bytes, which the index does not know, is decoded and written as usual."""
+    usual = batch({"a": 1}, {"b": 2}).encode()
+    (entry, _) = Batch(usual).entries()
+    scope = b"\x92\x00" + bytes([len(entry.span)]) + entry.span
+    odd = b"\x0a" + bytes([len(scope) + 2]) + b"\x12" + bytes([len(scope)]) + scope
+    changed = Batch(odd)
+    (span,) = changed
+    span.append(extra(1))
+
+    assert {"a": 1, "extra1": "é"} == dict(reread(changed).spans[0].attributes)
+
+
+def views() -> int:
+    """Return how many spans and attributes there are in this process."""
+    return sum(isinstance(one, Span | Attributes) for one in gc.get_objects())
+
+
+def test_a_batch_is_freed_with_its_last_reference() -> None:
+    """Views hold no batch, so that no garbage collection is needed to free one."""
+    gc.collect()
+    gc.disable()
+    try:
+        before = views()
+        freed = batch({"a": 1}, resource={"service.name": "a"})
+        for span in freed.spans:
+            span.attributes["a"] = 2
+            span.resource.attributes["service.name"] = "b"
+            del span
+        assert before < views()
+        del freed
+        assert before == views()
+    finally:
+        gc.enable()

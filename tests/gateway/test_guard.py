@@ -8,6 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from gateway.batch import Batch, BatchContext
 from gateway.errors import Busy, Reject, Retry
@@ -22,6 +23,7 @@ from gateway.guard import (
     route,
     start,
 )
+from gateway.otlp.values import key_value
 from gateway.plugin import Config, Exporter, OnError, Processor, Resource
 from gateway.telemetry import logs
 from gateway.testing import batch
@@ -73,6 +75,19 @@ def test_pass_goes_on_as_if_it_had_not_run() -> None:
     """With ``pass`` the batch is what it was before, without the half-done change."""
     out = guard(broken(), "pass").run(batch({"a": 1}))
     assert [{"a": 1}] == [dict(span.attributes) for span in out]
+
+
+def test_pass_keeps_what_processors_before_have_done() -> None:
+    """With ``pass`` what was appended and written before stays, and nothing of the failed one."""
+    given = Batch(batch({"a": 1}, {"a": 2}).encode())
+    given.entries()
+    first, second = given
+    first.append(SpanMessage(attributes=[key_value("b", 2)]).SerializeToString())
+    second.attributes["a"] = 3
+
+    out = guard(broken(), "pass").run(given)
+
+    assert [{"a": 1, "b": 2}, {"a": 3}] == [dict(span.attributes) for span in out]
 
 
 def test_drop_drops_the_batch() -> None:

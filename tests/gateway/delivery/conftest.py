@@ -15,7 +15,6 @@ from gateway.config.types import from_yaml
 from gateway.delivery.sender import Sender
 from gateway.errors import Flow
 from gateway.intake import Outlet
-from gateway.otlp import wire
 from gateway.plugin import Exporter, ExporterConfig
 from gateway.queue.dead_letters import DeadLetter, DeadLetters
 from gateway.queue.store import Store
@@ -93,9 +92,8 @@ class Bench:
     async def put(self, *batches: Batch, tenant: str = "") -> None:
         """Commit batches of a tenant, each as a request of its own."""
         for batch in batches:
-            data = batch.encode()
             context = msgspec.structs.replace(batch.context, tenant=tenant)
-            records = self._outlet.records(context, data, wire.index(data))
+            records = self._outlet.records(context, batch)
             await self.store.commit(records)
 
     async def until(self, condition: Callable[[], bool]) -> None:

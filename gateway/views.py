@@ -1,0 +1,328 @@
+"""
+Views of a decoded request: resources, scopes, spans and their attributes.
+
+A view knows what was written through it, so that a batch encodes anew only what has changed. It
+holds no batch: a cycle of references would keep each batch alive until garbage is collected.
+"""
+
+from collections.abc import Container, Iterator, MutableMapping
+from typing import Any, Generic, Protocol, TypeVar
+
+import msgspec
+from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyValue
+from opentelemetry.proto.resource.v1 import resource_pb2
+from opentelemetry.proto.trace.v1 import trace_pb2
+
+from gateway.otlp import values
+from gateway.otlp.values import Value
+
+M = TypeVar("M", resource_pb2.Resource, InstrumentationScope, trace_pb2.Span)
+
+_UNPARSED: Any = object()
+
+
+class Owner(Protocol):
+    """What is told when attributes are written."""
+
+    def touch(self) -> None:
+        """Say that something is about to change."""
+
+
+class Encoding:
+    """What is true of a request's encoded form; a batch and its views share it."""
+
+    __slots__ = ("grown", "stale")
+
+    def __init__(self) -> None:
+        self.stale = False
+        """Whether a view was written through since it was made."""
+        self.grown = False
+        """Whether a span was appended to since then."""
+
+    def touch(self) -> None:
+        """Say that a view was written through."""
+        self.stale = True
+
+
+class Attributes(MutableMapping[str, Value]):
+    """
+    A mapping over attributes that decodes on access and writes through.
+
+    Where a key stands twice, reading yields the last one, and writing or deleting concerns all.
+    """
+
+    __slots__ = ("_fields", "_grown", "_index", "_json", "_layout", "_owner", "written")
+
+    def __init__(self, owner: Owner, fields: Any) -> None:
+        self._owner = owner
+        self._fields = fields  # a repeated KeyValue; upb's containers have no public type
+        self.written = False
+        """Whether anything was written since the batch was last encoded."""
+        self._layout: tuple[list[KeyValue], tuple[str, ...]] | None = None
+        self._index: dict[str, KeyValue] | None = None
+        self._json: dict[str, Any] | None = None
+        self._grown = False
+
+    def _touch(self) -> None:
+        self.written = True
+        self._owner.touch()
+
+    def grow(self) -> None:
+        """Say that attributes were added at the end."""
+        self._grown = True
+
+    def layout(self) -> tuple[list[KeyValue], tuple[str, ...]]:
+        """
+        Return the attributes as messages, for reading only, and their keys, in the same order.
+
+        The cheapest way to look at many: it is kept until keys are added or taken away, and spans
+        of one kind have equal keys, so that what is looked for need be found only once a kind.
+        """
+        if self._layout is None:
+            fields: list[KeyValue] = self._fields[:]
+            self._layout = fields, tuple([field.key for field in fields])
+            if self._grown:
+                self._index = None
+                self._grown = False
+        elif self._grown:
+            self._learn(*self._layout)
+        return self._layout
+
+    def _learn(self, fields: list[KeyValue], keys: tuple[str, ...]) -> None:
+        """Take in what was added behind the attributes known so far."""
+        added: list[KeyValue] = self._fields[len(fields) :]
+        added_keys = [field.key for field in added]
+        self._layout = [*fields, *added], (*keys, *added_keys)
+        if self._index is not None:
+            self._index.update(zip(added_keys, added, strict=True))
+        self._grown = False
+
+    def _by_key(self) -> dict[str, KeyValue]:
+        if self._index is None or self._grown:
+            fields, keys = self.layout()
+            if self._index is None:
+                self._index = dict(zip(keys, fields, strict=True))
+        return self._index
+
+    def __getitem__(self, key: str) -> Value:
+        return values.decode(self._by_key()[key].value)
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._by_key()
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._by_key())
+
+    def __len__(self) -> int:
+        return len(self._by_key())
+
+    def __setitem__(self, key: str, value: Value) -> None:
+        self._touch()
+        index = self._by_key()
+        if len(index) != len(self._fields):
+            self._drop_repeated(key)
+            index = self._by_key()
+        field = index.get(key)
+        if field is None:
+            field = self._fields.add()
+            field.key = key
+            index[key] = field
+            self._layout = None
+        values.encode(value, field.value)
+        if self._json is not None:
+            self._json.pop(key, None)
+
+    def _drop_repeated(self, key: str) -> None:
+        spots = [at for at, field in enumerate(self._fields) if field.key == key]
+        for at in reversed(spots[:-1]):
+            del self._fields[at]
+        self._index = self._layout = None
+
+    def __delitem__(self, key: str) -> None:
+        if key not in self._by_key():
+            raise KeyError(key)
+        self.discard((key,))
+
+    def discard(self, keys: Container[str]) -> None:
+        """Take away all attributes of these keys; those that are not there do not matter."""
+        _, present = self.layout()
+        doomed = [at for at, key in enumerate(present) if key in keys]
+        if not doomed:
+            return
+        self._touch()
+        for at in reversed(doomed):
+            del self._fields[at]
+            if self._json is not None:
+                self._json.pop(present[at], None)
+        self._index = self._layout = None
+
+    def text(self, key: str) -> str | None:
+        """Return the value where it is a string, else ``None``; cheaper than ``get``."""
+        field = self._by_key().get(key)
+        if field is None or not field.value.HasField("string_value"):
+            return None
+        return field.value.string_value
+
+    def json(self, key: str) -> Any:
+        """
+        Return what the JSON text under ``key`` says, or ``None`` where there is none.
+
+        The result is kept until the attribute is written, and shared: do not change it.
+        """
+        if self._json is None:
+            self._json = {}
+        parsed = self._json.get(key, _UNPARSED)
+        if parsed is _UNPARSED:
+            text = self.text(key)
+            try:
+                parsed = None if text is None else msgspec.json.decode(text)
+            except (msgspec.DecodeError, RecursionError):
+                parsed = None
+            self._json[key] = parsed
+        return parsed
+
+    def __repr__(self) -> str:
+        return repr(dict(self))
+
+
+class View(Generic[M]):
+    """A part of a request: its message, its attributes, and whether it was written."""
+
+    __slots__ = ("_attributes", "_encoding", "_written", "peek")
+
+    peek: M
+    """The upb message, for reading only: what is written here may be lost."""
+
+    def __init__(self, encoding: Encoding, message: M) -> None:
+        self._encoding = encoding
+        self._attributes: Attributes | None = None
+        self._written = False
+        self.peek = message
+
+    @property
+    def proto(self) -> M:
+        """The upb message, for reading and writing."""
+        self._written = self._encoding.stale = True
+        return self.peek
+
+    @property
+    def attributes(self) -> Attributes:
+        """The attributes."""
+        if self._attributes is None:
+            self._attributes = Attributes(self._encoding, self.peek.attributes)
+        return self._attributes
+
+    @property
+    def written(self) -> bool:
+        """Whether anything but :meth:`Span.append` wrote here since the batch was last encoded."""
+        return self._written or (self._attributes is not None and self._attributes.written)
+
+    def settle(self) -> None:
+        """Take note that the batch was encoded."""
+        self._written = False
+        if self._attributes is not None:
+            self._attributes.written = False
+
+
+class Resource(View[resource_pb2.Resource]):
+    """What emitted the spans; shared by all spans of one ResourceSpans, so writing concerns all."""
+
+    __slots__ = ()
+
+
+class Scope(View[InstrumentationScope]):
+    """The instrumentation scope; shared by all spans of one ScopeSpans."""
+
+    __slots__ = ()
+
+    @property
+    def name(self) -> str:
+        """Name of the instrumentation, such as ``openinference.instrumentation.openai``."""
+        return self.peek.name
+
+    @property
+    def version(self) -> str:
+        """Version of the instrumentation."""
+        return self.peek.version
+
+
+class Span(View[trace_pb2.Span]):
+    """A light view of one span; valid as long as its batch."""
+
+    __slots__ = ("dropped", "resource", "scope", "siblings", "tail")
+
+    peek: trace_pb2.Span
+
+    def __init__(
+        self,
+        encoding: Encoding,
+        message: trace_pb2.Span,
+        resource: Resource,
+        scope: Scope,
+        siblings: trace_pb2.ScopeSpans,
+    ) -> None:
+        self._encoding = encoding
+        self._attributes = None
+        self._written = False
+        self.peek = message
+        self.resource = resource
+        self.scope = scope
+        self.siblings = siblings
+        """The message that holds it; for the batch alone, as what follows."""
+        self.dropped = False
+        self.tail = b""
+        """What was appended since the batch was last encoded."""
+
+    def append(self, encoded: bytes) -> None:
+        """
+        Add fields in protobuf's encoding, such as ready-made attributes; the cheapest way to add.
+
+        The caller makes sure that no key stands twice.
+        """
+        self._encoding.grown = True
+        self.peek.MergeFromString(encoded)
+        self.tail += encoded
+        if self._attributes is not None:
+            self._attributes.grow()
+
+    def settle(self) -> None:
+        """Take note that the batch was encoded."""
+        super().settle()
+        self.tail = b""
+
+    @property
+    def name(self) -> str:
+        """The span's name; assign to rename."""
+        return self.peek.name
+
+    @name.setter
+    def name(self, value: str) -> None:
+        self.proto.name = value
+
+    @property
+    def trace_id(self) -> bytes:
+        """16 bytes."""
+        return self.peek.trace_id
+
+    @property
+    def span_id(self) -> bytes:
+        """8 bytes."""
+        return self.peek.span_id
+
+    @property
+    def parent_span_id(self) -> bytes:
+        """8 bytes, or empty for a root."""
+        return self.peek.parent_span_id
+
+    @property
+    def is_root(self) -> bool:
+        """Whether the span has no parent; an all-zero parent id means none."""
+        return not self.peek.parent_span_id.strip(b"\0")
+
+    @property
+    def is_error(self) -> bool:
+        """Whether the status is ERROR."""
+        return self.peek.status.code == trace_pb2.Status.STATUS_CODE_ERROR
+
+    def __repr__(self) -> str:
+        return f"<Span {self.name!r} {self.trace_id.hex()}:{self.span_id.hex()}>"
