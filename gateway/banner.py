@@ -1,18 +1,28 @@
 """What a person sees when the gateway starts; a log collector gets one line."""
 
 import sys
+from typing import Protocol
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from gateway.config.settings import Settings
-from gateway.service import Service
 from gateway.telemetry import logs
 from gateway.version import __version__
 
 
-def announce(settings: Settings, service: Service) -> None:
+class Running(Protocol):
+    """A gateway that has started: one process, or a supervisor."""
+
+    endpoints: dict[str, str]
+
+    def pages(self) -> dict[str, str]:
+        """Return addresses where a person sees what arrived, by name."""
+        ...
+
+
+def announce(settings: Settings, running: Running) -> None:
     """Say where the gateway listens, what it does, and where to look."""
     pipelines = {
         name: " > ".join(
@@ -30,17 +40,17 @@ def announce(settings: Settings, service: Service) -> None:
         logs.get("service").info(
             "gateway started",
             version=__version__,
-            endpoints=service.endpoints,
+            endpoints=running.endpoints,
             pipelines=pipelines,
-            pages=service.pages(),
+            pages=running.pages(),
         )
         return
     table = Table.grid(padding=(0, 2))
-    for name, address in service.endpoints.items():
+    for name, address in running.endpoints.items():
         table.add_row(name, Text(_shown(name, address)))
     for name, way in pipelines.items():
         table.add_row(f"pipeline {name}", Text(way))
-    for name, page in service.pages().items():
+    for name, page in running.pages().items():
         table.add_row(Text(name), Text(page))
     console = Console(stderr=True)
     console.print(f"[bold]Spangate {__version__}[/bold] is running; Ctrl-C stops it")

@@ -1,12 +1,17 @@
 """What the engine gives a component when it starts."""
 
+from collections.abc import Awaitable, Callable
 from pathlib import Path
+from typing import TypeAlias
 
 from gateway.audit import Audit
 from gateway.plugin import Clock, Logger, Meter
 from gateway.telemetry import logs
 from gateway.telemetry.meter import PluginMeter
 from gateway.tenants import Tenants
+
+Reserve: TypeAlias = Callable[[str, str, int], Awaitable[int]]
+"""From the path of an endpoint's settings, host and port to the port to share with others."""
 
 
 class ComponentContext:
@@ -21,6 +26,7 @@ class ComponentContext:
         data_dir: Path,
         tenants: Tenants,
         audit: Audit | None = None,
+        reserve: Reserve | None = None,
     ) -> None:
         self.component_id = component_id
         self.logger: Logger = logs.get(component_id)
@@ -30,6 +36,8 @@ class ComponentContext:
         """Settings of the authenticated tenants; for our own exporters."""
         self.audit = audit
         """Where refusals and reloads are noted; for our own components."""
+        self.reserve = reserve
+        """How several workers listen on the same port; ``None`` where there is one process."""
         self._folder = data_dir / kind / component_id.replace("/", "-")
 
     @property

@@ -6,7 +6,7 @@ from typing import Any, cast
 from gateway import guard
 from gateway.audit import Audit
 from gateway.blame import home_of
-from gateway.component_context import ComponentContext
+from gateway.component_context import ComponentContext, Reserve
 from gateway.config.settings import Settings
 from gateway.guard import Guard
 from gateway.pipeline import Pipeline
@@ -20,12 +20,18 @@ class Components:
     """The running components of one gateway; a processor has an instance in each pipeline."""
 
     def __init__(
-        self, settings: Settings, clock: Clock, data_dir: Path, audit: Audit | None = None
+        self,
+        settings: Settings,
+        clock: Clock,
+        data_dir: Path,
+        audit: Audit | None = None,
+        reserve: Reserve | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._data_dir = data_dir
         self._audit = audit
+        self._reserve = reserve
         self.tenants = Tenants()
         """Who may send, as the receivers know them."""
         self.receivers: dict[str, Receiver[Any]] = {}
@@ -98,6 +104,7 @@ class Components:
             data_dir=self._data_dir,
             tenants=self.tenants,
             audit=self._audit,
+            reserve=self._reserve,
         )
         where, home = f"{kind}.{component_id}", home_of(type(component))
         await guard.start(where, guard.call(component.start, context), home)

@@ -2,7 +2,11 @@
 
 import os
 import sys
+import time
 from pathlib import Path
+
+PATIENCE_S = 3.0
+"""How long the workers of a gateway that was killed may take to be gone too."""
 
 
 class DataDirError(OSError):
@@ -10,11 +14,21 @@ class DataDirError(OSError):
 
 
 class DataDir:
-    """Hold the directory for as long as the gateway runs."""
+    """
+    Hold the directory for as long as the gateway runs.
+
+    The lock is held by every process that inherits its descriptor, so that nobody takes the
+    directory over while a worker of a killed gateway still writes.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
         self._lock: int | None = None
+
+    @property
+    def descriptor(self) -> int | None:
+        """What holds the lock, for child processes to inherit; None while it is not held."""
+        return self._lock
 
     def open(self) -> None:
         """
@@ -33,10 +47,8 @@ class DataDir:
                 "this user may write to, with service.data_dir or SPANGATE_DATA_DIR"
             ) from error
         if sys.platform != "win32":
-            import fcntl  # noqa: PLC0415 - not there on Windows
-
             try:
-                fcntl.flock(self._lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _lock(self._lock)
             except OSError as error:
                 self.close()
                 raise DataDirError(
@@ -49,3 +61,16 @@ class DataDir:
         if self._lock is not None:
             os.close(self._lock)
             self._lock = None
+
+
+def _lock(descriptor: int) -> None:
+    import fcntl  # noqa: PLC0415 - not there on Windows
+
+    until = time.monotonic() + PATIENCE_S
+    while True:
+        try:
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            if time.monotonic() > until:
+                raise
+            time.sleep(0.02)

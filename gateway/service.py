@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from gateway import guard
 from gateway.audit import Audit
@@ -28,16 +29,50 @@ from gateway.telemetry.server import TelemetryServer
 from gateway.telemetry.status import Status
 from gateway.threads import Threads
 from gateway.version import __version__
+from gateway.workers.messages import Own
 
 CLOSING_S = 1.0
 """Of ``shutdown_timeout``, kept for closing what is open after the queues have drained."""
 
 
-class Service:
-    """One gateway in this process; it runs once."""
+class Seat(Protocol):
+    """What a worker process gets from its supervisor, which does the rest for all workers."""
 
-    def __init__(self, settings: Settings, clock: Clock | None = None) -> None:
+    number: int
+
+    async def take_place(self, lanes: int) -> Own:
+        """Say that all is built; return what to serve at first."""
+        ...
+
+    async def reserve(self, where: str, host: str, port: int) -> int:
+        """Return the port to listen on, shared with the other workers."""
+        ...
+
+    def released(self, lanes: list[int]) -> None:
+        """Say that lanes are no longer served here."""
+        ...
+
+    async def drained(self) -> None:
+        """Say that nothing more can be sent now; return once no other worker needs this one."""
+        ...
+
+
+class Service:
+    """
+    One gateway in this process; it runs once.
+
+    Args:
+        settings: what to build.
+        clock: for tests.
+        seat: its place among the workers of a supervisor; None where it is alone.
+
+    """
+
+    def __init__(
+        self, settings: Settings, clock: Clock | None = None, seat: Seat | None = None
+    ) -> None:
         self._settings = settings
+        self._seat = seat
         self._clock = clock or SystemClock()
         self._logger = logs.get("service")
         self._data_dir = DataDir(Path(settings.service.data_dir))
@@ -47,7 +82,13 @@ class Service:
         self._audit = Audit(
             logs.get("audit"), self._clock, Path(audit_path) if audit_path else None
         )
-        self._components = Components(settings, self._clock, self._data_dir.path, self._audit)
+        self._components = Components(
+            settings,
+            self._clock,
+            self._data_dir.path,
+            self._audit,
+            reserve=seat.reserve if seat else None,
+        )
         self._store = Store(
             self._data_dir.path / "queue",
             clock=self._clock,
@@ -62,7 +103,7 @@ class Service:
             settings.service.dead_letters.max_size_mib * MIB,
         )
         self._telemetry = TelemetryServer(
-            self.status, self._refresh_metrics, self._audit, logs.get("telemetry")
+            self.status, self._refresh, self._audit, logs.get("telemetry")
         )
         self.endpoints: dict[str, str] = {}
         """Addresses that are open, by name, once running."""
@@ -76,7 +117,8 @@ class Service:
             OSError: the data directory or a telemetry endpoint cannot be used.
 
         """
-        self._data_dir.open()
+        if self._seat is None:
+            self._data_dir.open()
         guard.watch(asyncio.get_running_loop(), self._logger)
         try:
             async with asyncio.TaskGroup() as tasks:
@@ -115,6 +157,14 @@ class Service:
             dead_letters=self._dead_letters.total,
         )
 
+    def own(self, own: Own) -> None:
+        """Serve these lanes and logs from now on."""
+        del own
+
+    def leave(self, *, reload: bool) -> None:
+        """Say, before :meth:`run` is told to stop, whether another worker goes on instead."""
+        del reload
+
     def pages(self) -> dict[str, str]:
         """Return addresses where a person sees what arrived, by name."""
         return {
@@ -124,7 +174,9 @@ class Service:
         }
 
     async def _start(self, tasks: asyncio.TaskGroup) -> None:
-        self._warn_of_what_is_missing()
+        if self._seat is None:
+            for warning in self._settings.warnings:
+                self._logger.warning(warning)
         parts = self._components
         self._audit.open()
         await parts.start_receivers()
@@ -138,11 +190,15 @@ class Service:
                 clock=self._clock,
                 logger=logs.get(exporter_id),
             )
+        if self._seat is not None:
+            lanes = max((sender.num_lanes for sender in self._senders.values()), default=0)
+            await self._seat.take_place(lanes)
         await self._store.start()
         intake = Intake(await self._wire(), self._store)
         self._sending = [tasks.create_task(sender.run()) for sender in self._senders.values()]
-        telemetry = self._settings.service.telemetry
-        self.endpoints |= await self._telemetry.start(telemetry.metrics, telemetry.status)
+        if self._seat is None:
+            telemetry = self._settings.service.telemetry
+            self.endpoints |= await self._telemetry.start(telemetry.metrics, telemetry.status)
         for receiver_id, receiver in parts.receivers.items():
             where = f"receivers.{receiver_id}"
             await guard.start(where, receiver.listen(intake.deliver(receiver_id)))
@@ -160,15 +216,9 @@ class Service:
                 fed.setdefault(receiver_id, []).append((pipeline, outlets))
         return fed
 
-    def _warn_of_what_is_missing(self) -> None:
-        settings = self._settings
-        for warning in settings.warnings:
-            self._logger.warning(warning)
-        if settings.service.workers != 1:
-            self._logger.warning("this version runs one worker", wanted=settings.service.workers)
-
     async def _stop(self) -> None:
-        if self._state == "running":
+        was_running = self._state == "running"
+        if was_running and self._seat is None:
             self._logger.info(
                 "stopping: what waits is sent first; a second signal ends at once",
                 spans=sum(sender.queue.spans for sender in self._senders.values()),
@@ -179,6 +229,8 @@ class Service:
         for receiver_id, receiver in self._components.receivers.items():
             await guard.stop(receiver_id, receiver.refuse(), self._logger, self._left_s(deadline))
         await self._drain(self._left_s(deadline))
+        if self._seat is not None and was_running:
+            await self._seat.drained()
         for task in self._sending:
             task.cancel()
         await asyncio.gather(*self._sending, return_exceptions=True)
@@ -217,6 +269,10 @@ class Service:
                     spans=left,
                 )
 
-    def _refresh_metrics(self) -> None:
+    async def _refresh(self) -> None:
+        self.refresh_metrics()
+
+    def refresh_metrics(self) -> None:
+        """Set the gauges to what is the case now."""
         for sender in self._senders.values():
             sender.refresh_metrics()

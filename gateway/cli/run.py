@@ -5,19 +5,21 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from gateway import loop
 from gateway.banner import announce
 from gateway.cli.options import ConfigFiles, Overrides
-from gateway.config.loader import load
+from gateway.config.loader import Loaded, read
 from gateway.config.settings import Settings
 from gateway.data_dir import DataDir
-from gateway.guard import StartError
+from gateway.failures import foreseen
 from gateway.service import Service
+from gateway.supervisor import Supervisor
 from gateway.telemetry import logs
 
 
@@ -38,59 +40,47 @@ def run(
 
     Example: spangate run --config gateway.yaml --set exporters.mlflow.endpoint=http://mlflow:5000
     """
-    settings = load(config or (), overrides or ())
-    log_settings = settings.service.telemetry.logs
+    loaded = read(config or (), overrides or ())
+    log_settings = loaded.settings.service.telemetry.logs
     logs.configure(log_settings.level, log_settings.format)
     try:
-        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            runner.run(_run(config, overrides, settings, with_mlflow=with_mlflow))
-    except (StartError, OSError) as failure:
-        raise _failed([failure]) from None
-    except BaseExceptionGroup as group:
-        # With except* what is raised here would leave as a group, and be shown as a traceback.
-        known, others = group.split((StartError, OSError))
-        if known is None or others is not None:
+        with asyncio.Runner(loop_factory=loop.factory()) as runner:
+            runner.run(_run(config, overrides, loaded, with_mlflow=with_mlflow))
+    except BaseException as error:
+        reasons = foreseen(error)
+        if reasons is None:
             raise
-        raise _failed(_leaves(known)) from None
-
-
-def _failed(failures: Sequence[BaseException]) -> typer.Exit:
-    for failure in failures:
-        typer.secho(f"spangate: {failure}", err=True, fg="red")
-    return typer.Exit(1)
-
-
-def _loop_factory() -> "type[asyncio.AbstractEventLoop] | None":
-    if sys.platform == "win32":
-        return None
-    import uvloop  # noqa: PLC0415 - not there on Windows
-
-    return uvloop.Loop
-
-
-def _leaves(group: BaseExceptionGroup[BaseException]) -> list[BaseException]:
-    found: list[BaseException] = []
-    for error in group.exceptions:
-        found += _leaves(error) if isinstance(error, BaseExceptionGroup) else [error]
-    return found
+        for reason in reasons:
+            typer.secho(f"spangate: {reason}", err=True, fg="red")
+        raise typer.Exit(1) from None
 
 
 async def _run(
     config: list[Path] | None,
     overrides: list[str] | None,
-    settings: Settings,
+    loaded: Loaded,
     *,
     with_mlflow: bool,
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
         if with_mlflow:
-            url = await stack.enter_async_context(_mlflow(Path(settings.service.data_dir)))
+            data_dir = Path(loaded.settings.service.data_dir)
+            url = await stack.enter_async_context(_mlflow(data_dir))
             environ = {**os.environ, "MLFLOW_TRACKING_URI": url}
-            settings = load(config or (), overrides or (), environ=environ)
-        service = Service(settings)
-        stop = asyncio.Event()
-        _stop_on_signals(stop)
-        await service.run(stop, on_ready=lambda: announce(settings, service))
+            loaded = read(config or (), overrides or (), environ=environ)
+        if sys.platform == "win32":
+            await _run_alone(loaded.settings)
+            return
+        supervisor = Supervisor(loaded)
+        _on_signals(supervisor.stop, supervisor.kill)
+        await supervisor.run(on_ready=lambda: announce(loaded.settings, supervisor))
+
+
+async def _run_alone(settings: Settings) -> None:
+    """Run in this process, where there are no worker processes."""
+    service, stop = Service(settings), asyncio.Event()
+    _on_signals(stop.set)
+    await service.run(stop, on_ready=lambda: announce(settings, service))
 
 
 @contextlib.asynccontextmanager
@@ -118,15 +108,20 @@ def _tell(news: str) -> None:
     typer.echo(news, err=True)
 
 
-def _stop_on_signals(stop: asyncio.Event) -> None:
+def _on_signals(stop: Callable[[], None], kill: Callable[[], None] | None = None) -> None:
     """Stop in order on the first signal, at once on the second."""
+    stopping = False
 
     def on_signal() -> None:
-        if stop.is_set():
+        nonlocal stopping
+        if stopping:
+            if kill is not None:
+                kill()
             os._exit(1)
-        stop.set()
+        stopping = True
+        stop()
 
-    loop = asyncio.get_running_loop()
+    running = asyncio.get_running_loop()
     for name in ("SIGTERM", "SIGINT"):
         with contextlib.suppress(NotImplementedError):
-            loop.add_signal_handler(getattr(signal, name), on_signal)
+            running.add_signal_handler(getattr(signal, name), on_signal)

@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from gateway.config.components import ComponentReader
 from gateway.config.decode import FAILED, Decoder
@@ -15,7 +15,7 @@ from gateway.config.settings import ComponentSettings, ServiceConfig, Settings
 from gateway.config.tree import Node, merge
 from gateway.registry import KINDS, Kind, Registry
 
-__all__ = ["ConfigError", "Problem", "load", "load_part"]
+__all__ = ["ConfigError", "Loaded", "Problem", "load", "load_part", "read", "settle"]
 
 T = TypeVar("T")
 
@@ -24,6 +24,42 @@ DATA_DIR = "SPANGATE_DATA_DIR"
 """The variable that says where data is kept, unless the configuration does."""
 
 _ROOT_KEYS = (*KINDS, "service")
+
+
+class Loaded(NamedTuple):
+    """A configuration, and the tree it was made of: the same tree makes the same settings."""
+
+    settings: Settings
+    tree: Node
+
+
+def read(
+    paths: Sequence[Path],
+    overrides: Sequence[str] = (),
+    registry: Registry | None = None,
+    environ: Mapping[str, str] = os.environ,
+) -> Loaded:
+    """
+    Return what :func:`load` does, and what it was made of.
+
+    Raises:
+        ConfigError: every mistake found, each with its place.
+
+    """
+    problems = Problems()
+    tree = _read(paths, overrides, environ, problems)
+    return Loaded(_decode(tree, registry if registry is not None else Registry(), problems), tree)
+
+
+def settle(tree: Node) -> Settings:
+    """
+    Return the settings that a tree says, without looking at files or environment again.
+
+    Raises:
+        ConfigError: every mistake found, each with its place.
+
+    """
+    return _decode(tree, Registry(), Problems())
 
 
 def load(
@@ -45,9 +81,7 @@ def load(
         ConfigError: every mistake found, each with its place.
 
     """
-    problems = Problems()
-    root = _read(paths, overrides, environ, problems)
-    return _decode(root, registry if registry is not None else Registry(), problems)
+    return read(paths, overrides, registry, environ).settings
 
 
 def load_part(path: Path, kind: type[T], environ: Mapping[str, str] = os.environ) -> T:

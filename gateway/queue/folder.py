@@ -23,9 +23,9 @@ class QueueFolderError(OSError):
 class QueueFolder:
     """Paths inside the folder, and what is written about it as a whole."""
 
-    def __init__(self, path: Path, disk: Disk | None = None) -> None:
+    def __init__(self, path: Path, disk: Disk | None = None, worker: int = 0) -> None:
         self.path = path
-        self.log = path / "log-0"
+        self.log = self.log_of(worker)
         self.homes = path / "homes"
         self.damaged = path / "damaged"
         self._disk = disk or Disk()
@@ -36,6 +36,15 @@ class QueueFolder:
     def exists(self) -> bool:
         """Whether a queue was ever kept here."""
         return self.log.exists()
+
+    def log_of(self, worker: int) -> Path:
+        """Return the folder of the log that a worker writes."""
+        return self.path / f"log-{worker}"
+
+    def logs(self) -> list[int]:
+        """Return the numbers of all workers that have left a log."""
+        names = (path.name.removeprefix("log-") for path in self.path.glob("log-*"))
+        return sorted(int(name) for name in names if name.isdecimal())
 
     def check(self) -> None:
         """

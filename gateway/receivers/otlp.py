@@ -2,6 +2,7 @@
 
 from gateway import endpoint
 from gateway.audit import Audit
+from gateway.component_context import Reserve
 from gateway.plugin import Context, Deliver, Receiver
 from gateway.receivers.addresses import is_loopback
 from gateway.receivers.admission import Admission
@@ -21,9 +22,6 @@ class OtlpReceiver(Receiver[OtlpConfig]):
     """Take traces from OpenTelemetry clients over gRPC and HTTP."""
 
     stability = "beta"
-
-    reuse_port = False
-    """Whether several worker processes share the addresses; set before ``listen``."""
 
     def __init__(self, config: OtlpConfig) -> None:
         super().__init__(config)
@@ -95,13 +93,14 @@ class OtlpReceiver(Receiver[OtlpConfig]):
 
         where = f"receivers.{context.component_id}.protocols"
         certificates = self._certificates.get
+        reserve: Reserve | None = getattr(context, "reserve", None)
         grpc, http = self.config.grpc, self.config.http
         if grpc is not None:
             self._grpc = GrpcEndpoint(grpc, front("grpc"), certificates("grpc"), f"{where}.grpc")
-            self._endpoints["grpc"] = await self._grpc.start(reuse_port=self.reuse_port)
+            self._endpoints["grpc"] = await self._grpc.start(reserve)
         if http is not None:
             self._http = HttpEndpoint(http, front("http"), certificates("http"), f"{where}.http")
-            self._endpoints["http"] = await self._http.start(reuse_port=self.reuse_port)
+            self._endpoints["http"] = await self._http.start(reserve)
         self._warn_where_open(context)
 
     async def refuse(self) -> None:

@@ -14,6 +14,7 @@ import grpc
 import grpc.aio
 
 from gateway import endpoint, guard
+from gateway.component_context import Reserve
 from gateway.errors import Flow
 from gateway.otlp.answer import accepted
 from gateway.otlp.decompress import grpc_encoding
@@ -57,18 +58,24 @@ class GrpcEndpoint:
         self._arriving: set[asyncio.Timeout] = set()
         self._relieving: asyncio.Task[None] | None = None
 
-    async def start(self, *, reuse_port: bool) -> str:
+    async def start(self, reserve: Reserve | None) -> str:
         """
         Accept requests and return the address.
+
+        Args:
+            reserve: how to share the port with other workers; None where there are none.
 
         Raises:
             OSError: the address cannot be used; says what to do.
 
         """
         host, port = endpoint.split(self._config.endpoint)
-        if not reuse_port:
+        if reserve is not None:
+            port = await reserve(self._where, host, port)
+        else:
             check_free(self._where, host, port)  # gRPC would write the reason to the log only
-        server = grpc.aio.server(options=_options(self._config, reuse_port=reuse_port))
+        options = _options(self._config, reuse_port=reserve is not None)
+        server = grpc.aio.server(options=options)
         server.add_generic_rpc_handlers((_Methods(self._export, self._refuse_or_discard),))
         address = endpoint.join(host, port)
         try:

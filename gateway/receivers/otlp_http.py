@@ -6,6 +6,7 @@ from typing import NamedTuple
 from aiohttp import web
 
 from gateway import endpoint, guard
+from gateway.component_context import Reserve
 from gateway.errors import Flow
 from gateway.otlp.answer import accepted
 from gateway.otlp.decompress import check_encoding
@@ -64,16 +65,21 @@ class HttpEndpoint:
         self._listener: asyncio.Server | None = None
         self._shared = False
 
-    async def start(self, *, reuse_port: bool) -> str:
+    async def start(self, reserve: Reserve | None) -> str:
         """
         Accept requests and return the address.
+
+        Args:
+            reserve: how to share the port with other workers; None where there are none.
 
         Raises:
             OSError: the address cannot be used; says what to do.
 
         """
-        self._shared = reuse_port
+        self._shared = reserve is not None
         host, port = endpoint.split(self._config.endpoint)
+        if reserve is not None:
+            port = await reserve(self._where, host, port)
         self._server = HttpServer(self._handle, self._config, self._front.logger)
         tls = self._certificates.http() if self._certificates is not None else None
         try:
@@ -83,7 +89,7 @@ class HttpEndpoint:
                 port,
                 ssl=tls,
                 ssl_handshake_timeout=float(self._config.read_header_timeout) if tls else None,
-                reuse_port=reuse_port or None,
+                reuse_port=self._shared or None,
             )
         except OSError as error:
             raise listen_error(self._where, host, port, error) from error

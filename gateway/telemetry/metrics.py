@@ -10,10 +10,12 @@ from prometheus_client import (
     Gauge,
     Histogram,
     ProcessCollector,
+    disable_created_metrics,
 )
 
 from gateway.telemetry.histogram import BatchHistogram
 
+disable_created_metrics()  # type: ignore[no-untyped-call] # the library lacks the annotation
 REGISTRY = CollectorRegistry()
 
 receiver_accepted_spans = Counter(
@@ -199,6 +201,16 @@ dead_letters = Counter(
 dead_letters_dropped = Counter(
     "spangate_dead_letters_dropped_total",
     "Dead letters that had to make room for younger ones (service.dead_letters.max_size_mib).",
+    registry=REGISTRY,
+)
+workers = Gauge(
+    "spangate_workers",
+    "Worker processes that take requests; fewer than service.workers means that some fail.",
+    registry=REGISTRY,
+)
+worker_restarts = Counter(
+    "spangate_worker_restarts_total",
+    "Workers that ended by themselves, or hung, and were replaced; the log says why.",
     registry=REGISTRY,
 )
 # The library's own: CPU time, memory, open files and start of a process; Linux only.

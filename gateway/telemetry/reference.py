@@ -27,6 +27,8 @@ _TITLES = {
     "exporter": "Exporters",
     "queue": "Queues",
     "dead": "Dead letters",
+    "workers": "Workers",
+    "worker": "Workers",
     "process": "The process",
 }
 _PROCESS = """| `spangate_process_cpu_seconds_total`, `spangate_process_resident_memory_bytes`, \

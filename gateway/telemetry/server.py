@@ -5,7 +5,11 @@ from collections.abc import Awaitable, Callable, Mapping
 
 import msgspec
 from aiohttp import web
-from prometheus_client import CONTENT_TYPE_LATEST, disable_created_metrics, generate_latest
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    CollectorRegistry,
+    generate_latest,
+)
 
 from gateway import endpoint
 from gateway.audit import Audit
@@ -28,20 +32,22 @@ class TelemetryServer:
     """
     The endpoints ``telemetry.metrics`` and ``telemetry.status``.
 
-    ``/ready`` answers 503 only while starting or stopping; a destination in trouble is
-    ``degraded``, since a restart would not mend it. Its reasons are for those who may see the
-    status page.
+    ``refresh`` brings status and register up to date. ``/ready`` answers 503 only while starting or
+    stopping; a destination in trouble is ``degraded``, since a restart would not mend it. Its
+    reasons are for those who may see the status page.
     """
 
     def __init__(
         self,
         status: Callable[[], Status],
-        refresh: Callable[[], None],
+        refresh: Callable[[], Awaitable[None]],
         audit: Audit,
         logger: Logger,
+        registry: CollectorRegistry = REGISTRY,
     ) -> None:
         self._status = status
         self._refresh = refresh
+        self._registry = registry
         self._audit = audit
         self._logger = logger
         self._status_door = Door(None, "service.telemetry.status", local=True)
@@ -55,7 +61,6 @@ class TelemetryServer:
             OSError: one is taken; the message says which setting to change.
 
         """
-        disable_created_metrics()  # type: ignore[no-untyped-call] # the library lacks the annotation
         self._status_door = Door(status.auth, "service.telemetry.status", local=True)
         door = Door(metrics.auth, "service.telemetry.metrics", local=False)
         probes: dict[str, Page] = {"/live": self._live, "/ready": self._ready}
@@ -107,9 +112,9 @@ class TelemetryServer:
         return guarded
 
     async def _metrics(self, _request: web.BaseRequest) -> web.Response:
-        self._refresh()
+        await self._refresh()
         headers = _NAME | {"Content-Type": CONTENT_TYPE_LATEST}
-        return web.Response(body=generate_latest(REGISTRY), headers=headers)
+        return web.Response(body=generate_latest(self._registry), headers=headers)
 
     async def _live(self, _request: web.BaseRequest) -> web.Response:
         return _answer({"status": "live"})
@@ -125,6 +130,7 @@ class TelemetryServer:
         return _answer({"status": "degraded", "reasons": status.degraded})
 
     async def _status_json(self, _request: web.BaseRequest) -> web.Response:
+        await self._refresh()
         return _answer(self._status())
 
 

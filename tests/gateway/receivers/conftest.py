@@ -17,6 +17,7 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from gateway.batch import Batch
 from gateway.clock import SystemClock
+from gateway.component_context import Reserve
 from gateway.errors import Flow, Forbidden, ShareFull
 from gateway.receivers.otlp import OtlpReceiver
 from gateway.testing import component
@@ -109,8 +110,9 @@ class NoMeter:
 class FakeContext:
     """What the engine gives a receiver."""
 
-    def __init__(self, data_dir: Path) -> None:
+    def __init__(self, data_dir: Path, reserve: Reserve | None = None) -> None:
         self.component_id = "otlp"
+        self.reserve = reserve
         self.logger = Log()
         self.meter = NoMeter()
         self.clock = SystemClock()
@@ -242,14 +244,17 @@ async def serve(tmp_path: Path) -> AsyncIterator[Serve]:
     started: list[tuple[OtlpReceiver, aiohttp.ClientSession]] = []
 
     async def start(
-        grpc: dict[str, Any] | None = None, http: dict[str, Any] | None = None, **settings: Any
+        grpc: dict[str, Any] | None = None,
+        http: dict[str, Any] | None = None,
+        reserve: Reserve | None = None,
+        **settings: Any,
     ) -> Served:
         protocols = {
             "grpc": {"endpoint": "127.0.0.1:0"} | (grpc or {}),
             "http": {"endpoint": "127.0.0.1:0"} | (http or {}),
         }
         receiver = component(OtlpReceiver, protocols=protocols, **settings)
-        context = FakeContext(tmp_path)
+        context = FakeContext(tmp_path, reserve)
         engine = Engine()
         session = aiohttp.ClientSession(auto_decompress=False)
         started.append((receiver, session))

@@ -17,6 +17,7 @@ from gateway.receivers.config import OtlpConfig
 from gateway.receivers.otlp import OtlpReceiver
 from gateway.telemetry import metrics
 from gateway.testing import component
+from gateway.workers.ports import Ports
 
 Make = Callable[..., ExportTraceServiceRequest]
 Serve = Any  # the fixture's types live in conftest, which cannot be imported
@@ -93,19 +94,19 @@ async def test_taken_port(serve: Serve, taken: str, protocol: str) -> None:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows shares no ports")
-async def test_shared_ports(
-    serve: Serve, make_request: Make, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Worker processes may share the addresses where they are told to."""
-    monkeypatch.setattr(OtlpReceiver, "reuse_port", True)
-    first = await serve()
-    shared = first.receiver.endpoints()
+async def test_shared_ports(serve: Serve, make_request: Make) -> None:
+    """Worker processes share the addresses that their supervisor keeps for them."""
+    ports = Ports()
 
-    second = await serve(grpc={"endpoint": shared["grpc"]}, http={"endpoint": shared["http"]})
+    async def reserve(where: str, host: str, port: int) -> int:
+        return ports.reserve(where, host, port)
+
+    first = await serve(reserve=reserve)
+    second = await serve(reserve=reserve)
     await first.receiver.stop()
     await second.send(make_request("a").SerializeToString())
+    ports.close()
 
-    assert shared == second.receiver.endpoints()
     assert ["a"] == second.engine.names
 
 

@@ -1,0 +1,310 @@
+"""
+Run the worker processes of a gateway: start, watch, replace and stop them.
+
+What all of them share is here: the lock of the data directory, the ports, the telemetry endpoints,
+and who serves which lane. No span passes through this process.
+"""
+
+import asyncio
+import contextlib
+import pickle
+from collections.abc import Awaitable, Callable
+from functools import partial
+from pathlib import Path
+
+from gateway.audit import Audit
+from gateway.clock import SystemClock
+from gateway.config.loader import Loaded
+from gateway.data_dir import DataDir
+from gateway.failures import WorkersError
+from gateway.queue.folder import QueueFolder
+from gateway.receivers.addresses import ListenError
+from gateway.telemetry import logs, metrics
+from gateway.telemetry.server import TelemetryServer
+from gateway.telemetry.snapshot import Merged, take
+from gateway.telemetry.status import Status, merge
+from gateway.version import __version__
+from gateway.workers import messages
+from gateway.workers.backoff import Backoff
+from gateway.workers.child import Child, spawn
+from gateway.workers.count import wanted
+from gateway.workers.lanes import Allotment
+from gateway.workers.messages import FromWorker
+from gateway.workers.ports import Ports
+
+HANG_S = 60.0
+"""How long a worker may give no sign of life."""
+CLOSING_S = 5.0
+"""How long workers may take to end after they have drained."""
+_OURS = -1  # the number under which this process's own metrics are added
+
+
+class Supervisor:
+    """The processes of one gateway; it runs once."""
+
+    def __init__(self, loaded: Loaded) -> None:
+        self._loaded = loaded
+        service = loaded.settings.service
+        self._logger = logs.get("supervisor")
+        self._data_dir = DataDir(Path(service.data_dir))
+        self._folder = QueueFolder(self._data_dir.path / "queue")
+        self._ports = Ports()
+        self._children: dict[int, Child] = {}
+        self._lanes = Allotment()
+        self._lane_count = 0
+        self._logs: dict[int, int | None] = {}
+        """Logs of workers that are gone, and who empties each."""
+        self._backoff = Backoff()
+        self._state = "starting"
+        self._stop_wanted = asyncio.Event()
+        self._tasks = asyncio.TaskGroup()
+        self._merged = Merged()
+        audit_path = service.telemetry.audit.path
+        self._audit = Audit(
+            logs.get("audit"), SystemClock(), Path(audit_path) if audit_path else None
+        )
+        self._telemetry = TelemetryServer(
+            self.status, self._refresh, self._audit, logs.get("telemetry"), self._merged
+        )
+        self.endpoints: dict[str, str] = {}
+        """Addresses that are open, by name, once running."""
+
+    def pages(self) -> dict[str, str]:
+        """Return addresses where a person sees what arrived, by name."""
+        return {name: page for c in self._children.values() for name, page in c.pages.items()}
+
+    async def run(self, on_ready: Callable[[], None]) -> None:
+        """
+        Run until told to stop, then drain and return.
+
+        Raises:
+            WorkersError: the workers cannot start; nothing was accepted.
+            OSError: the data directory or a telemetry endpoint cannot be used.
+
+        """
+        self._data_dir.open()
+        try:
+            self._audit.open()
+            async with self._tasks:
+                try:
+                    await self._start()
+                    self._state = "running"
+                    on_ready()
+                    await self._stop_wanted.wait()
+                finally:
+                    await self._end()
+        finally:
+            self._ports.close()
+            self._data_dir.close()
+
+    def stop(self) -> None:
+        """Have :meth:`run` end in order."""
+        self._stop_wanted.set()
+
+    def kill(self) -> None:
+        """End all workers at once; what is on disk stays."""
+        for child in self._children.values():
+            child.kill()
+
+    def status(self) -> Status:
+        """Return what the status endpoint shows: all workers as one."""
+        service = self._loaded.settings.service
+        known = merge([child.status for child in self._children.values() if child.status])
+        known.version, known.state, known.endpoints = __version__, self._state, self.endpoints
+        known.pipelines = {
+            name: [*pipeline.receivers, *pipeline.processors, *pipeline.exporters]
+            for name, pipeline in service.pipelines.items()
+        }
+        if self._state == "running" and not any(c.started for c in self._children.values()):
+            known.state = "starting"
+        return known
+
+    async def _refresh(self) -> None:
+        await asyncio.gather(*(child.tell() for child in self._children.values()))
+        metrics.workers.set(sum(child.started for child in self._children.values()))
+        self._merged.update(_OURS, take(metrics.REGISTRY))
+
+    # Starting and replacing.
+
+    async def _start(self) -> None:
+        settings = self._loaded.settings.service
+        for warning in self._loaded.settings.warnings:
+            self._logger.warning(warning)
+        self.endpoints = await self._telemetry.start(
+            settings.telemetry.metrics, settings.telemetry.status
+        )
+        count = wanted(settings.workers)
+        self._logs = dict.fromkeys(log for log in self._folder.logs() if log >= count)
+        first = [await self._spawn(number) for number in range(count)]
+        await asyncio.gather(*(child.settled.wait() for child in first))
+        reasons = list(dict.fromkeys(reason for child in first for reason in child.reasons))
+        if reasons or not all(child.started for child in first):
+            raise WorkersError(reasons or ["a worker ended while it was starting; see above"])
+        self._tasks.create_task(self._watch())
+
+    async def _spawn(self, number: int) -> Child:
+        lock = self._data_dir.descriptor
+        assert lock is not None, "run() holds the data directory"
+        child = self._children[number] = await spawn(number, [lock])
+        tree = pickle.dumps(self._loaded.tree)
+        child.send(messages.Begin(number, tree, str(self._data_dir.path)))
+        self._tasks.create_task(self._attend(child))
+        return child
+
+    async def _attend(self, child: Child) -> None:
+        """Listen to a worker until it ends; then see what has to be done."""
+        while (message := await child.receive()) is not None:
+            self._heed(child, message)
+        code = await child.end()
+        self._children.pop(child.number, None)
+        self._merged.ended(child.number)
+        self._lanes.gone(child.number)
+        self._logs = {log: who if who != child.number else None for log, who in self._logs.items()}
+        if child.stopping and self._state == "running":
+            self._logs[child.number] = None
+        elif not child.stopping and self._state == "running":
+            self._tasks.create_task(self._replace(child, code))
+        self._share()
+
+    async def _replace(self, child: Child, code: int) -> None:
+        """Start another worker in place of one that ended by itself."""
+        now = asyncio.get_running_loop().time()
+        delay = self._backoff.next(now, now - child.begun)
+        metrics.worker_restarts.inc()
+        self._logger.error(
+            "a worker ended unexpectedly; another takes its place",
+            worker=child.number,
+            pid=child.pid,
+            how=f"signal {-code}" if code < 0 else f"exit code {code}",
+            reason="; ".join(child.reasons) or None,
+            after_seconds=round(delay, 1),
+        )
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(delay):
+                await self._stop_wanted.wait()
+        if self._state == "running" and not self._stop_wanted.is_set():
+            await self._spawn(child.number)
+
+    async def _watch(self) -> None:
+        """Kill workers that hang."""
+        loop = asyncio.get_running_loop()
+        while self._state == "running":
+            for child in self._children.values():
+                if loop.time() - child.heard > HANG_S:
+                    self._logger.error(
+                        "a worker hangs; it is replaced",
+                        worker=child.number,
+                        pid=child.pid,
+                        silent_seconds=round(loop.time() - child.heard),
+                    )
+                    child.kill()
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(1):
+                    await self._stop_wanted.wait()
+                    return
+
+    # What workers say.
+
+    def _heed(self, child: Child, message: FromWorker) -> None:
+        match message:
+            case messages.Report():
+                child.reported(message)
+                self._merged.update(child.number, message.metrics)
+            case messages.Built(lanes=lanes):
+                child.built = True
+                self._lane_count = max(self._lane_count, lanes)
+                self._share()
+            case messages.Started(endpoints=endpoints, pages=pages):
+                child.endpoints, child.pages = endpoints, pages
+                child.started = True
+                child.settled.set()
+                self.endpoints |= endpoints
+                self._share()
+            case messages.Failed(reasons=reasons):
+                child.reasons = reasons
+            case messages.Reserve():
+                child.send(self._reserve(message))
+            case messages.Released(lanes=lanes):
+                self._lanes.released(child.number, lanes)
+                self._tell_owners()
+            case messages.Emptied(log=log):
+                self._logs.pop(log, None)
+                self._tell_owners()
+            case messages.Drained():
+                child.drained.set()
+            case messages.Hung(component=component):
+                self._logger.error("a component hangs", component=component)
+                child.kill()
+
+    def _reserve(self, wish: messages.Reserve) -> messages.Port:
+        try:
+            port = self._ports.reserve(wish.where, wish.host, wish.port)
+        except ListenError as error:
+            return messages.Port(wish.request, 0, str(error))
+        return messages.Port(wish.request, port, "")
+
+    def _share(self) -> None:
+        """Spread lanes and forgotten logs over the workers that can serve them."""
+        able = [c for c in self._children.values() if c.built and not c.stopping]
+        if self._state == "starting" and len(able) < len(self._children):
+            return  # nobody begins before all are there
+        serving = [child.number for child in able if child.started or self._state == "starting"]
+        serving = serving or [child.number for child in able]
+        if not serving:
+            return
+        self._lanes.share(self._lane_count, serving)
+        for log, who in self._logs.items():
+            if who is None:
+                self._logs[log] = serving[log % len(serving)]
+        self._tell_owners()
+
+    def _tell_owners(self) -> None:
+        owners = self._lanes.owners()
+        for child in self._children.values():
+            if child.built:
+                taken = [log for log, who in self._logs.items() if who == child.number]
+                child.send(messages.Own(self._lanes.of(child.number), taken, owners))
+
+    # Ending.
+
+    async def _end(self) -> None:
+        """Have all workers drain, and end them."""
+        timeout_s = float(self._loaded.settings.service.shutdown_timeout)
+        if self._state == "running":
+            self._logger.info(
+                "stopping: what waits is sent first; a second signal ends at once",
+                spans=sum(sender.waiting_spans for sender in self.status().exporters),
+                at_most=str(self._loaded.settings.service.shutdown_timeout),
+            )
+        started, self._state = self._state == "running", "stopping"
+        children = list(self._children.values())
+        if started:
+            await _within(timeout_s, children, partial(_stop, reload=False))
+            await _within(CLOSING_S, children, _close)
+        for child in children:
+            if not child.gone.is_set():
+                if started:
+                    self._logger.error("a worker did not end in time", worker=child.number)
+                child.kill()
+        await asyncio.gather(*(child.gone.wait() for child in children))
+        await self._telemetry.stop()
+        self._audit.close()
+
+
+async def _within(
+    timeout_s: float, children: list[Child], step: Callable[[Child], Awaitable[None]]
+) -> None:
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(timeout_s):
+            await asyncio.gather(*(step(child) for child in children))
+
+
+async def _stop(child: Child, *, reload: bool) -> None:
+    child.stopping = True
+    child.send(messages.Stop(reload))
+    await child.drained.wait()
+
+
+async def _close(child: Child) -> None:
+    child.send(messages.Close())
+    await child.gone.wait()

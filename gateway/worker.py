@@ -1,0 +1,196 @@
+"""
+One worker process: a gateway that does what its supervisor says, and ends with it.
+
+Started by the supervisor as ``python -m gateway.worker``; signals are the supervisor's business.
+"""
+
+import asyncio
+import os
+import pickle
+import signal
+import socket
+import sys
+import threading
+from pathlib import Path
+
+from gateway import loop
+from gateway.config.loader import settle
+from gateway.failures import foreseen
+from gateway.receivers.addresses import ListenError
+from gateway.service import Service
+from gateway.telemetry import logs, metrics, snapshot
+from gateway.workers import messages
+from gateway.workers.channel import Channel
+from gateway.workers.messages import ToWorker
+
+REPORT_S = 1.0
+PR_SET_PDEATHSIG = 1
+_FAILED = 1
+
+
+class Worker:
+    """The :class:`gateway.service.Seat` of a gateway in a worker process."""
+
+    def __init__(self, channel: Channel[ToWorker], begin: messages.Begin) -> None:
+        self.number = begin.number
+        self.sockets = Path(begin.sockets)
+        self._channel = channel
+        self._settings = settle(pickle.loads(begin.tree))  # noqa: S301 - from our supervisor
+        self._service: Service | None = None
+        self._stop = asyncio.Event()
+        self._may_close = asyncio.Event()
+        self._first: asyncio.Future[messages.Own] = asyncio.get_running_loop().create_future()
+        self._ports: dict[int, asyncio.Future[int]] = {}
+
+    async def run(self) -> int:
+        """Run until told to end; return the exit code."""
+        log_settings = self._settings.service.telemetry.logs
+        logs.configure(log_settings.level, log_settings.format)
+        self._service = Service(self._settings, seat=self)
+        asides = [asyncio.create_task(self._listen()), asyncio.create_task(self._report())]
+        try:
+            await self._service.run(self._stop, on_ready=self._started)
+        except BaseException as error:
+            reasons = foreseen(error)
+            if reasons is None:
+                raise
+            self._channel.send(messages.Failed(reasons))
+            await self._channel.flush()
+            return _FAILED
+        finally:
+            for task in asides:
+                task.cancel()
+            await asyncio.gather(*asides, return_exceptions=True)
+        self._tell()
+        await self._channel.flush()
+        return 0
+
+    # For the service.
+
+    async def take_place(self, lanes: int) -> messages.Own:
+        """Say that everything is built; return what this worker is to serve at first."""
+        self._channel.send(messages.Built(lanes))
+        return await self._first
+
+    async def reserve(self, where: str, host: str, port: int) -> int:
+        """
+        Return the port to listen on, together with the other workers.
+
+        Raises:
+            ListenError: it cannot be used.
+
+        """
+        answer: asyncio.Future[int] = asyncio.get_running_loop().create_future()
+        request = id(answer)
+        self._ports[request] = answer
+        self._channel.send(messages.Reserve(request, where, host, port))
+        try:
+            return await answer
+        finally:
+            del self._ports[request]
+
+    def released(self, lanes: list[int]) -> None:
+        """Say that lanes are no longer served here."""
+        self._channel.send(messages.Released(lanes))
+
+    def emptied(self, log: int) -> None:
+        """Say that nothing is left in the log of a worker that is gone."""
+        self._channel.send(messages.Emptied(log))
+
+    async def drained(self) -> None:
+        """Say that nothing more can be sent now; return once no other worker needs this one."""
+        self._channel.send(messages.Drained())
+        await self._may_close.wait()
+
+    # For the supervisor.
+
+    async def _listen(self) -> None:
+        while (message := await self._channel.receive()) is not None:
+            self._obey(message)
+        os._exit(_FAILED)  # without its supervisor a worker has no place
+
+    def _obey(self, message: ToWorker) -> None:
+        match message:
+            case messages.Own():
+                self._own(message)
+            case messages.Port(request=request):
+                _answer(self._ports[request], message)
+            case messages.Tell(request=request):
+                self._tell(request)
+            case messages.Stop(reload=reload):
+                assert self._service is not None, "running"
+                self._service.leave(reload=reload)
+                self._stop.set()
+            case messages.Close():
+                self._may_close.set()
+            case messages.Begin():
+                raise AssertionError("a worker begins once")
+
+    def _own(self, own: messages.Own) -> None:
+        if not self._first.done():
+            self._first.set_result(own)
+        elif self._service is not None:
+            self._service.own(own)
+
+    def _started(self) -> None:
+        assert self._service is not None, "running"
+        pages = self._service.pages()
+        self._channel.send(messages.Started(self._service.endpoints, pages))
+
+    async def _report(self) -> None:
+        while True:
+            self._tell()
+            await asyncio.sleep(REPORT_S)
+
+    def _tell(self, request: int = 0) -> None:
+        assert self._service is not None, "running"
+        self._service.refresh_metrics()
+        families = snapshot.take(metrics.REGISTRY)
+        self._channel.send(messages.Report(self._service.status(), families, request))
+
+
+def _answer(asked: "asyncio.Future[int]", answer: messages.Port) -> None:
+    if answer.error:
+        asked.set_exception(ListenError(0, answer.error))
+    else:
+        asked.set_result(answer.port)
+
+
+def _end_with(supervisor: int) -> None:
+    """Let the system end this process with its supervisor, whatever it is doing then."""
+    if sys.platform == "linux":
+        import ctypes  # noqa: PLC0415 - elsewhere the thread has to do
+
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    else:
+        threading.Thread(target=_watch, args=(supervisor,), daemon=True).start()
+    if os.getppid() != supervisor:
+        os._exit(_FAILED)
+
+
+def _watch(supervisor: int) -> None:
+    pause = threading.Event()
+    while os.getppid() == supervisor:
+        pause.wait(0.5)
+    os._exit(_FAILED)
+
+
+async def _main(end: socket.socket) -> int:
+    channel: Channel[ToWorker] = await Channel.open(end, ToWorker)
+    begin = await channel.receive()
+    if not isinstance(begin, messages.Begin):
+        return _FAILED
+    return await Worker(channel, begin).run()
+
+
+def main() -> None:
+    """Run a worker on the connection that the supervisor left open; ends the process."""
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # they reach the whole process group
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    _end_with(int(os.environ["SPANGATE_SUPERVISOR_PID"]))
+    with asyncio.Runner(loop_factory=loop.factory()) as runner:
+        sys.exit(runner.run(_main(socket.socket(fileno=int(sys.argv[1])))))
+
+
+if __name__ == "__main__":
+    main()
