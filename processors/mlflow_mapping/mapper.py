@@ -21,15 +21,12 @@ from processors.mlflow_mapping.inout import beside_chat, read_inputs, read_outpu
 from processors.mlflow_mapping.mending import mend
 from processors.mlflow_mapping.moving import superfluous
 from processors.mlflow_mapping.plan import Plan, Reading
-from processors.mlflow_mapping.span_types import find_type, is_rollup, kind_of, said_type
+from processors.mlflow_mapping.span_types import find_type, is_rollup, said_type
 from processors.mlflow_mapping.texts import encode, read, string
 from processors.mlflow_mapping.tools import Tool, read_tools
 from processors.mlflow_mapping.usage import Counters, normalise, read_usage
 
 _NO_EVENTS = Told()
-_NO_CHAT = frozenset({"text_completion", "completion", "text.completions", "image_generation",
-                      "image", "speech", "transcription", "audio"})  # fmt: skip
-"""Operations of models that are no conversation, whatever shape their prompt has."""
 
 _FIXED = {
     key: encoded_key(key)
@@ -71,7 +68,7 @@ class Mapper:
         usage: Counters | None = None
         rollup = False
         if reading.hits or told is not _NO_EVENTS:
-            kind = self._add_content(texts, reading, told, kind)
+            self._add_content(texts, reading, told, kind)
             usage, rollup = self._add_usage(texts, reading, span, kind)
             self._add_people(texts, reading)
         texts[keys.SPAN_TYPE] = kind
@@ -84,8 +81,9 @@ class Mapper:
         if self._move:
             span.attributes.discard(superfluous(reading, texts, usage))
 
-    def _add_content(self, texts: Texts, reading: Reading, told: Told, kind: str) -> str:
-        """Add inputs, outputs and tools; return the type, which a conversation refines."""
+    @staticmethod
+    def _add_content(texts: Texts, reading: Reading, told: Told, kind: str) -> None:
+        """Add inputs, outputs and tools."""
         present = reading.keys
         inputs = None if keys.INPUTS in present else read_inputs(reading, told, kind)
         outputs = None if keys.OUTPUTS in present else read_outputs(reading, told, kind)
@@ -101,9 +99,6 @@ class Mapper:
             tools = _tools(reading)
             if tools:
                 texts[keys.CHAT_TOOLS] = encode(tools)
-        if chat and kind == "LLM" and said_type(reading) is None and _is_chat(reading):
-            return "CHAT_MODEL"
-        return kind
 
     def _add_usage(
         self, texts: Texts, reading: Reading, span: Span, kind: str
@@ -136,10 +131,6 @@ class Mapper:
             found = find(reading)
             if found:
                 texts[key] = short_id(found)
-
-
-def _is_chat(reading: Reading) -> bool:
-    return not any(kind_of(reading.value(hit)) in _NO_CHAT for hit in reading.get("kinds"))
 
 
 def _tools(reading: Reading) -> list[Tool]:

@@ -9,7 +9,7 @@ from processors.mlflow_mapping.dialects.claude_code import CLAUDE_CODE
 from processors.mlflow_mapping.dialects.gen_ai import GEN_AI
 from processors.mlflow_mapping.dialects.google import GEMINI_CLI, GOOGLE_ADK
 from processors.mlflow_mapping.dialects.langfuse import LANGFUSE
-from processors.mlflow_mapping.dialects.langsmith import LANGSMITH
+from processors.mlflow_mapping.dialects.langsmith import LANGSMITH, LANGSMITH_KINDS
 from processors.mlflow_mapping.dialects.livekit import LIVEKIT
 from processors.mlflow_mapping.dialects.openinference import OPENINFERENCE
 from processors.mlflow_mapping.dialects.others import (
@@ -17,8 +17,10 @@ from processors.mlflow_mapping.dialects.others import (
     LAMINAR,
     LANGTRACE,
     LANGWATCH,
+    MISTRAL_SDK,
     MLFLOW,
     OPENLIT,
+    SEMANTIC_KERNEL,
     SPRING_AI,
     VOLTAGENT,
 )
@@ -30,6 +32,7 @@ ALL = (
     OPENINFERENCE,
     GEMINI_CLI,
     CLAUDE_CODE,
+    LANGSMITH_KINDS,
     GEN_AI,
     PYDANTIC_AI,
     SPRING_AI,
@@ -46,5 +49,7 @@ ALL = (
     LANGWATCH,
     BRAINTRUST,
     LOGFIRE,
+    MISTRAL_SDK,
+    SEMANTIC_KERNEL,
     MLFLOW,
 )

@@ -18,7 +18,6 @@ LANGFUSE = Dialect(
             "chain": "CHAIN",
             "evaluator": "EVALUATOR",
             "guardrail": "GUARDRAIL",
-            "span": "CHAIN",
         }
     },
     model=("langfuse.observation.model.name", "langfuse.observation.model"),

@@ -7,11 +7,11 @@ Source: langsmith._internal.otel._otel_exporter.
 
 from processors.mlflow_mapping.dialect import Dialect
 
-LANGSMITH = Dialect(
-    name="langsmith",
+LANGSMITH_KINDS = Dialect(
+    name="langsmith_kinds",
     kinds={
         "langsmith.span.kind": {
-            "llm": "LLM",
+            "llm": "CHAT_MODEL",
             "chain": "CHAIN",
             "tool": "TOOL",
             "retriever": "RETRIEVER",
@@ -20,6 +20,11 @@ LANGSMITH = Dialect(
             "parser": "PARSER",
         }
     },
+)
+"""Asked before the operation, which calls retrievers embeddings and prompts chat."""
+
+LANGSMITH = Dialect(
+    name="langsmith",
     model=("langsmith.metadata.ls_model_name",),
     provider=("langsmith.metadata.ls_provider",),
     session=(

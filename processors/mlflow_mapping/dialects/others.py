@@ -46,6 +46,16 @@ OPENLIT = Dialect(
     name="openlit",
     scopes=("openlit",),
     exclusive=("anthropic", "bedrock"),
+    span_names={
+        "chat": "CHAT_MODEL",
+        "embeddings": "EMBEDDING",
+        "text_completion": "LLM",
+        "image": "LLM",
+        "audio": "LLM",
+        "execute_tool": "TOOL",
+        "invoke_agent": "AGENT",
+        "create_agent": "AGENT",
+    },
     hints={"db.vector.query.top_k": "RETRIEVER"},
     input_messages=("gen_ai.content.prompt",),
     output_messages=("gen_ai.content.completion",),
@@ -119,6 +129,7 @@ LANGWATCH = Dialect(
     usage=("langwatch.metrics",),
     inputs=("langwatch.input",),
     outputs=("langwatch.output",),
+    document_lists=("langwatch.rag_contexts", "langwatch.contexts"),
     session=("langwatch.thread.id",),
     user=("langwatch.user.id",),
     tags=("langwatch.labels", "langwatch.tags"),
@@ -134,6 +145,32 @@ BRAINTRUST = Dialect(
     outputs=("braintrust.output_json", "braintrust.output"),
     tags=("braintrust.tags",),
     metadata=("braintrust.metadata",),
+)
+
+# mistralai.extra.observability: the SDK's own spans
+MISTRAL_SDK = Dialect(
+    name="mistral_sdk",
+    kinds={
+        "mistral_ai.operation.id": {
+            "chat_completion_v1_chat_completions_post": "CHAT_MODEL",
+            "stream_chat": "CHAT_MODEL",
+            "fim_completion_v1_fim_completions_post": "LLM",
+            "stream_fim": "LLM",
+            "agents_completion_v1_agents_completions_post": "CHAT_MODEL",
+            "stream_agents": "CHAT_MODEL",
+            "embeddings_v1_embeddings_post": "EMBEDDING",
+        }
+    },
+    scopes=("mistralai_sdk_tracer",),
+    span_names={"stream_chat": "CHAT_MODEL", "stream_fim": "LLM", "stream_agents": "CHAT_MODEL"},
+    total_tokens=("mistral_ai.request.total_tokens",),
+)
+
+# semantic_kernel.connectors.ai
+SEMANTIC_KERNEL = Dialect(
+    name="semantic_kernel",
+    scopes=("semantic_kernel",),
+    span_names={"autofunctioninvocationloop": "CHAIN"},
 )
 
 # mlflow.tracing.constant: what MLflow's own SDK says besides the attributes that we keep

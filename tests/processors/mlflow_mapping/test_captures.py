@@ -16,7 +16,9 @@ import pytest
 from gateway.batch import Batch
 from gateway.otlp.json import decode_request
 from gateway.testing import processor
+from processors.cost import Cost
 from processors.mlflow_mapping import MlflowMapping
+from processors.mlflow_mapping.keys import COST
 from tests.processors.mlflow_mapping.conftest import plain
 
 DATA = Path(__file__).parents[2] / "data"
@@ -24,12 +26,11 @@ GOLDEN = DATA / "golden" / "mlflow_mapping"
 CAPTURES: list[dict[str, Any]] = json.loads((DATA / "captures" / "index.json").read_text())
 FILES = [capture["file"] for capture in CAPTURES]
 
-WRITTEN = ("mlflow.", "session.id", "user.id", "spangate.")
+WRITTEN = ("mlflow.", "session.id", "user.id", "spangate.rollup", "spangate.original.",
+           "spangate.cost.rule")  # fmt: skip
 
 FINER_TYPES = {
     # (what MLflow's translators make of it, what we write): why
-    ("LLM", "CHAT_MODEL"): "a model's call with chat messages",
-    ("LLM", "AGENT"): "Vercel's outer generateText and streamText run tools in a loop",
     ("UNKNOWN", "CHAIN"): "LangSmith says so, MLflow does not read it",
     ("UNKNOWN", "TASK"): "a rendered prompt",
 }
@@ -52,14 +53,25 @@ def mapped(capture: dict[str, Any], **settings: object) -> dict[str, dict[str, A
     return {span.span_id.hex(): plain(span.attributes) for span in out}
 
 
+def priced(capture: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    """Return each span's attributes after mapping and pricing, by span id."""
+    batch = processor(MlflowMapping).process(load(capture))
+    found = {}
+    for span in Batch(processor(Cost).process(batch).encode()):
+        found[span.span_id.hex()] = attributes = plain(span.attributes)
+        if COST in attributes:
+            attributes[COST] = json.loads(attributes[COST])
+    return found
+
+
 @pytest.mark.parametrize("capture", CAPTURES, ids=FILES)
 def test_becomes_what_the_golden_file_says(capture: dict[str, Any]) -> None:
-    """Types, inputs, outputs, tools, tokens, models, sessions and tags are as agreed."""
+    """Types, inputs, outputs, tools, tokens, models, costs, sessions and tags are as agreed."""
     names = {span["span_id"]: span["name"] for span in capture["spans"]}
     found = [
         {"span": names[span_id]}
         | {key: value for key, value in sorted(out.items()) if key.startswith(WRITTEN)}
-        for span_id, out in mapped(capture).items()
+        for span_id, out in priced(capture).items()
     ]
     path = GOLDEN / f"{capture['file'].removesuffix('.bin')}.json"
     if os.environ.get("UPDATE_GOLDEN"):
@@ -100,6 +112,22 @@ def test_tokens_agree_with_what_was_counted(capture: dict[str, Any]) -> None:
             if span["scope"] != "logfire.openai"
             else expected["reasoning"],
         }, span["name"]
+
+
+@pytest.mark.parametrize("capture", CAPTURES, ids=FILES)
+def test_costs_are_those_of_the_tokens(capture: dict[str, Any]) -> None:
+    """Each call costs what its tokens cost, and nothing else costs anything."""
+    out = priced(capture)
+
+    for span in capture["spans"]:
+        cost = out[span["span_id"]].get(COST)
+        if span["cost_usd"] is None or span["rollup"]:
+            assert cost is None, span["name"]
+        else:
+            assert pytest.approx(span["cost_usd"]) == cost["total_cost"], span["name"]
+    assert pytest.approx(capture["leaf_cost_usd"]) == sum(
+        attributes[COST]["total_cost"] for attributes in out.values() if COST in attributes
+    )
 
 
 @pytest.mark.parametrize("capture", CAPTURES, ids=FILES)

@@ -6,6 +6,7 @@ from processors.mlflow_mapping import keys
 from processors.mlflow_mapping.dialect import Dialect
 from processors.mlflow_mapping.dialects import ALL
 from processors.mlflow_mapping.dialects.common import KINDS
+from tests.processors.mlflow_mapping.conftest import Map
 
 TYPES = keys.SPAN_TYPES | keys.CUSTOM_TYPES
 NAMES = [dialect.name for dialect in ALL]
@@ -33,6 +34,18 @@ def test_gated_words_are_in_the_table(dialect: Dialect) -> None:
 
     assert set(dialect.plain) <= read
     assert bool(dialect.plain) <= bool(dialect.only_with)
+
+
+@pytest.mark.slow
+def test_types_are_those_of_mlflows_translators(mapped: Map) -> None:
+    """What MLflow's own tables say a span is, ours say too."""
+    from mlflow.tracing.otel import translation  # noqa: PLC0415 - takes seconds
+
+    for translator in translation._TRANSLATORS:
+        key = getattr(translator, "SPAN_KIND_ATTRIBUTE_KEY", None)
+        table = getattr(translator, "SPAN_KIND_TO_MLFLOW_TYPE", None) or {}
+        for kind, expected in table.items() if key else ():
+            assert expected == mapped({key: kind})[keys.SPAN_TYPE], (key, kind)
 
 
 @pytest.mark.slow

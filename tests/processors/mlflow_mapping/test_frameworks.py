@@ -93,7 +93,7 @@ CASES = {
             "llm.token_count.prompt_details.audio": 3,
         },
         {
-            TYPE: "CHAT_MODEL",
+            TYPE: "LLM",
             IN: {
                 "messages": [
                     SYSTEM,
@@ -183,7 +183,7 @@ CASES = {
             "llm.token_count.prompt_details.cache_write": 300,
         },
         {
-            TYPE: "CHAT_MODEL",
+            TYPE: "LLM",
             IN: {
                 "model": "claude-sonnet-4-5",
                 "messages": [
@@ -251,7 +251,7 @@ CASES = {
             ),
         },
         {
-            TYPE: "CHAT_MODEL",
+            TYPE: "LLM",
             IN: {"modelId": "anthropic.claude", "messages": [SYSTEM, QUESTION]},
             OUT: {
                 "choices": [
@@ -405,7 +405,7 @@ CASES = {
             "input.value": j({"prompt": None, "messages": [QUESTION], "kwargs": {}}),
             "output.value": '["Sunny."]',
         },
-        {TYPE: "CHAT_MODEL", "user": "Weather in Paris?", "answer": "Sunny."},
+        {TYPE: "LLM", "user": "Weather in Paris?", "answer": "Sunny."},
     ),
     "llama-index blocks": Case(
         {
@@ -562,7 +562,7 @@ CASES = {
             "enduser.id": "ada",
         },
         {
-            TYPE: "CHAT_MODEL",
+            TYPE: "LLM",
             IN: {
                 "messages": [
                     SYSTEM,
@@ -885,7 +885,7 @@ CASES = {
             ),
         },
         {
-            TYPE: "CHAT_MODEL",
+            TYPE: "LLM",
             IN: {
                 "model": "gemini-2.5-flash",
                 "messages": [
@@ -941,7 +941,7 @@ CASES = {
             ),
             "gen_ai.output.messages": j([{"role": "model", "parts": [{"text": "Sunny."}]}]),
         },
-        {TYPE: "CHAT_MODEL", IN: {"messages": [QUESTION]}, "answer": "Sunny."},
+        {TYPE: "LLM", IN: {"messages": [QUESTION]}, "answer": "Sunny."},
     ),
     "spring ai": Case(
         {
@@ -999,7 +999,7 @@ CASES = {
     ),
     "livekit request": Case(
         {"gen_ai.request.model": "gpt-4o", "lk.retry_count": 0},
-        {TYPE: "CHAT_MODEL", "user": "Hi", "answer": "Hello."},
+        {TYPE: "LLM", "user": "Hi", "answer": "Hello."},
         (
             ("gen_ai.user.message", {"content": "Hi"}),
             ("gen_ai.choice", {"role": "assistant", "content": "Hello."}),
@@ -1029,7 +1029,7 @@ CASES = {
             "response.model_output": "Fixed.",
         },
         {
-            TYPE: "CHAT_MODEL",
+            TYPE: "LLM",
             "user": "Fix it",
             "answer": "Fixed.",
             MODEL: "claude-sonnet-4-5",
@@ -1059,7 +1059,7 @@ CASES = {
             "ai.usage.completionTokens": 4,
         },
         {
-            TYPE: "CHAT_MODEL",
+            TYPE: "LLM",
             IN: {"messages": [QUESTION]},
             "answer": '{"sky":"sunny"}',
             USAGE: tokens(10, 4),
@@ -1105,7 +1105,7 @@ CASES = {
             "langfuse.environment": "prod",
         },
         {
-            TYPE: "CHAT_MODEL",
+            TYPE: "LLM",
             "user": "Weather in Paris?",
             "answer": "Sunny.",
             USAGE: tokens(15, 4, cache_read_input_tokens=5),
@@ -1117,7 +1117,7 @@ CASES = {
             "mlflow.traceTag.environment": "prod",
         },
     ),
-    "langfuse span": Case({"langfuse.observation.type": "span"}, {TYPE: "CHAIN"}),
+    "langfuse span": Case({"langfuse.observation.type": "span"}, {TYPE: "UNKNOWN"}),
     "langfuse event": Case({"langfuse.observation.type": "event"}, {TYPE: "UNKNOWN"}),
     "openlit over anthropic": Case(
         {
@@ -1142,7 +1142,7 @@ CASES = {
             "usage.completion_tokens": 4,
         },
         {
-            TYPE: "CHAT_MODEL",
+            TYPE: "LLM",
             "user": "Weather in Paris?",
             "answer": "Sunny.",
             USAGE: tokens(10, 4),
@@ -1167,7 +1167,7 @@ CASES = {
             "llm.token.counts": j({"input_tokens": 10, "output_tokens": 4, "total_tokens": 14}),
         },
         {
-            TYPE: "CHAT_MODEL",
+            TYPE: "LLM",
             IN: {"messages": [QUESTION]},
             "answer": "Sunny.",
             USAGE: tokens(10, 4),
@@ -1215,7 +1215,7 @@ CASES = {
             "langwatch.input": j({"type": "chat_messages", "value": [QUESTION]}),
             "langwatch.thread.id": "s",
         },
-        {TYPE: "CHAT_MODEL", IN: {"messages": [QUESTION]}, SESSION: "s"},
+        {TYPE: "LLM", IN: {"messages": [QUESTION]}, SESSION: "s"},
     ),
     "traceloop vector store": Case(
         {"db.system": "chroma", "db.operation": "query"},
