@@ -43,6 +43,8 @@ bench-redaction: $(READY) ## measure what redaction finds, and how fast
 docs: $(READY) ## write the generated pages anew
 	$(BIN)/python -m gateway.config.reference docs/configuration.md
 	$(BIN)/python -m gateway.telemetry.reference docs/metrics.md
+	$(BIN)/python helm/document.py
+	$(BIN)/python helm/dashboard.py
 
 lock: | .venv/bin/python ## resolve the dependencies anew
 	$(BIN)/python -m pip install -q uv

@@ -125,10 +125,11 @@ def test_a_parent_chart_may_set_its_switches() -> None:
     assert render({"global": {"any": "thing"}, "enabled": True})
 
 
-def test_the_documents_are_in_step() -> None:
-    """README.md and the schema say what values.yaml says: run python helm/document.py."""
+@pytest.mark.parametrize("script", ["document.py", "dashboard.py"])
+def test_what_is_written_is_in_step(script: str) -> None:
+    """README.md and schema say what values.yaml says, the dashboard what dashboard.yaml says."""
     done = subprocess.run(
-        [sys.executable, str(CHART / "document.py"), "--check"],
+        [sys.executable, str(CHART / script), "--check"],
         check=False,
         capture_output=True,
         text=True,
