@@ -37,6 +37,7 @@ COMMANDS = {
     "prices": _Listed("prices", "Explain how a model is priced."),
     "queue": _Listed("queue", "Show or save what waits on disk."),
     "dead-letters": _Listed("dead_letters", "What could not be delivered, why, and again."),
+    "new": _Listed("new", "Write a plugin project that passes its own test."),
     "bench": _Listed("bench", "Measure the throughput of this machine."),
 }
 
