@@ -113,13 +113,28 @@ def _length(vector: Any) -> int:
 
 
 def sizes_of(answer: Any) -> dict[str, int] | None:
-    """Return the same from an answer of an embeddings service."""
-    if not isinstance(answer, dict):
-        return None
-    data = first(answer, "data", "embeddings")
+    """Return the same from an answer of an embeddings service, or from the numbers themselves."""
+    data = first(answer, "data", "embeddings") if isinstance(answer, dict) else answer
     if not isinstance(data, list) or not data:
         return None
-    vector = data[0].get("embedding") if isinstance(data[0], dict) else data[0]
-    if not isinstance(vector, list | str):
-        return None
-    return {"embeddings": len(data), "dimensions": len(vector) if isinstance(vector, list) else 0}
+    if isinstance(data[0], float):
+        return {"embeddings": 1, "dimensions": len(data)}
+    vector = first(data[0], "embedding", "values") if isinstance(data[0], dict) else data[0]
+    if isinstance(vector, list) and vector and isinstance(vector[0], float):
+        return {"embeddings": len(data), "dimensions": len(vector)}
+    if isinstance(vector, str) and isinstance(answer, dict):  # base64
+        return {"embeddings": len(data), "dimensions": 0}
+    return None
+
+
+def documents_of(answer: Any) -> list[Document]:
+    """Return the documents in a retriever's answer; an empty list where it holds none."""
+    if isinstance(answer, dict):
+        answer = first(answer, "documents", "results", "matches", "hits")
+    if not isinstance(answer, list) or not all(map(_is_document, answer)):
+        return []
+    return [document for item in answer if (document := read_document(item))]
+
+
+def _is_document(item: Any) -> bool:
+    return isinstance(item, dict) and any(isinstance(item.get(key), str) for key in _TEXT)

@@ -22,6 +22,8 @@ _SESSION_NAMES = ("session_id", "thread_id", "conversation_id", "sessionId", "th
                   "conversationId", "session")  # fmt: skip
 _USER_NAMES = ("user_id", "userId", "user")
 _WHO = frozenset({*_SESSION_NAMES, *_USER_NAMES, "tags", "chat_id", "chatId"})
+_CALL = frozenset({"_type", "model", "model_name", "stream", "stop"})
+"""Parameters of LangChain's models, which LangSmith writes as metadata."""
 _NOISE = ("ls_", "lc_", "langgraph_", "langsmith_", "langchain_", "checkpoint_", "__pregel",
           "langfuse_", "revision_id", "LANGSMITH_", "LANGCHAIN_", "run_attempt")  # fmt: skip
 """Beginnings of metadata that frameworks add for themselves."""
@@ -114,7 +116,8 @@ def _tags(reading: Reading) -> Iterator[tuple[str, str]]:
         yield "tags", ", ".join(labels)
     for hit in reading.get("metadata_prefixes"):
         if _is_telling(hit.detail):
-            yield hit.detail, _plain(values.decode(reading.value(hit)))
+            value = reading.value(hit)
+            yield hit.detail, string(value) or _plain(values.decode(value))
     for hit in reading.get("metadata"):
         held = read(reading.value(hit))
         if isinstance(held, dict):
@@ -124,7 +127,7 @@ def _tags(reading: Reading) -> Iterator[tuple[str, str]]:
 
 
 def _is_telling(key: str) -> bool:
-    return key not in _WHO and not key.startswith(_NOISE)
+    return key not in _WHO and key not in _CALL and not key.startswith(_NOISE)
 
 
 def _plain(value: Any) -> str:

@@ -19,6 +19,7 @@ ROLES = {
     "assistant": "assistant", "ai": "assistant", "aimessage": "assistant", "model": "assistant",
     "aimessagechunk": "assistant", "chatbot": "assistant", "assistantmessage": "assistant",
     "agent": "assistant", "bot": "assistant", "tool_call": "assistant",
+    "unknown": "assistant",
     "tool": "tool", "function": "tool", "toolmessage": "tool", "tool_response": "tool",
     "toolmessagechunk": "tool", "functionmessage": "tool", "ipython": "tool",
     "functionexecutionresultmessage": "tool", "tool_result": "tool",

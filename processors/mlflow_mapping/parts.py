@@ -79,6 +79,7 @@ class Draft:
 
     def think(self, text: object) -> None:
         """Add reasoning."""
+        text = reparse(text)
         if isinstance(text, list):
             text = "\n".join(as_text(_inner(item)) for item in text)
         if text:

@@ -6,19 +6,25 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from processors.mlflow_mapping.calls import small
 from processors.mlflow_mapping.content import REDACTED, Content, are_texts, as_json, turn
-from processors.mlflow_mapping.documents import sizes_of
+from processors.mlflow_mapping.documents import documents_of, sizes_of
 from processors.mlflow_mapping.keys import MODEL_CALLS
-from processors.mlflow_mapping.messages import as_choices, is_empty
+from processors.mlflow_mapping.messages import as_choices, is_empty, read_message
 from processors.mlflow_mapping.plan import Reading
 from processors.mlflow_mapping.ready import is_ready_answer, is_ready_request
 from processors.mlflow_mapping.requests import read_answer, read_request
 from processors.mlflow_mapping.texts import parse, read
+from processors.mlflow_mapping.wrappers import MARKS, unwrapped
 
 NEVER_CHAT = frozenset({"TOOL", "EMBEDDING", "RERANKER"})
 
+_OUT = ("outputs", "output_messages")
+_OPENING = ("{", "[")
+_NEAR = 40
+"""Letters at the beginning among which a wrapper shows."""
 
 _CHAT_KEYS = frozenset({
-    "messages", "contents", "input", "prompt", "chat_history", "items", "history", "choices",
+    "update", "messages", "contents", "input", "prompt", "chat_history", "items", "history",
+    "choices",
     "generations", "candidates", "output", "message", "response", "content", "role", "lc", "data",
     "value", "inputs", "outputs",
 })  # fmt: skip
@@ -44,17 +50,52 @@ def _one_value(value: AnyValue, concept: str, kind: str) -> Content | None:
     text = value.string_value
     if text in ("", REDACTED, "null", "{}", "[]"):
         return None
-    if kind == "EMBEDDING" and concept == "outputs" and '"embedding' in text:
-        sizes = sizes_of(read(value))
-        if sizes:
-            return as_json(sizes)
-    if kind not in NEVER_CHAT:
+    if text[:1] in _OPENING and (kind not in NEVER_CHAT or _may_hold_more(text, concept, kind)):
         held = parse(text)
         if held is not None:
-            return _chat(text, held, concept, kind) or Content(text)
-    if kind == "CHAT_MODEL" and text[:1] not in ("{", "["):
+            return _object(text, held, concept, kind)
+    if kind == "CHAT_MODEL" and text[:1] not in _OPENING:
         return turn(text, concept)
     return Content(text)
+
+
+def _may_hold_more(text: str, concept: str, kind: str) -> bool:
+    """Whether a value that is no conversation may have something around it that nobody reads."""
+    if kind == "EMBEDDING" and concept in _OUT:
+        return True
+    start = text[:_NEAR]
+    return any(mark in start for mark in MARKS)
+
+
+def _object(text: str, held: Any, concept: str, kind: str) -> Content:
+    """Return JSON: a conversation, documents, or what a framework wrapped."""
+    if kind not in NEVER_CHAT:
+        chat = _chat(text, held, concept, kind)
+        if chat is not None:
+            return chat
+    inner = unwrapped(held)
+    if concept in _OUT:
+        special = _result(inner, kind)
+        if special is not None:
+            return special
+    if inner is held or inner in (None, "", [], {}):
+        return Content(text)
+    return Content(inner) if isinstance(inner, str) else as_json(inner)
+
+
+def _result(held: Any, kind: str) -> Content | None:
+    """Return what came out of a retriever, an embedding or a tool, without its packing."""
+    if kind == "RETRIEVER":
+        documents = documents_of(held)
+        return as_json(documents) if documents else None
+    if kind == "EMBEDDING":
+        sizes = sizes_of(held)
+        return as_json(sizes) if sizes else None
+    if kind == "TOOL":
+        message = read_message(held) or []
+        if len(message) == 1 and message[0]["role"] == "tool" and message[0]["content"]:
+            return Content(message[0]["content"])
+    return None
 
 
 def _chat(text: str, held: Any, concept: str, kind: str) -> Content | None:
@@ -63,7 +104,7 @@ def _chat(text: str, held: Any, concept: str, kind: str) -> Content | None:
         return None
     if concept in _READY and _READY[concept](text):
         return Content(text, chat=True)
-    if concept == "inputs":
+    if concept not in _OUT:
         request = read_request(held)
         if request and not is_empty(request[0]):
             return as_json({**small(request[1]), "messages": request[0]}, chat=True)

@@ -6,6 +6,7 @@ from typing import Any
 from processors.mlflow_mapping.messages import is_empty, read_message, read_messages
 from processors.mlflow_mapping.parts import Message, first
 from processors.mlflow_mapping.texts import as_text, reparse
+from processors.mlflow_mapping.wrappers import unwrapped
 
 _MESSAGES = ("messages", "contents", "input", "prompt", "chat_history", "items", "history")
 _SYSTEM = ("system", "instructions", "system_instruction", "systemInstruction", "preamble")
@@ -34,7 +35,7 @@ def read_request(value: Any) -> tuple[list[Message], dict[str, Any]] | None:
 
     A plain prompt counts only beside other signs of a conversation.
     """
-    value = _unwrapped(value)
+    value = _conversation_in(value)
     if isinstance(value, list):
         messages = read_messages(value)
         return (messages, {}) if messages else None
@@ -57,16 +58,14 @@ def read_request(value: Any) -> tuple[list[Message], dict[str, Any]] | None:
     return None
 
 
-def _unwrapped(value: Any) -> Any:
-    """Return what LangWatch puts beside its type, and Traceloop beside a chain's settings."""
-    if not isinstance(value, dict):
-        return value
-    if value.keys() == {"type", "value"}:
-        return value["value"]
-    for key in ("inputs", "outputs"):
-        inner = value.get(key)
-        if isinstance(inner, dict) and "messages" in inner:
-            return inner
+def _conversation_in(value: Any) -> Any:
+    """Return what holds the messages: the value, what a wrapper holds, or a state inside it."""
+    value = unwrapped(value)
+    if isinstance(value, dict):
+        for key in ("inputs", "outputs"):
+            inner = value.get(key)
+            if isinstance(inner, dict) and "messages" in inner:
+                return inner
     return value
 
 
@@ -86,7 +85,7 @@ def _system_of(value: Mapping[str, Any]) -> list[Message]:
 
 def read_answer(value: Any) -> list[Message] | None:
     """Return the messages that a model's answer holds, or ``None`` where it is none."""
-    value = _unwrapped(value)
+    value = _conversation_in(value)
     if isinstance(value, list):
         return _choices(value) or read_messages(value)
     if not isinstance(value, dict):

@@ -13,6 +13,7 @@ from processors.mlflow_mapping.plan import Reading
 from processors.mlflow_mapping.requests import read_request
 from processors.mlflow_mapping.texts import as_text, read
 
+_RANKED = ("user", "system")
 _WHOLE_RUNS = frozenset({"pydantic_ai.all_messages", "all_messages_events"})
 """Keys that hold the conversation with its end."""
 
@@ -58,6 +59,7 @@ def searched(reading: Reading, kind: str) -> Content | None:
         documents = read_documents(reading, "input_documents")
         if documents:
             fields["documents"] = documents
+        fields = fields or _ranked(reading)
         return as_json(fields) if fields else None
     if kind == "EMBEDDING":
         texts = read_texts(reading) or _embedded(reading)
@@ -67,11 +69,22 @@ def searched(reading: Reading, kind: str) -> Content | None:
 
 def _embedded(reading: Reading) -> list[Any]:
     """Return texts that were embedded but written as messages."""
-    for hit in reading.get("input_messages"):
-        messages = read_messages(held_by(reading.value(hit)))
+    written = [held_by(reading.value(hit)) for hit in reading.get("input_messages")]
+    for held in (*reading.lists("input_groups"), *written):
+        messages = read_messages(held)
         if messages:
             return [message["content"] for message in messages]
     return []
+
+
+def _ranked(reading: Reading) -> dict[str, Any]:
+    """Return the question and the documents that Traceloop writes as a prompt's messages."""
+    for listed in reading.lists("input_groups"):
+        messages = read_messages(listed) or []
+        texts = {role: [m["content"] for m in messages if m["role"] == role] for role in _RANKED}
+        if texts["user"]:
+            return {"query": texts["user"][-1], "documents": texts["system"]}
+    return {}
 
 
 def found(reading: Reading, told: Told, kind: str) -> Content | None:

@@ -50,7 +50,7 @@ def _read(item: Any) -> list[Tool]:
         function = schema.get("function") if isinstance(schema, dict) else None
         if isinstance(function, dict):  # OpenInference: json_schema is the whole tool
             return _read(schema)
-        if isinstance(schema, dict) and set(schema) >= {"name", "input_schema"}:
+        if isinstance(schema, dict) and _is_tool(schema):
             return _read(schema)
     name = first(item, "name", "type", "id") or (
         schema.get("name", schema.get("title")) if isinstance(schema, dict) else None
@@ -58,6 +58,11 @@ def _read(item: Any) -> list[Tool]:
     if not isinstance(name, str):
         return []
     return [_tool(name, item.get("description"), schema, strict=item.get("strict"))]
+
+
+def _is_tool(schema: dict[str, Any]) -> bool:
+    """Whether a schema is a tool itself: Anthropic's, the Responses API's or Gemini's."""
+    return isinstance(schema.get("name"), str) and isinstance(first(schema, *_SCHEMAS), dict)
 
 
 def _tool(name: str, description: Any, schema: Any, *, strict: Any = None) -> Tool:

@@ -30,9 +30,9 @@ from processors.mlflow_mapping.dialects.vercel import VERCEL
 
 ALL = (
     OPENINFERENCE,
+    LANGSMITH_KINDS,
     GEMINI_CLI,
     CLAUDE_CODE,
-    LANGSMITH_KINDS,
     GEN_AI,
     PYDANTIC_AI,
     SPRING_AI,

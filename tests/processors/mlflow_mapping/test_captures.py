@@ -124,6 +124,7 @@ def test_costs_are_those_of_the_tokens(capture: dict[str, Any]) -> None:
         if span["cost_usd"] is None or span["rollup"]:
             assert cost is None, span["name"]
         else:
+            assert cost is not None, span["name"]
             assert pytest.approx(span["cost_usd"]) == cost["total_cost"], span["name"]
     assert pytest.approx(capture["leaf_cost_usd"]) == sum(
         attributes[COST]["total_cost"] for attributes in out.values() if COST in attributes
