@@ -1,19 +1,26 @@
 """Secrets that plain text gives a name: ``password=...``, ``api_key: ...``, headers, options."""
 
-from processors.redaction import personal_checks, secret_checks
-from processors.redaction.keys import NAMES
+from processors.redaction import commands, personal_checks, secret_checks
+from processors.redaction.keys import DOUBTFUL, NAMES
 from processors.redaction.rules import Check, Rule, relax
 
 _COLON = "\uff1a"  # as Chinese and Japanese write it
+_BLANK = "(?:[ \t]|\u00a0|\u202f)"  # French sets a narrow space before a colon
+_QUOTES = "«»„“”「『\u2018\u201a"
+_OPENING = rf"(?:[{_QUOTES}]\s?)?"
 _SEPARATOR = (
-    rf"[\"'`\\\]]{{0,12}}[ \t]{{0,4}}(?::=|=>|:|==?|{_COLON})"
-    r"[ \t]{0,4}(?:[a-z]{1,3}(?:\\*[\"']))?"
+    rf"[\"'`\\\]*]{{0,12}}{_BLANK}{{0,4}}(?::=|=>|:|==?|\||{_COLON})"
+    rf"\*{{0,2}}{_BLANK}{{0,4}}(?:[\w.\[\]\"'()]{{1,60}} (?:\|\||\?\?|or) )?"
+    r"(?:[a-z]{1,3}(?:\\*[\"']))?"
 )
+_VERBS = ("is", "was", "ist", "war", "lautet", "es", "est", "c'est", "é", "è", "to", "jest")
+_PARTICLES = "는은은は为是"
 _SAYS = (
-    r"[\"'`]?(?: is| was| ist| lautet| es| est| é| è| to|는|은|は|为|是)[ :]{0,3}(?:[\"'`]{1,2})?"
+    rf"[\"'`]?(?: (?:{'|'.join(_VERBS)})[ :]{{1,3}}|[{_PARTICLES}][ :]{{0,3}})"
+    rf"(?:[\"'`]{{1,2}})?{_OPENING}"
 )
 _QUOTED = r"\\{0,15}(?:\"([^\"\r\n]+)|'([^'\r\n]+)|`([^`\r\n]+))"
-_BARE = r"([^\s\"'`&<>;|,\\\[({][^\s\"'`<>]*)"
+_BARE = rf"{_OPENING}([^\s\"'`&<>;|,\\\[({{{_QUOTES}][^\s\"'`<>]*)"
 
 
 def _pattern(names: tuple[str, ...]) -> str:
@@ -23,22 +30,28 @@ def _pattern(names: tuple[str, ...]) -> str:
 
 
 def _says_raw() -> str:
-    words = ("is", "was", "ist", "lautet", "es", "est", "é", "è", "to")
-    spoken = "|".join(relax(word) for word in words)
-    glued = "|".join(map(relax, "는은は为是"))
+    spoken = "|".join(map(relax, _VERBS))
+    glued = "|".join(map(relax, _PARTICLES))
     return rf"[\"'`\\]{{0,8}}(?: (?:{spoken})[ :\\]|{glued})"
+
+
+_GAP = rf"(?:[\"'`\\ \t\]*]|{relax(chr(0xA0))}|{relax(chr(0x202F))}){{0,40}}"
+_ASSIGNS = rf"{_GAP}(?:[:=|\x12]|{relax(_COLON)})"
 
 
 def _named(kind: str, names: tuple[str, ...], check: Check, said: Check) -> list[Rule]:
     pattern = _pattern(names)
-    hint = rf"{relax(pattern)}(?:[\"'`\\ \t\]]{{0,40}}(?:[:=\x12]|{relax(_COLON)})|{_says_raw()})"
+    hint = rf"{relax(pattern)}(?:{_ASSIGNS}|{_says_raw()})"
     return [
         Rule(kind, pattern, f"{_SEPARATOR}(?:{_QUOTED}|{_BARE})", check, hint=hint),
         Rule(kind, pattern, f"{_SAYS}{_BARE}", said, hint=hint),
     ]
 
 
-_HEADER = r"(?i:authorization)[\"'`\\ \t\]]{0,40}[:=\x12]"
+_ELEMENTS = _pattern((*NAMES["password"], *NAMES["secret"], *NAMES["api_key"], "token"))
+_DOUBTFUL = rf"\b{_pattern(DOUBTFUL['password'])}"
+
+_HEADER = rf"(?i:authorization){_ASSIGNS}"
 
 RULES: list[Rule] = [
     Rule(
@@ -84,25 +97,33 @@ RULES: list[Rule] = [
         r"(?i:cookie)",
         _SEPARATOR + r"\\{0,15}[\"']?([A-Za-z0-9_.-]{1,80}=[^\r\n\"']+)",
         None,
-        hint=r"(?i:cookies?)[\"'`\\ \t\]]{0,40}[:=\x12]",
+        hint=rf"(?i:cookies?){_ASSIGNS}",
     ),
+    *commands.RULES,
     Rule(
         "password",
-        r"(?i:--?(?:password|passwd|pass|pwd)[ =])",
-        r"[ \t]{0,2}([^\s\"'`-][^\s\"'`]{2,})",
+        rf"<(?:\w{{1,20}}:)?{_ELEMENTS}",
+        r"(?: [^<>]{1,200})?>([^<>]{3,})</",
         secret_checks.option,
     ),
     Rule(
         "password",
-        r"(?i:\bcurl )",
-        r"(?:[^\r\n|]{0,200}? )??(?:-u|--user)[ =][\"']?[^\s:\"']{1,80}:([^\s\"'`]{3,})",
-        secret_checks.option,
+        _DOUBTFUL,
+        f"(?:{_SEPARATOR}|{_SAYS})(?:{_QUOTED}|{_BARE})",
+        secret_checks.mixed,
+        hint=rf"{relax(_DOUBTFUL)}(?:{_ASSIGNS}|{_says_raw()})",
+    ),
+    Rule(
+        "cookie",
+        r"(?i:\b(?:jsessionid|phpsessid|asp\.net_sessionid|connect\.sid|laravel_session))",
+        r"=([A-Za-z0-9%+/=._-]{8,})",
+        None,
     ),
     Rule(
         "token",
-        r"(?i:--(?:token|api-key|apikey|secret|access-token|auth-token|client-secret))",
-        r"[ \t]{1,2}([^\s\"'`-][^\s\"'`]{5,})",
-        secret_checks.option,
+        r"(?i:x-(?:amz|goog)-signature)",
+        r"=([A-Za-z0-9%/+_-]{32,})",
+        None,
     ),
     Rule(
         "azure_key",

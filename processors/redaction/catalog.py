@@ -15,7 +15,9 @@ from processors.redaction.rules import Check, Rule
 _SECRETS = [*providers.STRUCTURED, *providers.PROVIDERS, *assignments.RULES]
 
 GROUPS: dict[str, tuple[str, ...]] = {
-    "secrets": tuple(sorted(({rule.type for rule in _SECRETS} | {*NAMES}) - {"cvv"})),
+    "secrets": tuple(
+        sorted(({rule.type for rule in _SECRETS} | {*NAMES}) - {"cvv", "date_of_birth"})
+    ),
     "pii": tuple(sorted({rule.type for rule in personal.RULES} | {"phone", "cvv"})),
 }
 """Names for several types at once."""

@@ -28,13 +28,19 @@ NAMES: dict[str, tuple[str, ...]] = {
             "passwort",
             "contraseña",
             "contrasena",
-            "clave secreta",
             "senha",
             "mot de passe",
         ),
         *(
             "parola",
+            "parola d'ordine",
+            "palavra passe",
+            "código de acesso",
             "wachtwoord",
+            "hasło",
+            "şifre",
+            "şifrem",
+            "parolam",
             "пароль",
             "비밀번호",
             "암호",
@@ -44,18 +50,55 @@ NAMES: dict[str, tuple[str, ...]] = {
             "口令",
         ),
     ),
-    "api_key": ("api key", "apikey", "subscription key", "api token", "api secret"),
+    "api_key": (
+        *("api key", "apikey", "subscription key", "api token", "api secret", "api schlüssel"),
+        *("clé api", "clé d'api", "clave api", "clave de api", "clave de la api", "chiave api"),
+        *(
+            "chave api",
+            "chave de api",
+            "chave da api",
+            "api sleutel",
+            "klucz api",
+            "api anahtar\u0131",
+        ),
+        *("apiキー", "api 키", "api키", "api密钥", "api 密钥", "api密鑰"),
+    ),
     "secret": (
         *("secret", "secret key", "access key", "secret access key", "private key", "signing key"),
         *("encryption key", "master key", "account key", "shared access key", "storage key"),
         *("service key", "auth key", "client secret", "webhook secret", "app secret"),
+        *("geheimschlüssel", "geheimer schlüssel", "zugangsschlüssel", "zugriffsschlüssel"),
+        *("privater schlüssel", "clé secrète", "clé privée", "clave secreta", "clave privada"),
+        *("chiave segreta", "chiave privata", "chave secreta", "chave privada", "geheime sleutel"),
+        *("toegangssleutel", "秘密鍵", "シークレットキー", "비밀 키", "비밀키", "密钥", "密鑰"),
     ),
-    "token": ("token", "auth token", "access token", "refresh token", "id token", "session token"),
+    "token": (
+        "token",
+        "auth token",
+        "access token",
+        "refresh token",
+        "id token",
+        "session token",
+        *("jeton", "jeton d'accès", "zugangstoken", "zugriffstoken", "toegangstoken"),
+        *("token de acceso", "token di accesso", "token d'accesso", "token de acesso"),
+        *("アクセストークン", "トークン", "访问令牌", "令牌", "액세스 토큰", "토큰"),
+    ),
     "authorization": ("authorization", "proxy authorization"),
     "cookie": ("cookie", "set cookie"),
+    "date_of_birth": (
+        *("date of birth", "birth date", "birthdate", "birthday", "dob", "geburtsdatum"),
+        *("geburtstag", "geb datum", "date de naissance", "fecha de nacimiento", "data di nascita"),
+        *("data de nascimento", "geboortedatum", "data urodzenia", "doğum tarihi"),
+        *("生年月日", "出生日期", "생년월일"),
+    ),
     "cvv": ("cvv", "cvv2", "cvc", "cvc2", "card verification value"),
 }
 """By kind: the last words of a key whose value is redacted whole."""
+
+DOUBTFUL: dict[str, tuple[str, ...]] = {
+    "password": ("pass", "pw", "mdp", "clave", "ww", "credentials", "credential", "creds"),
+}
+"""Words that mean other things too: in a text, what follows must look like a secret."""
 
 KEYS_ONLY: dict[str, tuple[str, ...]] = {
     "secret": ("credential", "credentials", "connection string", "private key pem", "secrets"),

@@ -1,6 +1,6 @@
 """The personal data that can be recognised without a language model, as data."""
 
-from processors.redaction import emails, personal_checks
+from processors.redaction import birth_dates, emails, national_ids, personal_checks
 from processors.redaction.rules import Rule, relax
 
 _LOCAL = r"[\p{L}\p{M}\p{N}._+'~-]"
@@ -27,6 +27,8 @@ RULES: list[Rule] = [
         r"(?i:\.|\[dot\]|\(dot\)|\{dot\}) ?[A-Za-z]{2,24}\b",
         hint=r"(?i:[\[({]at[\])}])",
     ),
+    *birth_dates.RULES,
+    *national_ids.RULES,
     Rule("card", r"\b[2-68]\d(?:[ .-]?\d){10}", r"(?:[ .-]?\d){0,7}\b", personal_checks.card),
     Rule(
         "iban",
@@ -103,17 +105,25 @@ RULES: list[Rule] = [
     ),
     Rule(
         "passport",
-        r"\b(?:[A-Z]{0,3}\d{6,9}[A-Z]?|[A-Z]\d{2}[A-Z0-9]{5,7}|[A-Z]\d{3}[A-Z]\d{4}|\d{2}[A-Z]{2}\d{5})\b",
+        r"\b(?:[A-Z]{0,3}\d{6,9}[A-Z]?|[A-Z0-9]{8,9}|\d{2}[A-Z]{2}\d{5})\b",
         "",
         personal_checks.passport,
         (
             *(
                 "passport",
                 "reisepass",
-                r"\bpass(?:nummer|nr)",
+                r"\bpass-?(?:nummer|nr)",
+                r"ausweis-?(?:nummer|nr)",
+                "personalausweis",
                 "passeport",
                 "pasaporte",
-                "passaporte",
+                "passaport[eo]",
+                "pas[sz]port",
+                "pasaport",
+                r"\bid card\b",
+                "carte d.identit",
+                "carta d.identit",
+                "identiteitskaart",
             ),
             *("여권", "护照", "護照", "パスポート", "旅券", "паспорт", "paspoort"),
         ),

@@ -67,8 +67,11 @@ def iban(candidate: Candidate) -> Bounds | None:
 
 
 _NOT_IP_BEFORE = re.compile(
-    rb"(?i)(?:\bv|\bver|version|versions|release|build|firmware|section|chapter|kernel|driver|sdk|rev"
-    rb"|chrome|firefox|safari|edge|opr|[a-z]/|[<>=~^!]=|[~^_])[ :=\"'\\(vV]{0,4}$"
+    (
+        r"(?i)(?:\bv|\bver|versions?|versi(?:ó|o)n|versione|vers(?:ã|a)o|versie|wersja|sürüm|バージョン|版本|버전"
+        r"|release|build|firmware|section|chapter|kernel|driver|sdk|rev"
+        r"|chrome|firefox|safari|edge|opr|[a-z]/|[<>=~^!]=|[~^_])[ :=\"'\\(vV]{0,4}$"
+    ).encode()
 )
 _VERSION_KEY = re.compile(r"\b(?:version|versions|release|build|firmware|section|ver|sdk)\b")
 
@@ -91,7 +94,7 @@ def _is_host(text: str) -> bool:
         address = ipaddress.ip_address(text)
     except ValueError:
         return False
-    return not (address.is_loopback or address.is_unspecified or text == "255.255.255.255")
+    return not (address.is_loopback or address.is_unspecified or text.startswith("255."))
 
 
 def ipv6(candidate: Candidate) -> Bounds | None:
@@ -106,6 +109,8 @@ def ipv6(candidate: Candidate) -> Bounds | None:
     if not alone(found) or data[start - 1 : start] == b":" or data[end : end + 1] == b":":
         return None
     groups = [group for group in text.split(":") if group]
+    if len(groups) == 8 and all(len(group) == 1 for group in groups):
+        return None  # a ratio, a score
     long = any(len(group) >= 3 for group in groups) and any(c.isdigit() for c in text)
     if not (long or len(groups) >= 4) or (len(groups) == 8 and all(len(g) == 2 for g in groups)):
         return None
@@ -172,10 +177,15 @@ def nino(candidate: Candidate) -> Bounds | None:
 
 
 def passport(candidate: Candidate) -> Bounds | None:
-    """Believe numbers beside the word passport that hold enough digits."""
+    """Believe numbers beside the word passport; capitals alone are a word."""
     text = candidate.text
     digits = sum(c.isdigit() for c in text)
-    return whole(candidate) if digits >= 4 and alone(candidate) else None
+    enough = digits >= 4 or (digits >= 1 and not _VOWELS & set(text))
+    return whole(candidate) if enough and alone(candidate) else None
+
+
+_VOWELS = frozenset("AEIOU")
+"""The countries whose numbers are mostly letters leave these out."""
 
 
 _BASE58 = {c: n for n, c in enumerate("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")}

@@ -35,6 +35,14 @@ WORDS = (
     *(r"\bm[óo]vil\b", r"\bcelular", r"\btelefone", r"\btelem[óo]vel", r"\bcellulare", r"\bmsisdn"),
     r"\bcall (?:me|us|him|her|them|back|at|on)\b",
     r"\btext (?:me|us|him|her|them)\b",
+    r"\b(?:my|our|his|her) number\b",
+    *(r"\b(?:meine|unsere) nummer\b", r"\brückruf", r"\banrufen\b", r"\b(?:ruf|rufen)\b"),
+    *(r"\bappele[rz]?\b", r"\bjoignable\b", r"\bjoindre\b", r"\b(?:mon|notre) num[ée]ro\b"),
+    *(r"\bll[áa]m(?:e|a|ar|eme|ame|enos)\b", r"\b(?:mi|nuestro) n[úu]mero\b", r"\bmobiele?\b"),
+    *(r"\bchiam(?:a|i|ami|are|ate|atemi)\b", r"\bmio numero\b", r"\bcell\."),
+    *(r"\blig(?:a|ue|ar|uem)\b", r"\b(?:meu|nosso) n[úu]mero\b", r"\bzap\b"),
+    *(r"\bbel (?:me|ons|mij)\b", r"\bmijn nummer\b", r"\bbereikbaar\b", r"\btelefoon"),
+    *(r"\bm[óo]j numer\b", r"\bkom[óo]rk", r"\bcep (?:tel|no|num)", r"\bnumara", r"\bteléfono"),
     *("전화", "휴대폰", "핸드폰", "연락처", "電話", "携帯", "电话", "手机", "телефон"),
 )
 """Words near which bare digits may be a phone number."""
@@ -48,7 +56,8 @@ _OTHER = re.compile(
     r"[\s:=#.\"'\\-]{0,5}(?:(?:is|ist|es|est)\s)?[A-Z]{0,4}[#-]?$".encode()
 )
 _DATE = re.compile(
-    r"\d{1,2}([./-])\d{1,2}\1(?:\d{2}|\d{4})(?:\D.*)?|(?:19|20)\d\d([./-])\d{1,2}\2\d{1,2}(?:\D.*)?"
+    r"\d{1,2}([./-])\d{1,2}\1(?:\d{2}|\d{4})(?:(?!\1\d)\D.*)?"
+    r"|(?:19|20)\d\d([./-])\d{1,2}\2\d{1,2}(?:\D.*)?"
     r"|\((?:19|20)\d\d\).*"
     r"|\d{1,2}[./-](?:19|20)\d\d(?:\D.*)?|(?:19|20)\d\d[ -]+(?:19|20)\d\d"
 )
@@ -96,8 +105,13 @@ def _touched(candidate: Candidate) -> bool:
     return before[-1:] in (b"#", b"$") or checks.in_blob(candidate)
 
 
-def _balanced(text: str) -> bool:
-    return text.count("(") == text.count(")")
+def _balanced(candidate: Candidate) -> Candidate:
+    """Return the candidate without what begins a remark: ``020 7946 0958 (24/7)``."""
+    text = candidate.data[candidate.start : candidate.end]
+    opened = text.rfind(b"(")
+    if opened <= 0 or text.count(b"(") == text.count(b")"):
+        return candidate
+    return candidate._replace(end=candidate.start + len(text[:opened].rstrip(b" -/.")))
 
 
 class Phones:
@@ -108,26 +122,30 @@ class Phones:
 
     def international(self, candidate: Candidate) -> Bounds | None:
         """Believe ``+`` or ``00`` and a country's code with as many digits as it has."""
-        digits, _ = _split(candidate.text)
+        digits, bare = _split(candidate.text)
         if digits.startswith("00"):
             digits = "+" + digits[2:]
         if _touched(candidate) or not _is_possible(digits, None):
             return None
-        return candidate.start, candidate.end
+        opened = candidate.before.endswith(b"(") and bare.count(")") > bare.count("(")
+        return candidate.start - opened, candidate.end
 
     def national(self, candidate: Candidate) -> Bounds | None:
         """Believe what a region's plan knows, or what is written as its numbers are."""
+        candidate = _balanced(candidate)
         text = candidate.text
         if _DATE.fullmatch(text) or _touched(candidate) or _OTHER.search(candidate.before):
             return None
         digits, bare = _split(text)
-        if not 7 <= len(digits) <= 13 or not _balanced(text):
+        if digits.startswith("00"):
+            return self.international(candidate)
+        if not 7 <= len(digits) <= 13 or text.count("(") != text.count(")"):
+            return None
+        if _LONGER.search(candidate.before):
             return None
         written = not bare.isdigit()
         if _NO_PHONE.search(bare) or not (written or _MOBILE.fullmatch(digits)):
             return None
-        if digits.startswith("00"):
-            return self.international(candidate)
         if any(_is_valid(digits, region) for region in self._regions):
             return candidate.start, candidate.end
         shaped = written and _SHAPE.fullmatch(bare) is not None
@@ -137,11 +155,14 @@ class Phones:
 
     def told(self, candidate: Candidate) -> Bounds | None:
         """Believe digits beside a word for phone that some region could dial."""
+        candidate = _balanced(candidate)
         text = candidate.text
         digits, bare = _split(text)
         if _DATE.fullmatch(bare) or _touched(candidate) or _OTHER.search(candidate.before):
             return None
-        if not 7 <= len(digits) <= 15 or not _balanced(text):
+        if not 7 <= len(digits) <= 15 or text.count("(") != text.count(")"):
+            return None
+        if _UNIT.match(candidate.after):
             return None
         return candidate.start, candidate.end
 
@@ -153,6 +174,11 @@ _SHAPE = re.compile(
 )
 _MOBILE = re.compile(r"010\d{8}|07\d{9}|01[5-7]\d{8,9}|0[67]\d{8}|0[789]0\d{8}")
 """Mobile numbers that people write without a space."""
+
+_LONGER = re.compile(rb"(?:^|[^0-9])\d{4}[ -]$")
+"""What makes the digits the tail of a longer number in groups of four."""
+
+_UNIT = re.compile(rb"(?i)[ ]?(?:px|ms|[kmg]i?b|bytes|rows|items|tokens|%|usd|eur)\b")
 
 _NO_PHONE = re.compile(r"\.\.|^\d{5}-\d{4}$")
 """Ranges, and postal codes of the United States."""

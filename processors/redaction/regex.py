@@ -1,7 +1,7 @@
 """RE2 with types: the only module that imports it."""
 
 from collections.abc import Iterable, Iterator
-from typing import Protocol
+from typing import Any, Protocol
 
 import re2  # type: ignore[import-untyped]  # google-re2 ships no types
 
@@ -12,43 +12,67 @@ class PatternError(ValueError):
     """A pattern is none of RE2's."""
 
 
-class Match(Protocol):
+class Match:
     """Where a pattern matched."""
+
+    __slots__ = ("_spans",)
+
+    def __init__(self, spans: list[tuple[int, int]]) -> None:
+        self._spans = spans
 
     def start(self, group: int = 0) -> int:
         """Return where a group begins; -1 where it has no part in the match."""
-        ...
+        return self._spans[group][0]
 
     def end(self, group: int = 0) -> int:
         """Return where a group ends."""
-        ...
+        return self._spans[group][1]
 
     def span(self, group: int = 0) -> tuple[int, int]:
         """Return both."""
-        ...
+        return self._spans[group]
 
 
-class Pattern(Protocol):
-    """A compiled pattern over bytes."""
+_NOWHERE = (-1, -1)
+_ANYWHERE = re2._re2.RE2.Anchor.UNANCHORED  # noqa: SLF001 - see Pattern
+_WHOLE = re2._re2.RE2.Anchor.ANCHOR_BOTH  # noqa: SLF001 - see Pattern
 
-    @property
-    def groups(self) -> int:
+
+class Pattern:
+    """
+    A compiled pattern over bytes.
+
+    It calls the library's inner function, since the wrapper around that costs more than most
+    searches of a short text do.
+    """
+
+    __slots__ = ("_match", "groups")
+
+    def __init__(self, compiled: Any) -> None:
+        self.groups = int(compiled.groups)
         """How many groups it has."""
-        ...
+        self._match = compiled._regexp.Match  # noqa: SLF001 - see above
 
-    def search(
-        self, text: bytes, pos: int | None = None, endpos: int | None = None
-    ) -> Match | None:
+    def search(self, text: bytes, pos: int = 0, endpos: int | None = None) -> Match | None:
         """Return the leftmost match."""
-        ...
+        size = len(text)
+        spans = self._match(_ANYWHERE, text, pos, size if endpos is None else min(endpos, size))
+        return None if spans[0] == _NOWHERE else Match(spans)
 
-    def fullmatch(self, text: bytes) -> Match | None:
-        """Return a match of the whole text."""
-        ...
+    def fullmatch(self, text: bytes) -> bool:
+        """Whether the pattern matches the whole text."""
+        return bool(self._match(_WHOLE, text, 0, len(text))[0] != _NOWHERE)
 
     def finditer(self, text: bytes) -> Iterator[Match]:
-        """Return all matches, apart from each other."""
-        ...
+        """Yield all matches, apart from each other."""
+        at, size, find = 0, len(text), self._match
+        while at < size:
+            spans = find(_ANYWHERE, text, at, size)
+            start, end = spans[0]
+            if start < 0:
+                return
+            yield Match(spans)
+            at = end if end > at else at + 1
 
 
 class PatternSet(Protocol):
@@ -77,7 +101,7 @@ def compile(pattern: str, *, latin1: bool = False) -> Pattern:  # noqa: A001 - a
 
     """
     try:
-        made: Pattern = re2.compile(
+        made = re2.compile(
             pattern.encode("latin-1" if latin1 else "utf-8"), _options(latin1=latin1)
         )
     except re2.error as error:
@@ -85,14 +109,14 @@ def compile(pattern: str, *, latin1: bool = False) -> Pattern:  # noqa: A001 - a
         raise PatternError(
             reason.decode("utf-8", "replace") if isinstance(reason, bytes) else str(reason)
         ) from None
-    return made
+    return Pattern(made)
 
 
-def pattern_set(patterns: Iterable[str]) -> PatternSet:
+def pattern_set(patterns: Iterable[str], *, latin1: bool = False) -> PatternSet:
     """Return patterns that are searched at once, numbered from 0."""
-    made = re2.Set.SearchSet(_options(latin1=False))
+    made = re2.Set.SearchSet(_options(latin1=latin1))
     for pattern in patterns:
-        made.Add(pattern.encode())
+        made.Add(pattern.encode("latin-1" if latin1 else "utf-8"))
     made.Compile()
     result: PatternSet = made
     return result

@@ -39,19 +39,26 @@ class Prefilter:
     Say where in raw bytes a closer look is needed.
 
     One pattern finds the rules' triggers and the context words of those rules that need one; a
-    context word counts only where such a rule's trigger follows within its window. (As one
+    context word counts only where a trigger of its own rules follows within its window. (As one
     pattern, the words, the gap and the triggers make millions of automaton states.)
     """
 
     def __init__(self, rules: Sequence[Rule], keys: Sequence[str] = ()) -> None:
         direct = [rule.prefilter() for rule in rules if not rule.context]
-        near = [rule.prefilter() for rule in rules if rule.context]
-        words = sorted({relax(word, bounded=False) for rule in rules for word in rule.context})
+        told: dict[tuple[str, ...], list[str]] = {}
+        for rule in rules:
+            if rule.context:
+                told.setdefault(rule.context, []).append(rule.prefilter())
+        words = [_relaxed_words(context) for context in told]
         first = "|".join(dict.fromkeys([*direct, *keys, *_HIDDEN_ANYWHERE]))
-        told = f"|(?P<word>(?i:{'|'.join(words)}))" if words else ""
-        self._first = regex.compile(first + told, latin1=True).search
+        group = f"|(?P<word>{'|'.join(words)})" if words else ""
+        self._first = regex.compile(first + group, latin1=True).search
         self._groups = bool(words)
-        self._near = regex.compile("|".join([*near, *_KEY_OF_SEVERAL]), latin1=True).search
+        self._which = regex.pattern_set(words, latin1=True).Match
+        self._near = [
+            regex.compile("|".join([*near, *_KEY_OF_SEVERAL]), latin1=True).search
+            for near in told.values()
+        ]
 
     def search(self, data: bytes, at: int = 0) -> regex.Match | None:
         """Return the first place from ``at`` on where a rule may match."""
@@ -59,9 +66,29 @@ class Prefilter:
             match = self._first(data, at)
             if match is None or not self._groups or match.start(1) < 0:
                 return match
-            if self._near(data, match.start(), match.end() + RAW_WINDOW) is not None:
-                return match
-            at = match.start() + 1
+            start, far = match.start(), match.end() + RAW_WINDOW
+            for index in self._which(data[start : match.end() + _LONGEST_WORD]) or ():
+                if self._near[index](data, start, far) is not None:
+                    return match
+            at = start + 1
+
+
+_LONGEST_WORD = 64
+"""How far behind a context word's end another one that begins with it may end."""
+
+
+def _relaxed_words(words: Iterable[str]) -> str:
+    return f"(?i:{'|'.join(map(_relaxed_word, words))})"
+
+
+def _relaxed_word(word: str) -> str:
+    r"""
+    Return a context word for raw bytes.
+
+    Behind a ``\b`` no small letter may follow; a capital may, which begins a key's next word.
+    """
+    ends = word.endswith(r"\b") and word[-3:-2].isascii()
+    return relax(word, bounded=False) + (r"(?:(?-i:[^a-z])|\z)" if ends else "")
 
 
 _KEY_OF_SEVERAL = (r":\s{0,4}\[", r"\x12[\x00-\xff]{1,5}[\x2a\x18]")

@@ -171,7 +171,7 @@ _DATA_URL = regex.compile(
 
 def _is_data_url(data: bytes) -> bool:
     """Whether the text is a ``data:`` image and nothing else, valid base64 to its end."""
-    return data.startswith(b"data:") and _DATA_URL.fullmatch(data) is not None
+    return data.startswith(b"data:") and _DATA_URL.fullmatch(data)
 
 
 _OPENING = regex.compile(r'[{\[]\s*["{\[]')
@@ -193,6 +193,9 @@ def _documents(data: bytes) -> list[tuple[int, int, bool]]:
     last = failures = 0
     while opening is not None and failures < _TRIES:
         start = opening.start()
+        if text[start] == "[" and start and (text[start - 1].isalnum() or text[start - 1] in "_)]"):
+            opening = _OPENING.search(data, start + 1)  # a subscript: environ["API_KEY"] = ...
+            continue
         try:
             _, end = decoder.raw_decode(text, start)
         except (ValueError, RecursionError):

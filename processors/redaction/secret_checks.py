@@ -18,10 +18,15 @@ def shannon(text: str) -> float:
     return -sum(n / size * math.log2(n / size) for n in Counter(text).values()) if size else 0.0
 
 
+_LONGEST_HEAD = 12
+"""What stands before the first separator is a provider's mark, unless it is longer."""
+
+
 def looks_random(candidate: Candidate) -> Bounds | None:
     """Believe keys with a digit or mixed case; ``sk-learn-contrib-extras`` is a name."""
     text = candidate.text
-    body = re.split(r"[-_.:/]", text, maxsplit=1)[-1]
+    head, *rest = re.split(r"[-_.:/]", text, maxsplit=1)
+    body = rest[0] if rest and len(head) <= _LONGEST_HEAD else text
     trimmed = len(text) - len(text.rstrip(".-_:"))
     mixed = any(c.isdigit() for c in body) or (body != body.lower() and body != body.upper())
     return (candidate.start, candidate.end - trimmed) if mixed else None
@@ -137,6 +142,17 @@ def _is_placeholder(text: str) -> bool:
     return _PLACEHOLDER.fullmatch(text) is not None
 
 
+_TRAILING = ".,;:)]}\\\"'*»“”\u2018\u2019」』。、\uff0c"
+_SPACELESS_TAIL = re.compile(
+    "(?<=[!-~])[\u3000-\u30ff\u3400-\u9fff\uac00-\ud7af\uff00-\uff0f\uff1a-\uff20].*", re.DOTALL
+)
+
+
+def _bare(text: str) -> str:
+    """Return a value without the marks behind it, and without words that touch it."""
+    return _SPACELESS_TAIL.sub("", text).rstrip(_TRAILING) or text
+
+
 _NEXT_PAIR = re.compile(r"[&;|](?:amp;)?[A-Za-z_][\w .-]*=.*$|;[A-Za-z]+$|[&;]$", re.DOTALL)
 _ENDS_THERE = re.compile(rb"[.!?]?\s*(?:$|[\r\n,;)}\]]|[\"'`])")
 
@@ -153,7 +169,7 @@ def assigned(candidate: Candidate, *, words: bool = True) -> Bounds | None:
     tight = data[start - 1 : start] == b"=" and data[start - 2 : start - 1] != b"="
     if not quoted:
         text = _NEXT_PAIR.sub("", text) if tight or "=" in text else text
-        text = text.rstrip(".,;:)]}\\") or text
+        text = _bare(text)
     if not text.strip() or _is_placeholder(text) or len(text) < 3:
         return None
     found = _until(candidate, text)
@@ -173,6 +189,17 @@ def assigned(candidate: Candidate, *, words: bool = True) -> Bounds | None:
     return found
 
 
+def mixed(candidate: Candidate) -> Bounds | None:
+    """Believe what looks chosen or made as a secret: a letter beside a digit or a sign."""
+    found = assigned(candidate, words=False)
+    if found is None:
+        return None
+    text = candidate.data[found[0] : found[1]].decode("utf-8", "replace")
+    letters = any(char.isalpha() for char in text)
+    others = any(not char.isalpha() and char not in " '-_./:" for char in text)
+    return found if letters and others and len(text) >= 5 and " " not in text else None
+
+
 def assigned_token(candidate: Candidate) -> Bounds | None:
     """As ``assigned``, for names that also mean other things: a few digits are a count."""
     found = assigned(candidate, words=False)
@@ -187,6 +214,9 @@ _STATE = re.compile(
     r"|strong|hashed|encrypted|stored|changed|reset|ready|here|there|below|above|hidden|secret|unknown|set"
     r"|mandatory|protected|unsafe|secure|insecure|safe|used|blank|good|bad|short|long|this|that|what|the"
     r"|falsch|richtig|ungültig|abgelaufen|erforderlich|nötig|leer|sicher|geheim|requise?|expirée?|obligatoire"
+    r"|obbligatori[ao]|richiest[ao]|errat[ao]|sbagliat[ao]|scadut[ao]|dimenticat[ao]|vergeten"
+    r"|onjuist|verplicht|vereist|verkeerd|ongeldig|verlopen|vergessen|notwendig|oubliée?|invalide"
+    r"|caducad[ao]|olvidad[ao]|esquecid[ao]|expirad[ao]|inválid[ao]|wymagane|gerekli|yanl\u0131ş"
     r"|obligatori[ao]|obrigatóri[ao]|incorret[ao]|errad[ao]|segur[ao]|requerid[ao]|necesari[ao]|vac[íi][ao]"
 )
 
@@ -201,7 +231,7 @@ def said_token(candidate: Candidate) -> Bounds | None:
 
 def said(candidate: Candidate) -> Bounds | None:
     """Believe ``the password is hunter2!``, not ``the password is required``."""
-    text = candidate.text.rstrip(".,;:)]}\\\"'")
+    text = _bare(candidate.text)
     if len(text) < 4 or _is_placeholder(text) or not any(c.isalnum() for c in text):
         return None
     found = _until(candidate, text)

@@ -1,0 +1,62 @@
+"""Passwords in command lines, in calls, and in notes of the kind ``login: bob / secret``."""
+
+from processors.redaction import secret_checks
+from processors.redaction.rules import Rule
+
+_QUOTE = r"\\{0,15}[\"']"
+
+RULES: list[Rule] = [
+    Rule(
+        "password",
+        r"(?i:--?(?:password|passwd|pass|pwd)[ =])",
+        r"[ \t]{0,2}([^\s\"'`-][^\s\"'`]{2,})",
+        secret_checks.option,
+    ),
+    Rule(
+        "password",
+        r"(?i:\b(?:mysql|mysqldump|mysqladmin|mariadb|sshpass|redis-cli|mongosh?|psql)\b)",
+        r"[^\r\n|;]{0,160}? -(?:p ?['\"]?|a ['\"]?)([^\s\"'`]{4,})",
+        secret_checks.mixed,
+    ),
+    Rule(
+        "password",
+        r"(?i:\b(?:auth|credentials|login|creds)\b)",
+        rf" {{0,2}}= {{0,2}}\(\s{{0,2}}{_QUOTE}[^\"'\\\r\n]{{1,80}}{_QUOTE}, ?"
+        rf"{_QUOTE}([^\"'\\\r\n]{{3,}})",
+        secret_checks.option,
+        hint=r"(?i:auth|credentials|login|creds) {0,2}= {0,2}\(",
+    ),
+    Rule(
+        "password",
+        r"(?i:\b(?:login|credentials|zugangsdaten|anmeldedaten|logindaten|identifiants|credenciales"
+        r"|credenziali|credenciais|inloggegevens|accesso|acceso))",
+        r"[ :=]{1,3}[^\s/:]{2,60}(?: / |:)([^\s/\"'`<>]{4,})",
+        secret_checks.mixed,
+    ),
+    Rule(
+        "password",
+        r"(?i:\b(?:password|identified by))",
+        r" {1,2}\\{0,15}(?:'([^'\r\n]{3,})'|\"([^\"\r\n]{3,})\")",
+        secret_checks.mixed,
+        hint=r"(?i:password|identified by) {1,2}\\*[\"']",
+    ),
+    Rule(
+        "url_password",
+        r"\bjdbc:oracle:\w{2,5}:",
+        r"[^/\s@]{1,60}/([^@\s/]{3,})@",
+        secret_checks.option,
+    ),
+    Rule(
+        "password",
+        r"(?i:\bcurl )",
+        r"(?:[^\r\n|]{0,200}? )??(?:-u|--user)[ =][\"']?[^\s:\"']{1,80}:([^\s\"'`]{3,})",
+        secret_checks.option,
+    ),
+    Rule(
+        "token",
+        r"(?i:--(?:token|api-key|apikey|secret|access-token|auth-token|client-secret))",
+        r"[ \t]{1,2}([^\s\"'`-][^\s\"'`]{5,})",
+        secret_checks.option,
+    ),
+]
+"""In the order of precedence."""
