@@ -18,7 +18,26 @@ from gateway.otlp.values import Value
 
 M = TypeVar("M", resource_pb2.Resource, InstrumentationScope, trace_pb2.Span)
 
+Names = tuple[str, ...]
+
 _UNPARSED: Any = object()
+
+
+_common_names: dict[Names, Names] = {}
+_COMMON = 4096
+_LONGEST = 300
+"""Keys of so many kinds of spans are shared, and of spans with so many attributes."""
+
+
+def _common(names: Names) -> Names:
+    """Return the tuple that spans with equal keys share."""
+    known = _common_names.get(names)
+    if known is not None or len(names) > _LONGEST:
+        return known or names
+    if len(_common_names) >= _COMMON:
+        _common_names.clear()
+    _common_names[names] = names
+    return names
 
 
 class Owner(Protocol):
@@ -51,57 +70,56 @@ class Attributes(MutableMapping[str, Value]):
     Where a key stands twice, reading yields the last one, and writing or deleting concerns all.
     """
 
-    __slots__ = ("_fields", "_grown", "_index", "_json", "_layout", "_owner", "written")
+    __slots__ = ("_index", "_json", "_names", "_owner", "_unread", "fields", "written")
 
     def __init__(self, owner: Owner, fields: Any) -> None:
         self._owner = owner
-        self._fields = fields  # a repeated KeyValue; upb's containers have no public type
+        self.fields = fields  # upb's containers have no public type
+        """The attributes as messages, for reading only; the cheapest way to look at a few."""
         self.written = False
         """Whether anything was written since the batch was last encoded."""
-        self._layout: tuple[list[KeyValue], tuple[str, ...]] | None = None
+        self._names: Names | None = None
+        self._unread = False
+        """Whether there is more in ``fields`` than in ``_names``."""
         self._index: dict[str, KeyValue] | None = None
         self._json: dict[str, Any] | None = None
-        self._grown = False
 
     def _touch(self) -> None:
         self.written = True
         self._owner.touch()
 
-    def grow(self) -> None:
-        """Say that attributes were added at the end."""
-        self._grown = True
+    def grow(self, keys: Names) -> None:
+        """Say that attributes were added at the end; no ``keys``: they must be looked up."""
+        self._index = None
+        if not keys or self._names is None:
+            self._unread = True
+        elif not self._unread:
+            self._names += keys
 
-    def layout(self) -> tuple[list[KeyValue], tuple[str, ...]]:
+    def names(self) -> Names:
         """
-        Return the attributes as messages, for reading only, and their keys, in the same order.
+        Return the keys, in the order of ``fields``.
 
-        The cheapest way to look at many: it is kept until keys are added or taken away, and spans
-        of one kind have equal keys, so that what is looked for need be found only once a kind.
+        They are kept until keys are added or taken away. Spans of one kind have equal keys, and
+        those are one and the same tuple: what is looked for need be found only once a kind.
         """
-        if self._layout is None:
-            fields: list[KeyValue] = self._fields[:]
-            self._layout = fields, tuple([field.key for field in fields])
-            if self._grown:
-                self._index = None
-                self._grown = False
-        elif self._grown:
-            self._learn(*self._layout)
-        return self._layout
+        if self._names is None or self._unread:
+            self._names = _common(tuple([field.key for field in self.fields]))
+            self._unread = False
+        return self._names
 
-    def _learn(self, fields: list[KeyValue], keys: tuple[str, ...]) -> None:
-        """Take in what was added behind the attributes known so far."""
-        added: list[KeyValue] = self._fields[len(fields) :]
-        added_keys = [field.key for field in added]
-        self._layout = [*fields, *added], (*keys, *added_keys)
-        if self._index is not None:
-            self._index.update(zip(added_keys, added, strict=True))
-        self._grown = False
+    def layout(self) -> tuple[list[KeyValue], Names]:
+        """Return the messages, for reading only, and their keys; the cheapest way to see many."""
+        fields: list[KeyValue] = self.fields[:]
+        if self._names is None or self._unread:
+            self._names = _common(tuple([field.key for field in fields]))
+            self._unread = False
+        return fields, self._names
 
     def _by_key(self) -> dict[str, KeyValue]:
-        if self._index is None or self._grown:
-            fields, keys = self.layout()
-            if self._index is None:
-                self._index = dict(zip(keys, fields, strict=True))
+        if self._index is None:
+            fields, names = self.layout()
+            self._index = dict(zip(names, fields, strict=True))
         return self._index
 
     def __getitem__(self, key: str) -> Value:
@@ -119,24 +137,24 @@ class Attributes(MutableMapping[str, Value]):
     def __setitem__(self, key: str, value: Value) -> None:
         self._touch()
         index = self._by_key()
-        if len(index) != len(self._fields):
+        if len(index) != len(self.fields):
             self._drop_repeated(key)
             index = self._by_key()
         field = index.get(key)
         if field is None:
-            field = self._fields.add()
+            field = self.fields.add()
             field.key = key
             index[key] = field
-            self._layout = None
+            self._names = None
         values.encode(value, field.value)
         if self._json is not None:
             self._json.pop(key, None)
 
     def _drop_repeated(self, key: str) -> None:
-        spots = [at for at, field in enumerate(self._fields) if field.key == key]
+        spots = [at for at, field in enumerate(self.fields) if field.key == key]
         for at in reversed(spots[:-1]):
-            del self._fields[at]
-        self._index = self._layout = None
+            del self.fields[at]
+        self._index = self._names = None
 
     def __delitem__(self, key: str) -> None:
         if key not in self._by_key():
@@ -145,16 +163,16 @@ class Attributes(MutableMapping[str, Value]):
 
     def discard(self, keys: Container[str]) -> None:
         """Take away all attributes of these keys; those that are not there do not matter."""
-        _, present = self.layout()
+        present = self.names()
         doomed = [at for at, key in enumerate(present) if key in keys]
         if not doomed:
             return
         self._touch()
         for at in reversed(doomed):
-            del self._fields[at]
+            del self.fields[at]
             if self._json is not None:
                 self._json.pop(present[at], None)
-        self._index = self._layout = None
+        self._index = self._names = None
 
     def text(self, key: str) -> str | None:
         """Return the value where it is a string, else ``None``; cheaper than ``get``."""
@@ -273,17 +291,23 @@ class Span(View[trace_pb2.Span]):
         self.tail = b""
         """What was appended since the batch was last encoded."""
 
-    def append(self, encoded: bytes) -> None:
+    def append(self, encoded: bytes, keys: Names = ()) -> None:
         """
         Add fields in protobuf's encoding, such as ready-made attributes; the cheapest way to add.
 
         The caller makes sure that no key stands twice.
+
+        Args:
+            encoded: the fields.
+            keys: those of all attributes among them, in order; where the caller does not know
+                them they are looked up when somebody asks.
+
         """
         self._encoding.grown = True
         self.peek.MergeFromString(encoded)
         self.tail += encoded
         if self._attributes is not None:
-            self._attributes.grow()
+            self._attributes.grow(keys)
 
     def settle(self) -> None:
         """Take note that the batch was encoded."""

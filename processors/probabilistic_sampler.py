@@ -349,7 +349,7 @@ def _said(key: str, resource: Resource, tenant: str, span: Span) -> str:
 
 def read_priority(span: Span) -> Priority:
     """Return what a span's ``sampling.priority`` asks for: 0 to drop it, more to keep it."""
-    if _PRIORITY not in span.attributes.layout()[1]:
+    if _PRIORITY not in span.attributes.names():
         return Priority.DEFER
     value = span.attributes[_PRIORITY]
     if isinstance(value, str):

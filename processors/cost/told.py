@@ -3,9 +3,11 @@ Where spans tell of calls of models: MLflow's words, which ``mlflow_mapping`` wr
 the dialects that most senders speak, for pipelines without it.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import chain
 from typing import NamedTuple
+
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from gateway.otlp.values import Value, decode
 from gateway.plugin import Span
@@ -154,7 +156,8 @@ class Told:
 
     def __init__(self, span: Span) -> None:
         self.span = span
-        self.fields, keys = span.attributes.layout()
+        keys = span.attributes.names()
+        self.fields: Sequence[KeyValue] = span.attributes.fields
         self.layout = _layouts.get(keys) or _lay_out(keys)
         self.at = self.layout.at
 

@@ -37,7 +37,7 @@ class ResourceFilter:
 
     def apply(self, resource: Resource) -> None:
         """Drop what is not wanted."""
-        _, keys = resource.attributes.layout()
+        keys = resource.attributes.names()
         doomed = self._doomed.get(keys)
         if doomed is None:
             doomed = frozenset(key for key in keys if self._is_doomed(key.lower()))

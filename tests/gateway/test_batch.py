@@ -115,20 +115,34 @@ def test_an_emptied_batch_leaves_no_shell() -> None:
     assert b"" == changed.encode()
 
 
-def test_appended_attributes_are_seen_whatever_was_read_before() -> None:
+@pytest.mark.parametrize("told", [True, False])
+def test_appended_attributes_are_seen_whatever_was_read_before(told: bool) -> None:
     """Attributes that were appended ready-made are read like all others, also between writes."""
     span = next(iter(batch({"a": 1})))
-    assert ("a",) == span.attributes.layout()[1]
-    span.append(SpanMessage(attributes=[key_value("b", 2)]).SerializeToString())
+
+    def append(key: str, value: int) -> None:
+        encoded = SpanMessage(attributes=[key_value(key, value)]).SerializeToString()
+        span.append(encoded, (key,) if told else ())
+
+    assert ("a",) == span.attributes.names()
+    append("b", 2)
     assert {"a": 1, "b": 2} == dict(span.attributes)
     span.attributes["c"] = 3
-    span.append(SpanMessage(attributes=[key_value("d", 4)]).SerializeToString())
-    assert ("a", "b", "c", "d") == span.attributes.layout()[1]
+    append("d", 4)
+    assert ("a", "b", "c", "d") == span.attributes.names()
     assert {"a": 1, "b": 2, "c": 3, "d": 4} == dict(span.attributes)
     del span.attributes["b"]
-    span.append(SpanMessage(attributes=[key_value("e", 5)]).SerializeToString())
+    append("e", 5)
     assert 5 == span.attributes["e"]
     assert ["a", "c", "d", "e"] == [field.key for field in span.attributes.layout()[0]]
+    assert ("a", "c", "d", "e") == span.attributes.names()
+
+
+def test_spans_of_one_kind_share_their_keys() -> None:
+    """Equal keys are one tuple, by which processors remember what they found out."""
+    first, second, other = batch({"a": 1, "b": 1}, {"a": 2, "b": 2}, {"b": 1, "a": 1})
+    assert first.attributes.names() is second.attributes.layout()[1]
+    assert ("b", "a") == other.attributes.names()
 
 
 def test_parsed_json_lasts_until_written() -> None:
