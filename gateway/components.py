@@ -10,10 +10,19 @@ from gateway.component_context import ComponentContext, Reserve
 from gateway.config.settings import Settings
 from gateway.guard import Guard
 from gateway.pipeline import Pipeline
-from gateway.plugin import Clock, Component, Exporter, Logger, Processor, Receiver
+from gateway.plugin import (
+    Clock,
+    Component,
+    Exporter,
+    Logger,
+    Processor,
+    Receiver,
+    TraceProcessor,
+)
 from gateway.telemetry import logs
 from gateway.tenants import Tenants
 from gateway.threads import Threads
+from gateway.trace_guard import TraceGuard
 
 
 class Components:
@@ -36,7 +45,7 @@ class Components:
         """Who may send, as the receivers know them."""
         self.receivers: dict[str, Receiver[Any]] = {}
         self.exporters: dict[str, Exporter[Any]] = {}
-        self.processors: list[tuple[str, Processor[Any]]] = []
+        self.processors: list[tuple[str, Processor[Any] | TraceProcessor[Any]]] = []
         """Those of the pipelines built so far, in order, with their ids."""
 
     async def start_receivers(self) -> None:
@@ -78,16 +87,24 @@ class Components:
 
         """
         guards: list[Guard] = []
+        judge: TraceGuard | None = None
         for processor_id in self._settings.service.pipelines[name].processors:
-            processor = cast("Processor[Any]", self._build("processors", processor_id))
+            processor = cast(
+                "Processor[Any] | TraceProcessor[Any]", self._build("processors", processor_id)
+            )
             self.processors.append((processor_id, processor))
             await self.start("processors", processor_id, processor)
             policy = self._settings.processors[processor_id].on_error
             logger = logs.get(processor_id)
-            guards.append(
-                Guard(processor_id, processor, pipeline=name, logger=logger, on_error=policy)
-            )
-        return Pipeline(name, guards, threads)
+            if isinstance(processor, TraceProcessor):
+                judge = TraceGuard(
+                    processor_id, processor, pipeline=name, logger=logger, on_error=policy
+                )
+            else:
+                guards.append(
+                    Guard(processor_id, processor, pipeline=name, logger=logger, on_error=policy)
+                )
+        return Pipeline(name, guards, threads, judge)
 
     async def start(self, kind: str, component_id: str, component: Component[Any]) -> None:
         """

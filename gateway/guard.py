@@ -480,3 +480,20 @@ def attempt(step: Callable[[], T], promised: tuple[type[Exception], ...] = ()) -
         raise
     except _FAULTS as error:
         raise FaultError(blame(error)) from error
+
+
+def ask(step: Callable[[], T], home: Path | None) -> T:
+    """
+    Run what a trace processor does with a trace.
+
+    Raises:
+        Flow: what it says.
+        FaultError: it raised something else; the text of that, which may quote a span, is left out.
+
+    """
+    try:
+        return step()
+    except Flow:
+        raise
+    except _FAULTS as error:
+        raise FaultError(blame_unseen(error, home)) from error

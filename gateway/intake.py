@@ -8,7 +8,7 @@ exporters, and committed to all of their queues or to none.
 import contextlib
 from collections.abc import Mapping, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 from zlib import crc32
 
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
@@ -70,14 +70,46 @@ class Routes:
         return destination
 
 
+class Splitter(Protocol):
+    """Where a pipeline hands over what it has processed."""
+
+    def records(self, context: BatchContext, batch: Batch) -> list[Record]:
+        """
+        Return the batch as records of queues.
+
+        Raises:
+            Forbidden: the tenant may not write where the batch points.
+
+        """
+        ...
+
+    def experiment(self, context: BatchContext, resource: Resource) -> str:
+        """Return where a resource's spans go as people know it; empty where there is one place."""
+        ...
+
+
 class Outlet:
     """Where a pipeline hands over to one exporter: routing and splitting into records."""
 
     def __init__(self, sender: Sender, tenants: Tenants | None = None) -> None:
-        self._describe = sender.exporter.describe
-        self._queue = sender.component_id
+        self.queue = sender.component_id
+        """Name of the exporter's queue."""
+        self.settings = sender.queue.settings
+        self.describe = sender.exporter.describe
         self._num_lanes = sender.num_lanes
         self._routes = Routes(sender, tenants or Tenants()) if sender.routes else None
+
+    def check(self, context: BatchContext, entries: Sequence[wire.Entry]) -> None:
+        """
+        Return where the batch could be routed now.
+
+        Raises:
+            Forbidden: the tenant may not write where the batch points.
+
+        """
+        if self._routes is not None:
+            for resource in {id(entry.resource): entry.resource for entry in entries}.values():
+                self._routes.find(context, resource)
 
     def records(self, context: BatchContext, batch: Batch) -> list[Record]:
         """
@@ -108,7 +140,7 @@ class Outlet:
                 group.append(entry)
         return [
             Record(
-                queue=self._queue,
+                queue=self.queue,
                 lane=lane,
                 destination=home,
                 payload=batch.encode() if len(groups) == 1 else wire.assemble(group),
@@ -126,7 +158,7 @@ class Outlet:
             return ""
         head = ResourceSpans(resource=resource.peek).SerializeToString()
         with contextlib.suppress(Forbidden):
-            return self._describe(self._routes.find(context, head))
+            return self.describe(self._routes.find(context, head))
         return ""
 
 
@@ -135,7 +167,7 @@ class Intake:
 
     def __init__(
         self,
-        fed: Mapping[str, Sequence[tuple[Pipeline, Sequence[Outlet]]]],
+        fed: Mapping[str, Sequence[tuple[Pipeline, Sequence[Splitter]]]],
         store: Store,
     ) -> None:
         self._fed = fed
@@ -161,7 +193,7 @@ class Delivery:
     def __init__(
         self,
         receiver_id: str,
-        routes: Sequence[tuple[Pipeline, Sequence[Outlet]]],
+        routes: Sequence[tuple[Pipeline, Sequence[Splitter]]],
         store: Store,
         figures: Figures,
     ) -> None:
@@ -210,6 +242,6 @@ class Delivery:
         return records
 
 
-def _experiment(outlets: Sequence[Outlet], context: BatchContext, resource: Resource) -> str:
+def _experiment(outlets: Sequence[Splitter], context: BatchContext, resource: Resource) -> str:
     """Return what the first exporter that has several places calls that of a resource."""
     return next(filter(None, (outlet.experiment(context, resource) for outlet in outlets)), "")

@@ -26,6 +26,7 @@ from gateway.config.exporting import (
 from gateway.config.types import Config, Duration, Secret
 from gateway.errors import Busy, Forbidden, Moved, Reject, Retry, TooLarge
 from gateway.otlp.values import Value
+from gateway.trace import Drop, Ending, Keep, Trace, Wait
 
 __all__ = [
     "API_VERSION",
@@ -39,11 +40,14 @@ __all__ = [
     "Config",
     "Context",
     "Deliver",
+    "Drop",
     "Duration",
+    "Ending",
     "Exporter",
     "ExporterConfig",
     "Forbidden",
     "HttpExporterConfig",
+    "Keep",
     "LlmCall",
     "Logger",
     "Meter",
@@ -59,7 +63,10 @@ __all__ = [
     "Secret",
     "Span",
     "TooLarge",
+    "Trace",
+    "TraceProcessor",
     "Value",
+    "Wait",
 ]
 
 API_VERSION = "1.0"
@@ -200,6 +207,44 @@ class Processor(Component[C]):
             Retry: cannot work now, come back later.
 
         """
+
+
+class TraceProcessor(Component[C]):
+    """
+    Stage 2: keep or drop whole traces; the last processor of its pipeline.
+
+    What is undecided waits in a queue of the pipeline, on disk where the exporters' queues are:
+    a crash loses nothing of it.
+    """
+
+    on_error: ClassVar[OnError] = "pass"
+    """What becomes of a trace when ``decide`` raises something unforeseen: it is kept, dropped, or
+    (``reject``) made dead letters, since its senders have gone; YAML may override."""
+
+    max_traces: int = 50_000
+    """How many traces may be undecided at once; beyond, the oldest is decided early."""
+
+    remembered: tuple[int, int] = (50_000, 50_000)
+    """How many kept and how many dropped traces are remembered at least for their late spans."""
+
+    @abc.abstractmethod
+    def decide(self, trace: Trace) -> Keep | Drop | Wait:
+        """
+        Return what becomes of a trace, or how long to wait before asking again.
+
+        Called on a thread whenever spans of the trace have come, and when the time it asked for
+        is over; never twice at the same time. Where ``trace.ending`` is set, :class:`Wait` means
+        :class:`Keep`. Spans that come after the decision follow it without being asked for.
+        """
+
+    def release(self, batch: Batch, reason: str) -> Batch:
+        """
+        Return the spans of kept traces as they go on, late ones too; all kept for one reason.
+
+        Called on a thread, for parts of one or of several traces.
+        """
+        del reason
+        return batch
 
 
 class Exporter(Component[C]):

@@ -21,15 +21,15 @@ import msgspec
 
 from gateway import namesakes
 from gateway.guard import FaultError, attempt
-from gateway.plugin import Component, Config, Exporter, Processor, Receiver
+from gateway.plugin import Component, Config, Exporter, Processor, Receiver, TraceProcessor
 
 Kind = Literal["receivers", "processors", "exporters"]
 KINDS: tuple[Kind, ...] = ("receivers", "processors", "exporters")
 
-_BASES: dict[Kind, type[Component[Any]]] = {
-    "receivers": Receiver,
-    "processors": Processor,
-    "exporters": Exporter,
+_BASES: dict[Kind, tuple[type[Component[Any]], ...]] = {
+    "receivers": (Receiver,),
+    "processors": (Processor, TraceProcessor),
+    "exporters": (Exporter,),
 }
 
 
@@ -218,13 +218,13 @@ def _component(
         raise BrokenComponentError(f"{target}: the module has no class {name}{hint}")
     if not issubclass(found, Component):
         raise BrokenComponentError(
-            f"{target} is no component: derive it from gateway.plugin's Receiver, Processor or "
-            "Exporter"
+            f"{target} is no component: derive it from gateway.plugin's Receiver, Processor, "
+            "TraceProcessor or Exporter"
         )
-    wrong = [base for base in _BASES.values() if issubclass(found, base)]
+    wrong = [base for bases in _BASES.values() for base in bases if issubclass(found, base)]
     if kind is not None and wrong and not issubclass(found, _BASES[kind]):
         raise BrokenComponentError(
-            f"{target} is a {wrong[0].__name__}, not a {_BASES[kind].__name__}"
+            f"{target} is a {wrong[0].__name__}, not a {_BASES[kind][0].__name__}"
         )
     return found
 

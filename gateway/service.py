@@ -7,7 +7,7 @@ queues drain for at most ``shutdown_timeout``, exporters end last.
 
 import asyncio
 import contextlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -19,15 +19,18 @@ from gateway.config.exporting import MIB
 from gateway.config.settings import Settings
 from gateway.data_dir import DataDir
 from gateway.delivery.sender import Sender
-from gateway.intake import Intake, Outlet
+from gateway.gathering.gatherer import Gatherer
+from gateway.intake import Intake, Outlet, Splitter
 from gateway.pipeline import Pipeline
 from gateway.plugin import Clock
 from gateway.queue.dead_letters import DeadLetters
+from gateway.queue.queue import Queue
 from gateway.queue.store import Store
 from gateway.telemetry import logs, metrics
 from gateway.telemetry.server import TelemetryServer
 from gateway.telemetry.status import Status
 from gateway.threads import Threads
+from gateway.trace_guard import TraceGuard
 from gateway.version import __version__
 from gateway.workers.messages import Own
 
@@ -95,6 +98,7 @@ class Service:
             several_tenants=lambda: self._components.tenants.several,
         )
         self._senders: dict[str, Sender] = {}
+        self._gatherers: list[Gatherer] = []
         self._sending: list[asyncio.Task[None]] = []
         self._dead_letters = DeadLetters(
             self._data_dir.path / "dead-letters",
@@ -190,12 +194,12 @@ class Service:
                 clock=self._clock,
                 logger=logs.get(exporter_id),
             )
+        intake = Intake(await self._wire(), self._store)
         if self._seat is not None:
             lanes = max((sender.num_lanes for sender in self._senders.values()), default=0)
             await self._seat.take_place(lanes)
         await self._store.start()
-        intake = Intake(await self._wire(), self._store)
-        self._sending = [tasks.create_task(sender.run()) for sender in self._senders.values()]
+        self._sending = [tasks.create_task(worker.run()) for worker in self._workers()]
         if self._seat is None:
             telemetry = self._settings.service.telemetry
             self.endpoints |= await self._telemetry.start(telemetry.metrics, telemetry.status)
@@ -205,16 +209,34 @@ class Service:
             prefix = "" if len(parts.receivers) == 1 else f"{receiver_id} "
             self.endpoints |= {prefix + k: v for k, v in receiver.endpoints().items()}
 
-    async def _wire(self) -> dict[str, list[tuple[Pipeline, list[Outlet]]]]:
+    async def _wire(self) -> dict[str, list[tuple[Pipeline, Sequence[Splitter]]]]:
         """Start the pipelines and join them with receivers and senders."""
-        fed: dict[str, list[tuple[Pipeline, list[Outlet]]]] = {}
+        fed: dict[str, list[tuple[Pipeline, Sequence[Splitter]]]] = {}
         for name, wanted in self._settings.service.pipelines.items():
             pipeline = await self._components.pipeline(name, self._threads)
             tenants = self._components.tenants
             outlets = [Outlet(self._senders[exporter], tenants) for exporter in wanted.exporters]
+            splitters: Sequence[Splitter] = outlets
+            if pipeline.judge is not None:
+                splitters = [self._gatherer(pipeline.judge, outlets)]
             for receiver_id in wanted.receivers:
-                fed.setdefault(receiver_id, []).append((pipeline, outlets))
+                fed.setdefault(receiver_id, []).append((pipeline, splitters))
         return fed
+
+    def _workers(self) -> list[Sender | Gatherer]:
+        return [*self._gatherers, *self._senders.values()]
+
+    def _gatherer(self, judge: TraceGuard, outlets: Sequence[Outlet]) -> Gatherer:
+        gatherer = Gatherer(
+            judge,
+            outlets,
+            store=self._store,
+            threads=self._threads,
+            dead_letters=self._dead_letters,
+            clock=self._clock,
+        )
+        self._gatherers.append(gatherer)
+        return gatherer
 
     async def _stop(self) -> None:
         was_running = self._state == "running"
@@ -250,29 +272,32 @@ class Service:
             return  # nothing was accepted
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
+                await asyncio.gather(*(gatherer.drain() for gatherer in self._gatherers))
                 await asyncio.gather(*(sender.drain() for sender in self._senders.values()))
-        for exporter_id, sender in self._senders.items():
-            left = sender.queue.spans
-            if left and sender.queue.durable:
-                self._logger.info(
-                    "stopped before all spans were sent; the rest is on disk and goes out after "
-                    "the next start",
-                    exporter=exporter_id,
-                    spans=left,
-                )
-            elif left:
-                metrics.exporter_send_failed_spans.labels(exporter_id, "shutdown").inc(left)
-                self._logger.error(
-                    "stopped before all spans were sent; they are lost, since the queue is "
-                    "in memory",
-                    exporter=exporter_id,
-                    spans=left,
-                )
+        for worker in self._workers():
+            self._report_rest(worker.queue)
+
+    def _report_rest(self, queue: Queue) -> None:
+        """Say what a queue still holds."""
+        if queue.spans and queue.durable:
+            self._logger.info(
+                "stopped before all spans were sent; the rest is on disk and goes out after "
+                "the next start",
+                exporter=queue.name,
+                spans=queue.spans,
+            )
+        elif queue.spans:
+            metrics.exporter_send_failed_spans.labels(queue.name, "shutdown").inc(queue.spans)
+            self._logger.error(
+                "stopped before all spans were sent; they are lost, since the queue is in memory",
+                exporter=queue.name,
+                spans=queue.spans,
+            )
 
     async def _refresh(self) -> None:
         self.refresh_metrics()
 
     def refresh_metrics(self) -> None:
         """Set the gauges to what is the case now."""
-        for sender in self._senders.values():
-            sender.refresh_metrics()
+        for worker in self._workers():
+            worker.refresh_metrics()

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, TypeAlias, runtime_checkable
 
 from gateway.batch import Batch
-from gateway.plugin import Processor
+from gateway.plugin import Component
 
 
 class Finding(Protocol):
@@ -39,7 +39,7 @@ class Finder(Protocol):
         ...
 
 
-def find(processors: Sequence[tuple[str, Processor[Any]]], batch: Batch) -> Findings:
+def find(processors: Sequence[tuple[str, Component[Any]]], batch: Batch) -> Findings:
     """Ask each processor that can tell."""
     return {
         component_id: processor.findings(batch)

@@ -10,6 +10,7 @@ from gateway.config.exporting import ExporterConfig
 from gateway.config.problems import KeyPath
 from gateway.config.settings import ComponentSettings, PipelineConfig, ServiceConfig
 from gateway.config.tree import Node
+from gateway.plugin import TraceProcessor
 from gateway.registry import KINDS, Kind, Registry
 
 Components = Mapping[Kind, Mapping[str, ComponentSettings | None]]
@@ -98,6 +99,30 @@ class PipelineChecker:
                     "removes",
                     "move it to the front, or behind memory_limiter",
                 )
+        self._check_stages(ids, path)
+
+    def _check_stages(self, ids: list[tuple[int, str]], path: KeyPath) -> None:
+        """Let one processor at the most judge whole traces, as the last of its pipeline."""
+        judges: list[str] = []
+        for at, name in ids:
+            known = self._components["processors"].get(name)
+            is_judge = known is not None and issubclass(known.component, TraceProcessor)
+            if judges and is_judge:
+                self._decoder.report(
+                    (*path, at),
+                    f'"{judges[0]}" decides on whole traces already, and a pipeline has one that '
+                    "does",
+                    "join their policies in one, or use a second pipeline",
+                )
+            elif judges:
+                self._decoder.report(
+                    (*path, at),
+                    f'"{name}" stands behind "{judges[0]}", which decides on whole traces: it '
+                    "would see nothing",
+                    f'move it before "{judges[0]}"',
+                )
+            if is_judge:
+                judges.append(name)
 
     def check_queues(self, service: Any) -> None:
         """Refuse queues in memory that several workers cannot share."""

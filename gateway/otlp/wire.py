@@ -11,11 +11,15 @@ Source: opentelemetry/proto/trace/v1/trace.proto; protobuf encoding specificatio
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
 _LEN = 2  # wire type of length-delimited fields
 _RESOURCE_SPANS = 0x0A  # request.resource_spans
 _CHILDREN = 0x12  # ResourceSpans.scope_spans and ScopeSpans.spans
 _SPAN_HEAD = b"\x0a\x10"  # Span.trace_id, 16 bytes
 _SPAN_ID_HEAD = b"\x12\x08"  # Span.span_id, 8 bytes
+_TRACE_STATE = b"\x1a"  # Span.trace_state
+_PARENT = b"\x22\x08"  # Span.parent_span_id, 8 bytes
 
 
 class MalformedError(ValueError):
@@ -102,6 +106,19 @@ def _ids(span: bytes) -> tuple[bytes, bytes]:
             trace_id, span_id = (value, span_id) if tag == 0x0A else (trace_id, value)
         at = stop
     return trace_id, span_id
+
+
+def is_root(span: bytes) -> bool:
+    """Return whether an encoded span has no parent; an all-zero parent id means none."""
+    at = 28  # behind the ids, where encoders put the trace state and the parent
+    if span[at : at + 1] == _TRACE_STATE:
+        size, at = _varint(span, at + 1)
+        at += size
+    if span[:2] == _SPAN_HEAD and span[18:20] == _SPAN_ID_HEAD and span[at : at + 2] == _PARENT:
+        parent = span[at + 2 : at + 10]
+    else:
+        parent = Span.FromString(span).parent_span_id
+    return not parent.strip(b"\0")
 
 
 def index(data: bytes) -> list[Entry]:

@@ -3,6 +3,7 @@
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from gateway.batch import BatchContext
     from gateway.queue.line import Line
 
 NOWHERE = -1
@@ -18,7 +19,7 @@ class Record:
     """
 
     __slots__ = (
-        "commit", "destination", "lane", "line", "only", "payload", "position", "queue",
+        "commit", "context", "destination", "lane", "line", "only", "payload", "position", "queue",
         "received_unix_ns", "since", "size", "spans", "tenant", "trace_ids",
     )  # fmt: skip
 
@@ -33,6 +34,7 @@ class Record:
         trace_ids: frozenset[bytes],
         tenant: str,
         received_unix_ns: int,
+        context: "BatchContext | None" = None,
     ) -> None:
         self.queue = queue
         self.lane = lane
@@ -44,6 +46,8 @@ class Record:
         self.trace_ids = trace_ids
         self.tenant = tenant
         self.received_unix_ns = received_unix_ns
+        self.context = context
+        """Where it came from; kept where its spans are still to be routed, else None."""
         self.position = NOWHERE
         """What tells stored records apart: the place in the log."""
         self.commit = 0
@@ -66,6 +70,7 @@ class Record:
             trace_ids=self.trace_ids,
             tenant=self.tenant,
             received_unix_ns=self.received_unix_ns,
+            context=self.context,
         )
         part.size = self.size
         part.position = self.position

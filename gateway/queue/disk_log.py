@@ -84,22 +84,22 @@ class DiskLog:
         self._writer = Writer(log, self._on_written, self._on_ended)
         self._notes = Notes(self._writer, self._disk, self._logger, self._compact)
         self._notes.homes = [
-            (lane.homes, self._homes_file(name, number))
+            (homes, self._homes_file(name, number, kind))
             for name, queue in durable.items()
             for number, lane in enumerate(queue.lanes)
-            if lane.homes is not None
+            for kind, homes in lane.memories().items()
         ]
         self._compaction = Compaction(self.shelf, self._writer, self._queues, segment_bytes)
 
-    def _homes_file(self, queue: str, lane: int) -> HomesFile:
-        return HomesFile(self._folder.homes, queue, lane, self._disk)
+    def _homes_file(self, queue: str, lane: int, kind: str) -> HomesFile:
+        return HomesFile(self._folder.homes, queue, lane, self._disk, kind)
 
     def _recover(self, queues: Mapping[str, Queue], queue_of: QueueOf) -> Recovery:
         self._folder.check()
         for name, queue in queues.items():
             for number, lane in enumerate(queue.lanes):
-                if lane.homes is not None:
-                    lane.homes.load(self._homes_file(name, number).read())
+                for kind, homes in lane.memories().items():
+                    homes.load(self._homes_file(name, number, kind).read())
         lanes = self._folder.lanes()
         recovery = Recovery(
             self._folder,

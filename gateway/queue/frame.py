@@ -17,6 +17,7 @@ from typing import NamedTuple
 import msgspec
 from isal import isal_zlib
 
+from gateway.batch import BatchContext
 from gateway.queue.base import Record
 from gateway.queue.line import ALIGNMENT
 
@@ -41,6 +42,8 @@ class Meta(msgspec.Struct, array_like=True, frozen=True, gc=False):
     spans: int
     trace_ids: bytes
     """The ids of its traces, 16 bytes each, one behind the other."""
+    context: BatchContext | None = None
+    """Where it came from; None where its spans are routed, or an older version wrote it."""
 
 
 _encode_meta = msgspec.msgpack.Encoder().encode
@@ -81,6 +84,7 @@ def meta_of(record: Record) -> bytes:
             record.received_unix_ns,
             record.spans,
             b"".join(record.trace_ids),
+            record.context,
         )
     )
 

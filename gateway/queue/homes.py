@@ -20,7 +20,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(dict[str, bytes]).decode
 
 
-def _key(trace_id: bytes, tenant: str) -> bytes:
+def trace_key(trace_id: bytes, tenant: str) -> bytes:
     """Return what a trace is remembered by: as long as its id, and different for each tenant."""
     if not tenant:
         return trace_id
@@ -35,10 +35,17 @@ class Homes:
 
     Two generations keep it bounded: what was not asked for while ``MAX_TRACES`` others came, or
     for one to two lifetimes, is forgotten. MLflow's own answer (``Moved``) is the last word.
+
+    Args:
+        max_traces: size of a generation; ``MAX_TRACES`` where None.
+
     """
 
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, monotonic: Callable[[], float] = time.monotonic, max_traces: int | None = None
+    ) -> None:
         self._monotonic = monotonic
+        self._max_traces = MAX_TRACES if max_traces is None else max_traces
         self._young: dict[bytes, str] = {}
         self._old: dict[bytes, str] = {}
         self._rotate_at = monotonic() + LIFETIME_S
@@ -47,19 +54,29 @@ class Homes:
 
     def settle(self, trace_id: bytes, candidate: str, tenant: str = "") -> str:
         """Return the trace's destination; the candidate, remembered, where there is none yet."""
-        key = _key(trace_id, tenant)
+        key = trace_key(trace_id, tenant)
         home = self._young.get(key)
         if home is None:
             home = self._old.get(key, candidate)
             self._remember(key, home)
         return home
 
+    def find(self, trace_id: bytes, tenant: str = "") -> str | None:
+        """Return the trace's destination, or None where none is remembered."""
+        key = trace_key(trace_id, tenant)
+        home = self._young.get(key)
+        if home is None:
+            home = self._old.get(key)
+            if home is not None:
+                self._remember(key, home)
+        return home
+
     def set(self, trace_id: bytes, destination: str, tenant: str = "") -> None:
         """Remember a trace's destination over any earlier one."""
-        self._remember(_key(trace_id, tenant), destination)
+        self._remember(trace_key(trace_id, tenant), destination)
 
     def _remember(self, key: bytes, destination: str) -> None:
-        if len(self._young) >= MAX_TRACES:
+        if len(self._young) >= self._max_traces:
             self._rotate()
         self._young[key] = destination
         self._unsaved[key] = destination
@@ -89,12 +106,18 @@ class HomesFile:
     The homes of a lane on disk: two generations, appended to and never synced.
 
     What a power cut takes is settled anew from the records that wait, or by MLflow.
+
+    Args:
+        kind: of what is remembered; it ends the files' names.
+
     """
 
-    def __init__(self, folder: Path, queue: str, lane: int, disk: Disk) -> None:
+    def __init__(
+        self, folder: Path, queue: str, lane: int, disk: Disk, kind: str = "homes"
+    ) -> None:
         name = f"{quote(queue, safe='')}-{lane}"
-        self._young = folder / f"{name}.homes"
-        self._old = folder / f"{name}.old-homes"
+        self._young = folder / f"{name}.{kind}"
+        self._old = folder / f"{name}.old-{kind}"
         self._disk = disk
 
     def read(self) -> list[dict[bytes, str]]:

@@ -4,6 +4,7 @@ import asyncio
 
 from gateway.otlp import wire
 from gateway.queue.base import Record
+from gateway.queue.decisions import Decisions
 from gateway.queue.fair_line import FairLine
 from gateway.queue.homes import Homes
 from gateway.queue.line import Line
@@ -12,8 +13,15 @@ from gateway.queue.line import Line
 class QueueLane:
     """One lane: its lines by destination, its homes, and the bell that wakes its reader."""
 
-    def __init__(self, queue: str, number: int, homes: Homes | None) -> None:
+    def __init__(
+        self,
+        queue: str,
+        number: int,
+        homes: Homes | None,
+        decisions: Decisions | None = None,
+    ) -> None:
         self.homes = homes
+        self.decisions = decisions
         self.lines: dict[str, FairLine] = {}
         self._queue = queue
         self._number = number
@@ -52,6 +60,15 @@ class QueueLane:
         """Let the lines of a destination go; both are empty."""
         self.lines.pop(destination, None)
         self._asides.pop(destination, None)
+
+    def memories(self) -> dict[str, Homes]:
+        """Return what the lane remembers of traces, by kind; it is kept on disk with the queue."""
+        known: dict[str, Homes] = {}
+        if self.homes is not None:
+            known["homes"] = self.homes
+        if self.decisions is not None:
+            known |= {"kept": self.decisions.kept, "dropped": self.decisions.dropped}
+        return known
 
     def ring(self, destination: str) -> None:
         """Tell the reader that a line has got records."""

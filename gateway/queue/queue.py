@@ -11,13 +11,14 @@ from gateway.queue.base import NOWHERE, QueueStats, Record
 from gateway.queue.fair_line import FairLine
 from gateway.queue.frame import Meta, trace_ids_of
 from gateway.queue.holdings import Holdings
-from gateway.queue.homes import Homes
 from gateway.queue.lane import QueueLane
 from gateway.queue.line import Line, Packed
 from gateway.queue.reading import fetch
 from gateway.telemetry import metrics
 
 READ_RETRY_S = 1.0
+PIPELINE_QUEUE = "pipelines."
+"""Begins the names of the queues of pipelines; no id of an exporter does."""
 
 
 class Shelf(Protocol):
@@ -33,6 +34,10 @@ class Shelf(Protocol):
 
     async def load(self, records: Sequence[Record]) -> list[Record]:
         """Fetch missing payloads; return the records that are lost, each reported."""
+        ...
+
+    def read(self, record: Record) -> bytes:
+        """Return a missing payload, empty where it is lost; from any thread."""
         ...
 
     def let_go(self, record: Record) -> None:
@@ -58,6 +63,10 @@ class MemoryShelf:
         del records
         return []
 
+    def read(self, record: Record) -> bytes:
+        """Nothing is ever missing."""
+        return record.payload
+
     def let_go(self, record: Record) -> None:
         """Nothing to note."""
 
@@ -82,14 +91,14 @@ class Queue:
         name: str,
         settings: QueueConfig,
         shelf: Shelf,
-        homes: Sequence[Homes | None],
+        lanes: Sequence[QueueLane],
         several_tenants: Callable[[], bool] = lambda: False,
     ) -> None:
         self.name = name
         self.settings = settings
         self.max_bytes = settings.max_size_mib * MIB
         self._holdings = Holdings(name, self.max_bytes, several_tenants)
-        self.lanes = [QueueLane(name, number, home) for number, home in enumerate(homes)]
+        self.lanes = lanes
         self._shelf = shelf
         self._serial = itertools.count(NOWHERE - 1, -1)
         self._taken: dict[Record, None] = {}
@@ -137,6 +146,18 @@ class Queue:
                 records.remove(lost)
                 self.ack(lost)
         return records
+
+    def read(self, record: Record) -> bytes:
+        """
+        Return the payload of a taken record that was made to forget it, from any thread.
+
+        Returns nothing where it is damaged.
+
+        Raises:
+            OSError: the disk cannot be read now.
+
+        """
+        return record.payload or self._shelf.read(record)
 
     def ack(self, record: Record) -> None:
         """Forget a taken record: every span of it was delivered or given up, counted."""
@@ -244,6 +265,7 @@ class Queue:
             trace_ids=trace_ids_of(meta),
             tenant=meta.tenant,
             received_unix_ns=meta.received_unix_ns,
+            context=meta.context,
         )
         record.position, record.size, record.commit = position, size, commit
         pieces = lane.pieces(record)

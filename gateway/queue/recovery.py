@@ -8,7 +8,7 @@ from gateway.queue.damage import Damaged
 from gateway.queue.disk import Disk
 from gateway.queue.folder import QueueFolder
 from gateway.queue.line import ALIGNMENT, position_of
-from gateway.queue.queue import Queue
+from gateway.queue.queue import PIPELINE_QUEUE, Queue
 from gateway.queue.reading import Cut, Damage, Found, read
 from gateway.queue.segment import Segment, acknowledgements, numbers, synced_note
 
@@ -112,16 +112,19 @@ def conflicts(
     found: list[str] = []
     for name, records in refused.items():
         queue = queues[name]
+        where = f"exporters.{name}.sending_queue"
+        if name.startswith(PIPELINE_QUEUE):
+            where = f"service.{name} holds undecided traces; its exporters' sending_queue"
         if not queue.durable:
             found.append(
-                f"exporters.{name}.sending_queue.storage: memory leaves no place for {records} "
+                f"{where}.storage: memory leaves no place for {records} "
                 "records that wait on disk; run once with `disk` until the queue is empty, or save "
                 "them with `spangate queue export` and remove the folder"
             )
             continue
         before, now = lanes.get(name, "another number"), queue.settings.num_lanes
         found.append(
-            f"exporters.{name}.sending_queue.num_lanes: {now} cannot take {records} records that "
+            f"{where}.num_lanes: {now} cannot take {records} records that "
             f"wait in {before} lanes; run once with num_lanes: {before} until the queue is empty"
         )
     return found

@@ -97,6 +97,7 @@ class DiskShelf:
                 if answer is not None:
                     meta, record.payload = answer
                     record.trace_ids = frame.trace_ids_of(meta)
+                    record.context = meta.context
                 elif record.position != position:
                     again.append(record)  # it was moved meanwhile
             todo = [record for record in todo if not record.payload]
@@ -105,6 +106,25 @@ class DiskShelf:
         for record in todo:
             self._report(record)
         return todo
+
+    def read(self, record: Record) -> bytes:
+        """
+        Return a missing payload, empty where it is damaged, which is reported; from any thread.
+
+        Raises:
+            OSError: the disk cannot be read now.
+
+        """
+        for _ in range(_TRIES):
+            position = record.position
+            segment = self.segments.get(place_of(position)[0])
+            found = segment and fetch(segment.path, position, record.size)
+            if found:
+                return found[1]
+            if record.position == position:  # else it was moved meanwhile
+                break
+        self._report(record)
+        return b""
 
     def _report(self, record: Record) -> None:
         path, (_, offset) = self._segment(record).path, place_of(record.position)

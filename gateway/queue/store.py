@@ -15,11 +15,13 @@ from gateway.errors import Flow, Retry
 from gateway.plugin import Clock, Logger
 from gateway.queue import frame
 from gateway.queue.base import Record
+from gateway.queue.decisions import Decisions
 from gateway.queue.disk import Disk
 from gateway.queue.disk_log import DiskLog
 from gateway.queue.folder import QueueFolder
 from gateway.queue.homes import Homes
-from gateway.queue.queue import MemoryShelf, Queue
+from gateway.queue.lane import QueueLane
+from gateway.queue.queue import PIPELINE_QUEUE, MemoryShelf, Queue
 from gateway.queue.shelf import DiskShelf
 from gateway.telemetry import logs
 
@@ -68,22 +70,42 @@ class Store:
         """Why nothing can be accepted now, or None where all is well."""
         return self._log.trouble if self._log else None
 
-    def open(self, name: str, settings: QueueConfig, *, follow: bool = False) -> Queue:
+    def open(
+        self,
+        name: str,
+        settings: QueueConfig,
+        *,
+        follow: bool = False,
+        decisions: tuple[int, int] | None = None,
+    ) -> Queue:
         """
-        Return the queue of an exporter, made on first use; called before the start.
+        Return the queue of an exporter or of a pipeline, made on first use; before the start.
 
         Args:
-            name: id of the exporter.
+            name: id of the exporter, or name of the pipeline's queue.
             settings: its ``sending_queue``.
             follow: whether a trace's later spans go where its first ones went.
+            decisions: how many kept and dropped traces its reader remembers, over all lanes.
 
         """
         if name not in self._queues:
-            monotonic = self._clock.monotonic
-            homes = [Homes(monotonic) if follow else None for _ in range(settings.num_lanes)]
+            lanes = [
+                QueueLane(name, number, *self._memories(settings, follow, decisions))
+                for number in range(settings.num_lanes)
+            ]
             shelf = self._memory if settings.storage == "memory" else self._shelf()
-            self._queues[name] = Queue(name, settings, shelf, homes, self._several_tenants)
+            self._queues[name] = Queue(name, settings, shelf, lanes, self._several_tenants)
         return self._queues[name]
+
+    def _memories(
+        self, settings: QueueConfig, follow: bool, decisions: tuple[int, int] | None
+    ) -> tuple[Homes | None, Decisions | None]:
+        monotonic = self._clock.monotonic
+        homes = Homes(monotonic) if follow else None
+        if decisions is None:
+            return homes, None
+        kept, dropped = (max(1, -(-size // settings.num_lanes)) for size in decisions)
+        return homes, Decisions(kept, dropped, monotonic)
 
     def _shelf(self) -> DiskShelf:
         if self._folder is None:
@@ -110,7 +132,9 @@ class Store:
             await self._log.start(self._queues, self._queue_of, self._segment_size())
         for name, orphan in self._orphans.items():
             self._logger.warning(
-                "spans wait on disk for an exporter that is not configured; they stay",
+                "undecided traces wait on disk for a processor that is not configured; they stay"
+                if name.startswith(PIPELINE_QUEUE)
+                else "spans wait on disk for an exporter that is not configured; they stay",
                 exporter=name,
                 spans=orphan.spans,
                 advice=f"configure it again, or save them: spangate queue export --exporter {name}",
@@ -124,8 +148,8 @@ class Store:
         if queue is None:
             if name not in self._orphans:
                 settings = QueueConfig(num_lanes=_ORPHAN_LANES)
-                homes = [None] * _ORPHAN_LANES
-                self._orphans[name] = Queue(name, settings, self._shelf(), homes)
+                lanes_of = [QueueLane(name, at, None) for at in range(_ORPHAN_LANES)]
+                self._orphans[name] = Queue(name, settings, self._shelf(), lanes_of)
             return self._orphans[name]
         now = queue.settings.num_lanes
         fits = queue.durable and lane < now and lanes.get(name, now) == now

@@ -137,6 +137,47 @@ llm_completion_tokens = BatchHistogram(
     buckets=_TOKEN_BUCKETS,
     registry=REGISTRY,
 )
+sampling_traces = Counter(
+    "spangate_sampling_traces_total",
+    "Traces decided in stage 2, by the policy that decided; the policy evicted or stopping says "
+    "that a processor had to keep what it could not judge yet.",
+    ("pipeline", "decision", "policy"),
+    registry=REGISTRY,
+)
+sampling_dropped_spans = Counter(
+    "spangate_sampling_dropped_spans_total",
+    "Spans dropped with their traces, late ones too, by the policy that decided.",
+    ("pipeline", "policy"),
+    registry=REGISTRY,
+)
+sampling_late_spans = Counter(
+    "spangate_sampling_late_spans_total",
+    "Spans that came after their trace was decided, and followed the decision; a high share says "
+    "that decision_wait is too short.",
+    ("pipeline", "decision"),
+    registry=REGISTRY,
+)
+sampling_early_traces = Counter(
+    "spangate_sampling_early_traces_total",
+    "Traces decided before their time because too many were undecided; raise num_traces, or "
+    "shorten decision_wait.",
+    ("pipeline",),
+    registry=REGISTRY,
+)
+sampling_open_traces = Gauge(
+    "spangate_sampling_open_traces",
+    "Traces that are undecided.",
+    ("pipeline",),
+    registry=REGISTRY,
+)
+sampling_decision_age = Histogram(
+    "spangate_sampling_decision_age_seconds",
+    "Age of a trace when it was decided, from its first span; far above decision_wait the gateway "
+    "is too slow or the exporters' queues are full.",
+    ("pipeline",),
+    buckets=(0.1, 0.5, 1, 2, 5, 10, 15, 20, 30, 45, 60, 120, 300, 900),
+    registry=REGISTRY,
+)
 exporter_sent_spans = Counter(
     "spangate_exporter_sent_spans_total",
     "Spans that the destination took.",

@@ -1,0 +1,1 @@
+"""Stage 2: gather records into traces, let a processor decide, hand over to the exporters."""

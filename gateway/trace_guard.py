@@ -1,0 +1,128 @@
+"""Run a trace processor, which may be anybody's, so that its faults stay its own."""
+
+import threading
+from functools import partial
+from typing import Any
+
+import msgspec
+
+from gateway.batch import Batch
+from gateway.blame import home_of, line_of
+from gateway.errors import Busy, Flow, Reject, Retry
+from gateway.guard import Breaker, FaultError, ask
+from gateway.plugin import Drop, Keep, Logger, OnError, Trace, TraceProcessor, Wait
+from gateway.telemetry import metrics
+
+
+class Unfit(msgspec.Struct, frozen=True):
+    """Make a trace dead letters: its processor failed on it, and ``on_error`` is ``reject``."""
+
+    reason: str
+
+
+class TraceGuard:
+    """
+    One trace processor in one pipeline: its policy, its breaker, its counters, its turn.
+
+    Every method may be called from any thread.
+    """
+
+    def __init__(
+        self,
+        component_id: str,
+        processor: TraceProcessor[Any],
+        *,
+        pipeline: str,
+        logger: Logger,
+        on_error: OnError | None = None,
+    ) -> None:
+        self.component_id = component_id
+        self.processor = processor
+        self.pipeline = pipeline
+        self.releases = type(processor).release is not TraceProcessor.release
+        """Whether the processor has a say in how kept spans go on."""
+        self._policy: OnError = on_error or processor.on_error
+        self._breaker = Breaker()
+        self._logger = logger
+        self._home = home_of(type(processor))
+        self._turn = threading.Lock()
+        self._duration = metrics.processor_duration.labels(pipeline, component_id)
+
+    def took(self, seconds: float) -> None:
+        """Note how long the decisions on a few traces took together."""
+        self._duration.observe(seconds)
+
+    def decide(self, trace: Trace) -> Keep | Drop | Wait | Unfit:
+        """Return what becomes of a trace; the processor is never asked twice at the same time."""
+        with self._turn:
+            return self._decide(trace)
+
+    def _decide(self, trace: Trace) -> Keep | Drop | Wait | Unfit:
+        if self._breaker.remaining_s():
+            return self._by_policy("it failed too often")
+        try:
+            answer = ask(partial(self._ask, trace), self._home)
+        except (Busy, Retry) as later:
+            answer = Wait(later.after or 1.0)
+        except (Flow, FaultError) as fault:
+            self._breaker.failed()
+            self._note(fault)
+            return self._by_policy("see the log")
+        self._breaker.succeeded()
+        if trace.ending is not None and isinstance(answer, Wait):
+            return Keep(trace.ending)
+        return answer
+
+    def _ask(self, trace: Trace) -> Keep | Drop | Wait:
+        answer: object = self.processor.decide(trace)
+        if not isinstance(answer, Keep | Drop | Wait):
+            line = line_of(self.processor.decide)
+            found = type(answer).__name__
+            raise Reject(f"decide() returned {found}, expected Keep, Drop or Wait, at {line}")
+        return answer
+
+    def release(self, batch: Batch, reason: str) -> Batch:
+        """Return the spans of kept traces as they go on; as they came where that fails."""
+        if not self.releases:
+            return batch
+        before = batch.encode()
+        try:
+            return ask(partial(self._release, batch, reason), self._home)
+        except (Flow, FaultError) as fault:
+            self._note(fault)
+            return Batch(before, batch.context)
+
+    def _release(self, batch: Batch, reason: str) -> Batch:
+        released: object = self.processor.release(batch, reason)
+        if not isinstance(released, Batch):
+            line = line_of(self.processor.release)
+            raise Reject(
+                f"release() returned {type(released).__name__}, expected a batch, at {line}"
+            )
+        released.entries()
+        return released
+
+    def _note(self, fault: Exception) -> None:
+        metrics.processor_failures.labels(self.pipeline, self.component_id, self._policy).inc()
+        self._logger.error(
+            "processor failed",
+            pipeline=self.pipeline,
+            processor=self.component_id,
+            policy=self._policy,
+            reason=str(fault),
+            hint="mend the plugin; its traces are " + _TRACE_OUTCOME[self._policy],
+        )
+
+    def _by_policy(self, why: str) -> Keep | Drop | Unfit:
+        if self._policy == "pass":
+            return Keep("on_error")
+        if self._policy == "drop":
+            return Drop("on_error")
+        return Unfit(f"processor {self.component_id} failed: {why}")
+
+
+_TRACE_OUTCOME: dict[OnError, str] = {
+    "pass": "kept",
+    "drop": "dropped",
+    "reject": "dead letters",
+}
