@@ -30,7 +30,7 @@ class BatchHistogram(Collector):
         self.name = name
         self.documentation = documentation
         self.labels = tuple(labels)
-        self._bounds = tuple(buckets)
+        self.buckets = tuple(buckets)
         self._names = [*map(floatToGoString, buckets), "+Inf"]
         self._counts: dict[tuple[str, ...], list[int]] = {}
         self._sums: dict[tuple[str, ...], float] = {}
@@ -42,7 +42,7 @@ class BatchHistogram(Collector):
         if counts is None:
             counts = self._counts[labels] = [0] * len(self._names)
             self._sums[labels] = 0.0
-        bounds, total = self._bounds, 0.0
+        bounds, total = self.buckets, 0.0
         for value in values:
             counts[bisect_left(bounds, value)] += 1
             total += value

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 import yaml
 
+from gateway.telemetry import metrics
 from gateway.telemetry.metrics import REGISTRY
-from tests.helm.chart import CHART, Values, find, typical
+from tests.helm.chart import CHART, Values, find
 
 RUNBOOK = CHART.parent / "docs" / "runbook"
 ON: Values = {"prometheusRule": {"enabled": True}}
@@ -82,12 +83,23 @@ def test_alerts_can_be_left_out() -> None:
     } - {r["alert"] for r in rules({**ON, "persistence": {"enabled": False}})}
 
 
-def test_the_alert_on_queues_follows_their_size() -> None:
-    """Each exporter's queue is measured against its own limit."""
-    expr = {rule["alert"]: rule["expr"] for rule in rules({**typical()["two-backends"], **ON})}
+def test_thresholds_are_values() -> None:
+    """What is a spike, an error rate and slow is said in values."""
+    llm = {"costSpikeFactor": 5, "latencySeconds": 2.5, "latencyObjective": 0.99}
+    expr = {r["alert"]: r["expr"] for r in rules({"prometheusRule": {"enabled": True, "llm": llm}})}
 
-    assert 'exporter="mlflow"}) > 0.8 * 1073741824' in expr["SpangateQueueFilling"]
-    assert 'exporter="otlp_http"}) > 0.8 * 1073741824' in expr["SpangateQueueFilling"]
+    assert "> 5 * sum" in expr["SpangateCostSpike"]
+    assert 'le="2.5"' in expr["SpangateCallsSlow"]
+    assert "> 0.06)" in expr["SpangateCallsSlow"]
+    assert "> 0.144)" in expr["SpangateCallsSlowFast"]
+
+
+def test_bounds_of_latency_are_those_of_the_metric() -> None:
+    """A limit between two buckets could not be asked for."""
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    llm = schema["properties"]["prometheusRule"]["properties"]["llm"]["properties"]
+
+    assert list(metrics.llm_duration.buckets) == llm["latencySeconds"]["enum"]
 
 
 PROMTOOL = shutil.which("promtool")
