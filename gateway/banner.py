@@ -59,5 +59,5 @@ def announce(settings: Settings, running: Running) -> None:
 
 def _shown(name: str, address: str) -> str:
     """Return an address as one would paste it."""
-    paths = {"metrics": "http://{}/metrics", "status": "http://{}/status.json"}
+    paths = {"metrics": "http://{}/metrics", "status": "http://{}/"}
     return paths.get(name, "{}").format(address)

@@ -432,6 +432,14 @@ def describe(exporter: Exporter[Config], destination: str) -> str:
         return destination
 
 
+def page(exporter: Exporter[Config], destination: str) -> str:
+    """Return the address of what arrived there, or none where the exporter fails to say."""
+    try:
+        return str(exporter.page(destination))
+    except _FAULTS:
+        return ""
+
+
 def pages(exporter: Exporter[Config]) -> Mapping[str, str]:
     """Return addresses that a person may open, none where the exporter fails to say."""
     try:

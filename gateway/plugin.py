@@ -275,6 +275,11 @@ class Exporter(Component[C]):
         """Return addresses that a person may open to see what arrived, by name."""
         return {}
 
+    def page(self, destination: str) -> str:
+        """Return the address where a person sees what arrived there; ``""`` if there is none."""
+        del destination
+        return ""
+
     @abc.abstractmethod
     async def export(self, batch: Batch) -> None:
         """

@@ -8,6 +8,7 @@ queues drain for at most ``shutdown_timeout``, exporters end last.
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -16,6 +17,7 @@ from gateway.audit import Audit
 from gateway.clock import SystemClock
 from gateway.components import Components
 from gateway.config.exporting import MIB
+from gateway.config.printing import to_yaml
 from gateway.config.settings import Settings
 from gateway.data_dir import DataDir
 from gateway.delivery.sender import Sender
@@ -27,8 +29,9 @@ from gateway.queue.dead_letters import DeadLetters
 from gateway.queue.queue import Queue
 from gateway.queue.store import Store
 from gateway.telemetry import logs, metrics
+from gateway.telemetry.pages import Sources
 from gateway.telemetry.server import TelemetryServer
-from gateway.telemetry.status import Status
+from gateway.telemetry.status import Status, stages
 from gateway.threads import Threads
 from gateway.trace_guard import TraceGuard
 from gateway.version import __version__
@@ -107,8 +110,18 @@ class Service:
             settings.service.dead_letters.max_size_mib * MIB,
         )
         self._telemetry = TelemetryServer(
-            self.status, self._refresh, self._audit, logs.get("telemetry")
+            Sources(
+                status=self.status,
+                refresh=self._refresh,
+                metrics=metrics.REGISTRY,
+                letters=self._dead_letters.newest,
+                config=partial(to_yaml, settings),
+            ),
+            audit=self._audit,
+            clock=self._clock,
+            logger=logs.get("telemetry"),
         )
+        self._started_unix_ns = self._clock.time_ns()
         self.endpoints: dict[str, str] = {}
         """Addresses that are open, by name, once running."""
 
@@ -159,6 +172,9 @@ class Service:
             endpoints=self.endpoints,
             exporters=exporters,
             dead_letters=self._dead_letters.total,
+            started_unix_ns=self._started_unix_ns,
+            stages=stages(self._settings.service.pipelines),
+            notices=logs.NOTICES.list(),
         )
 
     def own(self, own: Own) -> None:

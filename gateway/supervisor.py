@@ -15,14 +15,17 @@ from pathlib import Path
 from gateway.audit import Audit
 from gateway.clock import SystemClock
 from gateway.config.loader import Loaded
+from gateway.config.printing import to_yaml
 from gateway.data_dir import DataDir
 from gateway.failures import WorkersError
+from gateway.queue.dead_letters import LetterFile
 from gateway.queue.folder import QueueFolder
 from gateway.receivers.addresses import ListenError
 from gateway.telemetry import logs, metrics
+from gateway.telemetry.pages import Sources
 from gateway.telemetry.server import TelemetryServer
 from gateway.telemetry.snapshot import Merged, take
-from gateway.telemetry.status import Status, merge
+from gateway.telemetry.status import Status, merge, stages
 from gateway.version import __version__
 from gateway.workers import messages
 from gateway.workers.backoff import Backoff
@@ -64,8 +67,18 @@ class Supervisor:
             logs.get("audit"), SystemClock(), Path(audit_path) if audit_path else None
         )
         self._telemetry = TelemetryServer(
-            self.status, self._refresh, self._audit, logs.get("telemetry"), self._merged
+            Sources(
+                status=self.status,
+                refresh=self._refresh,
+                metrics=self._merged,
+                letters=LetterFile(self._data_dir.path / "dead-letters").newest,
+                config=lambda: to_yaml(self._loaded.settings),
+            ),
+            audit=self._audit,
+            clock=SystemClock(),
+            logger=logs.get("telemetry"),
         )
+        self._started_unix_ns = SystemClock().time_ns()
         self.endpoints: dict[str, str] = {}
         """Addresses that are open, by name, once running."""
 
@@ -109,8 +122,11 @@ class Supervisor:
     def status(self) -> Status:
         """Return what the status endpoint shows: all workers as one."""
         service = self._loaded.settings.service
-        known = merge([child.status for child in self._children.values() if child.status])
+        workers = [child.status for child in self._children.values() if child.status]
+        known = merge(workers, logs.NOTICES.list())
         known.version, known.state, known.endpoints = __version__, self._state, self.endpoints
+        known.started_unix_ns = self._started_unix_ns
+        known.stages = stages(service.pipelines)
         known.pipelines = {
             name: [*pipeline.receivers, *pipeline.processors, *pipeline.exporters]
             for name, pipeline in service.pipelines.items()

@@ -265,8 +265,8 @@ class Request:
 
     def _taken(self, spans: int) -> None:
         self._shared.sent.inc(spans)
-        self._shared.whole.succeeded()
-        self._state.succeeded()
+        self._shared.whole.succeeded(spans)
+        self._state.succeeded(spans)
 
     async def _retry(self, entries: Sequence[wire.Entry], failure: Retry) -> bool:
         """Note a failure; return whether to try again."""

@@ -15,7 +15,12 @@ from gateway.queue.dead_letters import DeadLetters
 from gateway.queue.queue import Queue
 from gateway.queue.store import Store
 from gateway.telemetry import metrics
-from gateway.telemetry.status import SenderStatus, Trouble
+from gateway.telemetry.status import (
+    MOST_DESTINATIONS,
+    DestinationStatus,
+    SenderStatus,
+    Trouble,
+)
 
 DRAIN_POLL_S = 0.02
 STATES_KEPT = 1000
@@ -117,7 +122,26 @@ class Sender:
             max_bytes=stats.max_bytes,
             oldest_age_seconds=self._age_s(stats),
             troubles=[trouble for trouble in troubles if trouble is not None],
+            destinations=self._destinations(),
         )
+
+    def _destinations(self) -> list[DestinationStatus]:
+        """Return those used lately; of many, those with most spans."""
+        waiting: dict[str, int] = {}
+        for lane in self.queue.lanes:
+            for destination, line in lane.lines.items():
+                waiting[destination] = waiting.get(destination, 0) + line.spans
+        sent = {destination: state.stored_spans for destination, state in self._states.items()}
+        busiest = sorted({*sent, *waiting}, key=lambda d: (-waiting.get(d, 0), -sent.get(d, 0), d))
+        return [
+            DestinationStatus(
+                destination=guard.describe(self.exporter, destination),
+                page=guard.page(self.exporter, destination),
+                waiting_spans=waiting.get(destination, 0),
+                sent_spans=sent.get(destination, 0),
+            )
+            for destination in busiest[:MOST_DESTINATIONS]
+        ]
 
     def refresh_metrics(self) -> None:
         """Set the gauges to what waits now."""

@@ -30,6 +30,7 @@ class State:
         self.name = name
         self.stored = 0
         """Requests that the destination has taken."""
+        self.stored_spans = 0
         self.trouble: Trouble | None = None
         self._retry = retry
         self._clock = clock
@@ -56,9 +57,10 @@ class State:
             except TimeoutError:
                 continue
 
-    def succeeded(self) -> None:
+    def succeeded(self, spans: int) -> None:
         """Note that a request was taken: everybody may go on at once."""
         self.stored += 1
+        self.stored_spans += spans
         if self.trouble is not None:
             self.trouble = None
             self._resume_at = 0.0

@@ -10,6 +10,7 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import mmap
 import os
 import sys
 from collections.abc import Collection, Iterator, Sequence
@@ -26,10 +27,12 @@ from gateway.telemetry import metrics
 MIB = 1024 * 1024
 DEFAULT_MAX_BYTES = 256 * MIB
 RETRY_S = 5.0
+MAX_READ_BYTES = 64 * MIB
+"""Of the letters looked at to show the newest."""
 
 
-class DeadLetter(msgspec.Struct, kw_only=True):
-    """One span that was given up."""
+class LetterFacts(msgspec.Struct, kw_only=True):
+    """One span that was given up, without the span."""
 
     time_unix_ns: int
     exporter: str
@@ -39,8 +42,6 @@ class DeadLetter(msgspec.Struct, kw_only=True):
     trace_id: str
     span_id: str
     name: str
-    request: str
-    """The span with its resource and scope: an encoded request, in base64."""
     key: str = ""
     """The destination as the exporter knows it, for sending again."""
 
@@ -50,6 +51,13 @@ class DeadLetter(msgspec.Struct, kw_only=True):
         parts = (self.time_unix_ns, self.exporter, self.key, self.trace_id, self.span_id)
         return hashlib.blake2s(repr(parts).encode(), digest_size=6).hexdigest()
 
+
+class DeadLetter(LetterFacts, kw_only=True):
+    """One span that was given up."""
+
+    request: str
+    """The span with its resource and scope: an encoded request, in base64."""
+
     @property
     def payload(self) -> bytes:
         """Return the encoded request."""
@@ -57,6 +65,7 @@ class DeadLetter(msgspec.Struct, kw_only=True):
 
 
 _decode = msgspec.json.Decoder(DeadLetter).decode
+_decode_facts = msgspec.json.Decoder(LetterFacts).decode
 _encode = msgspec.json.Encoder().encode
 
 
@@ -98,6 +107,17 @@ class LetterFile:
             for line in _lines(path):
                 with contextlib.suppress(msgspec.DecodeError):
                     yield _decode(line)
+
+    def newest(self, count: int) -> list[LetterFacts]:
+        """Return the last letters, the newest first, without reading the others."""
+        found: list[LetterFacts] = []
+        for path in (self._path, self._old):
+            for line in _lines_backwards(path):
+                with contextlib.suppress(msgspec.DecodeError):
+                    found.append(_decode_facts(line))
+                if len(found) >= count:
+                    return found
+        return found
 
     def remove(self, ids: Collection[str]) -> int:
         """Remove letters by id; return how many there were."""
@@ -146,6 +166,27 @@ def _lines(path: Path) -> Iterator[bytes]:
         return
 
 
+def _lines_backwards(path: Path) -> Iterator[bytes]:
+    """Yield the lines from the last to the first, at most 64 MiB of them."""
+    try:
+        with path.open("rb") as file:
+            if not file.seek(0, os.SEEK_END):
+                return  # an empty file cannot be mapped
+            with mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as text:
+                yield from _backwards(text)
+    except FileNotFoundError:
+        return
+
+
+def _backwards(text: mmap.mmap) -> Iterator[bytes]:
+    end = len(text)
+    last = max(0, end - MAX_READ_BYTES)
+    while end > last:
+        start = text.rfind(b"\n", 0, end - 1) + 1
+        yield text[start:end]
+        end = start
+
+
 class DeadLetters:
     """
     The dead letters of a gateway.
@@ -161,6 +202,7 @@ class DeadLetters:
         self._turn = asyncio.Lock()
         self._clock = clock
         self._logger = logger
+        self.newest = self._file.newest
         self.total = 0
         """Spans given up since the start."""
 

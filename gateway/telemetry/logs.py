@@ -11,8 +11,12 @@ from typing import Literal, cast
 import structlog
 
 from gateway.plugin import Logger
+from gateway.telemetry.notices import Notices
 
 LEVELS = {"debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40}
+
+NOTICES = Notices()
+"""The last warnings and errors of this process."""
 
 
 class _Stderr:
@@ -43,6 +47,7 @@ def configure(
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
+            NOTICES,
             structlog.processors.TimeStamper(fmt="iso", utc=not console),
             structlog.processors.format_exc_info,
             renderer,

@@ -1,28 +1,19 @@
 """Serve metrics, probes and status over HTTP."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
 
-import msgspec
 from aiohttp import web
-from prometheus_client import (
-    CONTENT_TYPE_LATEST,
-    CollectorRegistry,
-    generate_latest,
-)
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 
 from gateway import endpoint
 from gateway.audit import Audit
 from gateway.config.settings import MetricsConfig, StatusConfig
-from gateway.plugin import Logger
+from gateway.plugin import Clock, Logger
 from gateway.receivers.config import HttpConfig
 from gateway.receivers.http_protocol import SERVER_NAME, HttpServer
 from gateway.receivers.otlp_http import CLOSE_S
 from gateway.telemetry.doors import Door
-from gateway.telemetry.metrics import REGISTRY
-from gateway.telemetry.status import Status
-
-Page = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
+from gateway.telemetry.pages import Page, Sources, StatusPages, answer_json
 
 CONNECTIONS = 256
 _NAME = {"Server": SERVER_NAME}
@@ -32,22 +23,22 @@ class TelemetryServer:
     """
     The endpoints ``telemetry.metrics`` and ``telemetry.status``.
 
-    ``refresh`` brings status and register up to date. ``/ready`` answers 503 only while starting or
-    stopping; a destination in trouble is ``degraded``, since a restart would not mend it. Its
-    reasons are for those who may see the status page.
+    ``/ready`` answers 503 only while starting or stopping; a destination in trouble is
+    ``degraded``, since a restart would not mend it. Its reasons are for those who may see the
+    status page.
     """
 
     def __init__(
         self,
-        status: Callable[[], Status],
-        refresh: Callable[[], Awaitable[None]],
+        sources: Sources,
+        *,
         audit: Audit,
+        clock: Clock,
         logger: Logger,
-        registry: CollectorRegistry = REGISTRY,
     ) -> None:
-        self._status = status
-        self._refresh = refresh
-        self._registry = registry
+        self._sources = sources
+        self._pages = StatusPages(sources, clock)
+        self._remembering: asyncio.Task[None] | None = None
         self._audit = audit
         self._logger = logger
         self._status_door = Door(None, "service.telemetry.status", local=True)
@@ -64,8 +55,12 @@ class TelemetryServer:
         self._status_door = Door(status.auth, "service.telemetry.status", local=True)
         door = Door(metrics.auth, "service.telemetry.metrics", local=False)
         probes: dict[str, Page] = {"/live": self._live, "/ready": self._ready}
-        pages = probes | {"/status.json": self._behind(self._status_door, self._status_json)}
+        pages = probes | {
+            path: self._behind(self._status_door, page)
+            for path, page in self._pages.by_path().items()
+        }
         scraped = {"/metrics": self._behind(door, self._metrics)}
+        self._remembering = asyncio.create_task(self._pages.remember())
         return {
             "metrics": await self._listen("metrics", metrics.endpoint, scraped),
             "status": await self._listen("status", status.endpoint, pages),
@@ -73,6 +68,8 @@ class TelemetryServer:
 
     async def stop(self) -> None:
         """Close the endpoints; safe to call twice."""
+        if self._remembering is not None:
+            self._remembering.cancel()
         for listener, server in self._open:
             listener.close()
             await server.shutdown(CLOSE_S)
@@ -107,31 +104,27 @@ class TelemetryServer:
                 reason=verdict.reason,
             )
             headers = {"WWW-Authenticate": door.challenge} if verdict.status == 401 else {}
-            return _answer({"error": verdict.reason}, verdict.status, headers)
+            return answer_json({"error": verdict.reason}, verdict.status, headers)
 
         return guarded
 
     async def _metrics(self, _request: web.BaseRequest) -> web.Response:
-        await self._refresh()
+        await self._sources.refresh()
         headers = _NAME | {"Content-Type": CONTENT_TYPE_LATEST}
-        return web.Response(body=generate_latest(self._registry), headers=headers)
+        return web.Response(body=generate_latest(self._sources.metrics), headers=headers)
 
     async def _live(self, _request: web.BaseRequest) -> web.Response:
-        return _answer({"status": "live"})
+        return answer_json({"status": "live"})
 
     async def _ready(self, request: web.BaseRequest) -> web.Response:
-        status = self._status()
+        status = self._sources.status()
         if status.state != "running":
-            return _answer({"status": status.state}, 503)
+            return answer_json({"status": status.state}, 503)
         if not status.degraded:
-            return _answer({"status": "ready"})
+            return answer_json({"status": "ready"})
         if self._status_door.judge(request).status != 200:
-            return _answer({"status": "degraded"})
-        return _answer({"status": "degraded", "reasons": status.degraded})
-
-    async def _status_json(self, _request: web.BaseRequest) -> web.Response:
-        await self._refresh()
-        return _answer(self._status())
+            return answer_json({"status": "degraded"})
+        return answer_json({"status": "degraded", "reasons": status.degraded})
 
 
 def _serve(pages: dict[str, Page]) -> Page:
@@ -139,20 +132,9 @@ def _serve(pages: dict[str, Page]) -> Page:
         page = pages.get(request.path)
         if page is None:
             known = ", ".join(pages)
-            return _answer({"error": f"there is nothing here; there is {known}"}, 404)
+            return answer_json({"error": f"there is nothing here; there is {known}"}, 404)
         if request.method not in ("GET", "HEAD"):
-            return _answer({"error": "use GET"}, 405, {"Allow": "GET, HEAD"})
+            return answer_json({"error": "use GET"}, 405, {"Allow": "GET, HEAD"})
         return await page(request)
 
     return serve
-
-
-def _answer(
-    content: object, status: int = 200, headers: Mapping[str, str] | None = None
-) -> web.Response:
-    return web.Response(
-        status=status,
-        body=msgspec.json.encode(content),
-        content_type="application/json",
-        headers={**_NAME, "Cache-Control": "no-store", **(headers or {})},
-    )

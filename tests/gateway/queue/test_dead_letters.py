@@ -48,6 +48,21 @@ def test_the_oldest_make_room(tmp_path: Path) -> None:
     assert [letter(at, 900) for at in range(300 - len(left), 300)] == left
 
 
+def test_the_newest_are_found_from_the_end(tmp_path: Path) -> None:
+    """The page gets the last letters, the newest first, over both files and past damage."""
+    file = LetterFile(tmp_path, max_bytes=10_000)
+    assert [] == file.newest(3)
+    for at in range(30):
+        file.add([letter(at, 200)])
+    with (tmp_path / "letters.jsonl").open("ab") as raw:
+        raw.write(b"{broken\n")
+
+    assert [29, 28, 27] == [one.time_unix_ns for one in file.newest(3)]
+    kept = [one.id for one in file.read()]
+    assert list(reversed(kept)) == [one.id for one in file.newest(1000)]
+    assert (tmp_path / "letters.old.jsonl").exists()
+
+
 def test_a_damaged_line_hides_no_other(tmp_path: Path) -> None:
     """A line that is no letter is skipped, and stays when others are removed."""
     file = LetterFile(tmp_path)

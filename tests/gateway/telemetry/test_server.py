@@ -14,6 +14,18 @@ from tests.e2e.mlflow_server import eventually
 from tests.gateway.running import Gateway, gateway
 
 TOKEN = "fake-" + "status-token"
+PAGES = {
+    "/": "text/html; charset=utf-8",
+    "/page.css": "text/css; charset=utf-8",
+    "/page.js": "text/javascript; charset=utf-8",
+    "/dom.js": "text/javascript; charset=utf-8",
+    "/chart.js": "text/javascript; charset=utf-8",
+    "/icon.svg": "image/svg+xml",
+    "/status.json": "application/json",
+    "/history.json": "application/json",
+    "/dead-letters.json": "application/json",
+    "/config.yaml": "text/plain; charset=utf-8",
+}
 CONFIG = """
 exporters:
   mlflow:
@@ -67,6 +79,71 @@ async def test_pages(tmp_path: Path) -> None:
     assert (405, "GET, HEAD") == (status, headers["Allow"])
 
 
+async def test_status_page_comes_with_all_it_needs(tmp_path: Path) -> None:
+    """The page, its files and its facts are served; it loads nothing foreign and runs no inline."""
+    async with gateway(tmp_path, config()) as running:
+        kinds = {}
+        for path in PAGES:
+            status, headers, body = await get(running, path)
+            assert (200, "no-store") == (status, headers["Cache-Control"])
+            assert body
+            kinds[path] = headers["Content-Type"]
+            policy = headers["Content-Security-Policy"]
+            assert "default-src 'none'" in policy
+            assert "unsafe" not in policy
+        page = (await get(running, "/"))[2].decode()
+
+    assert PAGES == kinds
+    assert "http" not in page
+    assert "style=" not in page
+
+
+async def test_configuration_is_masked(tmp_path: Path) -> None:
+    """What the page shows of the settings is what print-config prints."""
+    auth = f"{{auth: {{token: {TOKEN}}}}}"
+    async with gateway(tmp_path, config(auth)) as running:
+        right = {"Authorization": f"Bearer {TOKEN}"}
+        text = (await get(running, "/config.yaml", **right))[2].decode()
+        whole = (await get(running, "/status.json", **right))[2].decode()
+
+    assert "token: '****'" in text
+    assert TOKEN not in text + whole
+
+
+async def test_history_grows(tmp_path: Path) -> None:
+    """What the page draws of the past is remembered by the gateway, from its start."""
+    async with FakeMlflow() as server, gateway(tmp_path, config(url=server.url)) as running:
+        moments = json.loads((await get(running, "/history.json"))[2])
+        await running.post(batch({}).encode())
+
+        async def remembered() -> bool:
+            now = json.loads((await get(running, "/history.json"))[2])
+            return bool(now[-1]["accepted"] > moments[0]["accepted"])
+
+        await eventually(remembered, timeout_s=20, what="another moment")
+
+    assert {"unix_s", "accepted", "refused", "sent", "failed", "waiting"} == set(moments[0])
+
+
+async def test_status_tells_destinations_with_their_pages(tmp_path: Path) -> None:
+    """Where spans went is told with the address of what arrived."""
+    async with FakeMlflow() as server, gateway(tmp_path, config(url=server.url)) as running:
+        await running.post(batch({}, {}).encode())
+
+        async def sent() -> bool:
+            return running.service.status().exporters[0].destinations != []
+
+        await eventually(sent, what="a destination")
+        status = json.loads((await get(running, "/status.json"))[2])
+
+    (destination,) = status["exporters"][0]["destinations"]
+    assert destination["page"].startswith(f"{server.url}/#/experiments/")
+    assert {"receivers": ["otlp"], "processors": [], "exporters": ["mlflow"]} == status["stages"][
+        "traces"
+    ]
+    assert ["otlp", "mlflow"] == status["pipelines"]["traces"]
+
+
 async def test_page_is_closed_beyond_loopback(tmp_path: Path) -> None:
     """From another address the page is refused and probes are answered, without reasons."""
     address = own_address()
@@ -80,11 +157,13 @@ async def test_page_is_closed_beyond_loopback(tmp_path: Path) -> None:
         await eventually(degraded, timeout_s=20, what="trouble with MLflow")
         port = running.service.endpoints["status"].rpartition(":")[2]
         answers = {}
-        for path in ("/status.json", "/live", "/ready"):
+        for path in ("/status.json", "/live", "/ready", *PAGES):
             async with running.http.get(f"http://{address}:{port}{path}") as answer:
                 answers[path] = answer.status, await answer.read()
 
-    assert [403, 200, 200] == [status for status, _ in answers.values()]
+    assert {path: 200 if path in {"/live", "/ready"} else 403 for path in answers} == {
+        path: status for path, (status, _) in answers.items()
+    }
     assert b"service.telemetry.status.auth" in answers["/status.json"][1]
     assert {"status": "degraded"} == json.loads(answers["/ready"][1])
 
