@@ -23,7 +23,7 @@ from gateway.config.exporting import (
     QueueConfig,
     RetryConfig,
 )
-from gateway.config.types import Config, Duration, Secret
+from gateway.config.types import Config, Duration, FilePath, Secret
 from gateway.errors import Busy, Forbidden, Moved, Reject, Retry, TooLarge
 from gateway.otlp.values import Value
 from gateway.trace import Drop, Ending, Keep, Trace, Wait
@@ -45,6 +45,7 @@ __all__ = [
     "Ending",
     "Exporter",
     "ExporterConfig",
+    "FilePath",
     "Forbidden",
     "HttpExporterConfig",
     "Keep",

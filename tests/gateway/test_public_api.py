@@ -9,8 +9,8 @@ from gateway.plugin import API_VERSION
 SINCE_1_0 = {
     "gateway.plugin": """
         API_VERSION Attributes Batch BatchConfig BatchContext Busy ClientTlsConfig Clock Config
-        Context Deliver Duration Exporter ExporterConfig Forbidden HttpExporterConfig Logger Meter
-        Moved Processor QueueConfig Receiver Reject Resource Retry RetryConfig Scope Secret Span
+        Context Deliver Duration Exporter ExporterConfig FilePath Forbidden HttpExporterConfig Logger
+        Meter Moved Processor QueueConfig Receiver Reject Resource Retry RetryConfig Scope Secret Span
         TooLarge Value
     """,
     "gateway.testing": """
