@@ -1,8 +1,8 @@
 """
 Read the calls of models from spans: which model, who ran it, how many tokens.
 
-``mlflow_mapping`` has written what is needed in MLflow's words. Without it the dialects that
-most senders speak are read as they are.
+``mlflow_mapping`` has written what is needed in MLflow's words. Without it every dialect that it
+knows is read as it is.
 """
 
 from typing import Any
@@ -13,20 +13,18 @@ from gateway.plugin import Span
 from processors.cost.rates import Usage, checked
 from processors.cost.told import (
     BATCH_FLAGS,
-    CHAT,
     CUT_OFF,
-    KINDS,
     NO_TYPE,
     OUTPUTS,
     SPAN_TYPE,
-    SPEAKERS,
     STANDARD_TIERS,
     TOKEN_USAGE,
-    TOTAL,
     TYPES,
     WRAPPER,
     Told,
 )
+from processors.mlflow_mapping import dialects
+from processors.mlflow_mapping.model_calls import ModelCallReader
 
 _FINISH = '"finish_reason":"'
 _TAIL = 6
@@ -44,14 +42,14 @@ class ModelCall:
         "entry", "is_cut_off", "kind", "layout", "model", "provider", "span", "tier", "usage",
     )  # fmt: skip
 
-    def __init__(self, told: Told, kind: str, usage: Usage) -> None:
+    def __init__(self, told: Told, kind: str, usage: Usage, model: str, provider: str) -> None:
         self.span = told.span
-        self.layout = layout = told.layout
+        self.layout = told.layout
         self.kind = kind
         """``chat``, ``embedding`` or ``reranker``."""
         self.usage = usage
-        self.model = told.first(layout.models)
-        self.provider = told.first(layout.providers)
+        self.model = model
+        self.provider = provider
         self.tier = _tier(told)
         self.is_cut_off = _is_cut_off(told)
         """Whether the answer reached the limit of tokens."""
@@ -73,14 +71,29 @@ def written_type(span: Span) -> str:
 def read_call(span: Span) -> ModelCall | None:
     """Return the call that a span is, or ``None`` where it is none or sums up others."""
     told = Told(span)
-    written = told.text(SPAN_TYPE)
-    if written is None:
-        kind = _dialect_kind(told)
-    else:
-        kind = TYPES.get(written) or TYPES.get(written.strip('"').upper())
-    if kind is None or told.layout.is_rollup or _is_wrapper(told):
+    if told.layout.is_rollup or _is_wrapper(told):
         return None
-    return ModelCall(told, kind, _usage(told) or NOT_COUNTED)
+    written = told.text(SPAN_TYPE)
+    if written is None or TOKEN_USAGE not in told.at:
+        return _from_dialects(told)
+    kind = TYPES.get(written) or TYPES.get(written.strip('"').upper())
+    if kind is None:
+        return None
+    model, provider = told.first(told.layout.models), told.first(told.layout.providers)
+    return ModelCall(told, kind, _usage(told) or NOT_COUNTED, model, provider)
+
+
+def _from_dialects(told: Told) -> ModelCall | None:
+    """Read a call as ``mlflow_mapping`` would, where it has not."""
+    found = _reader.read(told.span)
+    if found is None:
+        return None
+    usage = None
+    if found.usage is not None:
+        written = _Written(**found.usage)
+        usage = _settled(_as_usage(written), written.total_tokens)
+    kind = TYPES[found.type]
+    return ModelCall(told, kind, usage or NOT_COUNTED, found.model, found.provider)
 
 
 def is_transparent(span: Span) -> bool:
@@ -93,15 +106,6 @@ def _is_wrapper(told: Told) -> bool:
     """Whether a span is one of Vercel's calls around the call itself."""
     operation = told.text(WRAPPER)
     return operation is not None and ".do" not in operation
-
-
-def _dialect_kind(told: Told) -> str | None:
-    for key in told.layout.kinds:
-        word = told.text(key)
-        if word is not None:
-            return KINDS[key].get(word.lower())
-    said = any(key in told.at for key in SPEAKERS)
-    return CHAT if told.layout.models and not said else None
 
 
 class _Written(msgspec.Struct):
@@ -121,14 +125,19 @@ class _Written(msgspec.Struct):
 _decode_usage = msgspec.json.Decoder(_Written).decode
 
 
+_reader = ModelCallReader(dialects.ALL)
+
+
 def _usage(told: Told) -> Usage | None:
-    if TOKEN_USAGE not in told.at:
-        return _reported_usage(told)
     try:
         written = _decode_usage(told.text(TOKEN_USAGE) or "")
     except msgspec.DecodeError:
         written = _lenient(told)
-    usage = Usage(
+    return _settled(_as_usage(written), written.total_tokens)
+
+
+def _as_usage(written: _Written) -> Usage:
+    return Usage(
         written.input_tokens,
         written.output_tokens,
         written.cache_read_input_tokens,
@@ -138,7 +147,6 @@ def _usage(told: Told) -> Usage | None:
         written.audio_input_tokens,
         written.audio_output_tokens,
     )
-    return _settled(usage, written.total_tokens)
 
 
 def _lenient(told: Told) -> _Written:
@@ -147,12 +155,6 @@ def _lenient(told: Told) -> _Written:
     if not isinstance(held, dict):
         return _Written()
     return _Written(**{name: _whole(held.get(name)) for name in _Written.__struct_fields__})
-
-
-def _reported_usage(told: Told) -> Usage | None:
-    counters = {kind: _whole(told.value(key)) for kind, key in told.layout.counters.items()}
-    total = next((_whole(told.value(key)) for key in TOTAL if key in told.at), 0)
-    return _settled(Usage(**counters), total)
 
 
 def _settled(usage: Usage, total: int) -> Usage | None:

@@ -1,6 +1,6 @@
 """
-Where spans tell of calls of models: MLflow's words, which ``mlflow_mapping`` writes, and those of
-the dialects that most senders speak, for pipelines without it.
+Where spans tell of priced calls: MLflow's words, which ``mlflow_mapping`` writes, and what it has
+no word for, such as the service tier.
 """
 
 from collections.abc import Iterable, Sequence
@@ -27,30 +27,6 @@ OTHER_TYPES = frozenset({
 })  # fmt: skip
 NO_TYPE = "UNKNOWN"
 WRAPPER = "ai.operationId"
-SPEAKERS = ("traceloop.span.kind", "gen_ai.agent.name", "gen_ai.tool.name")
-"""Attributes of spans that sum up others."""
-
-KINDS: dict[str, dict[str, str]] = {
-    "openinference.span.kind": {
-        "llm": CHAT, "embedding": _EMBEDDING, "reranker": _RERANKER,
-    },
-    "ai.operationId": {
-        "ai.generatetext.dogenerate": CHAT, "ai.streamtext.dostream": CHAT,
-        "ai.generateobject.dogenerate": CHAT, "ai.streamobject.dostream": CHAT,
-        "ai.embed.doembed": _EMBEDDING, "ai.embedmany.doembed": _EMBEDDING,
-    },
-    "langsmith.span.kind": {"llm": CHAT},
-    "langfuse.observation.type": {"generation": CHAT, "embedding": _EMBEDDING},
-    "gen_ai.operation.name": {
-        "chat": CHAT, "text_completion": CHAT, "generate_content": CHAT, "response": CHAT,
-        "responses": CHAT, "completion": CHAT, "embeddings": _EMBEDDING, "rerank": _RERANKER,
-    },
-    "llm.request.type": {
-        "chat": CHAT, "completion": CHAT, "embedding": _EMBEDDING, "rerank": _RERANKER,
-    },
-}  # fmt: skip
-"""Where dialects say what a span is, to their words (lower case) for calls of models; the first
-key that a span has decides."""
 
 _MODEL = (
     "mlflow.llm.model", "gen_ai.response.model", "llm.response.model_name", "ai.response.model",
@@ -61,40 +37,6 @@ _PROVIDER = (
     "mlflow.llm.provider", "gen_ai.provider.name", "llm.provider", "gen_ai.system",
     "ai.model.provider", "llm.system",
 )  # fmt: skip
-
-_COUNTERS: dict[str, tuple[str, ...]] = {
-    "input": (
-        "gen_ai.usage.input_tokens", "llm.token_count.prompt", "ai.usage.inputTokens",
-        "gen_ai.usage.prompt_tokens", "ai.usage.promptTokens", "ai.usage.tokens",
-    ),
-    "output": (
-        "gen_ai.usage.output_tokens", "llm.token_count.completion", "ai.usage.outputTokens",
-        "gen_ai.usage.completion_tokens", "ai.usage.completionTokens",
-    ),
-    "cache_read": (
-        "gen_ai.usage.cache_read.input_tokens", "gen_ai.usage.cache_read_input_tokens",
-        "llm.token_count.prompt_details.cache_read", "ai.usage.cachedInputTokens",
-        "llm.token_count.prompt_details.cache_input",
-    ),
-    "cache_write": (
-        "gen_ai.usage.cache_write.input_tokens", "gen_ai.usage.cache_creation.input_tokens",
-        "gen_ai.usage.cache_creation_input_tokens", "llm.token_count.prompt_details.cache_write",
-        "ai.usage.inputTokenDetails.cacheWriteTokens",
-    ),
-    "cache_write_1h": ("anthropic.usage.cache_creation.ephemeral_1h_input_tokens",),
-    "reasoning": (
-        "gen_ai.usage.reasoning.output_tokens", "gen_ai.usage.reasoning_tokens",
-        "gen_ai.usage.details.reasoning_tokens", "llm.token_count.completion_details.reasoning",
-        "ai.usage.reasoningTokens",
-    ),
-    "audio_input": (
-        "llm.token_count.prompt_details.audio", "gen_ai.usage.details.input_audio_tokens",
-    ),
-    "audio_output": (
-        "llm.token_count.completion_details.audio", "gen_ai.usage.details.output_audio_tokens",
-    ),
-}  # fmt: skip
-TOTAL = ("llm.token_count.total", "gen_ai.usage.total_tokens", "ai.usage.totalTokens")
 
 _TIERS = (
     "gen_ai.openai.response.service_tier", "openai.response.service_tier",
@@ -120,7 +62,7 @@ CUT_OFF = frozenset({"length", "max_tokens", "max_output_tokens", "model_length"
 _LOOKED_AT = frozenset(
     chain(
         (SPAN_TYPE, TOKEN_USAGE, ROLLUP, WRAPPER, _MLFLOW_SDK, _MLFLOW_INPUTS),
-        KINDS, SPEAKERS, _MODEL, _PROVIDER, *_COUNTERS.values(), TOTAL, _TIERS, _PARAMETERS,
+        _MODEL, _PROVIDER, _TIERS, _PARAMETERS,
         BATCH_FLAGS, REPORTED_KEYS, WRITTEN_KEYS, _FINISH_REASONS,
     )
 )  # fmt: skip
@@ -134,11 +76,8 @@ class Layout(NamedTuple):
 
     at: dict[str, int]
     """Key to position."""
-    kinds: tuple[str, ...]
     models: tuple[str, ...]
     providers: tuple[str, ...]
-    counters: dict[str, str]
-    """Kind of tokens to the key that counts them."""
     tiers: tuple[str, ...]
     parameters: tuple[str, ...]
     finish: tuple[str, ...]
@@ -189,10 +128,8 @@ def _lay_out(keys: tuple[str, ...]) -> Layout:
 
     layout = Layout(
         at,
-        present(KINDS),
         present(_MODEL),
         present(_PROVIDER),
-        {kind: found[0] for kind, keys in _COUNTERS.items() if (found := present(keys))},
         present(_TIERS),
         present((*_PARAMETERS, _MLFLOW_INPUTS) if _MLFLOW_SDK in at else _PARAMETERS),
         present(_FINISH_REASONS),

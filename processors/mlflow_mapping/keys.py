@@ -38,5 +38,8 @@ CUSTOM_TYPES = frozenset({"CLASSIFIER"})
 MODEL_CALLS = frozenset({"LLM", "CHAT_MODEL"})
 """Types whose inputs and outputs are a conversation."""
 
+CALLING_TYPES = MODEL_CALLS | {"EMBEDDING", "RERANKER"}
+"""Types whose tokens are their own."""
+
 ROLLUP_TYPES = frozenset({"AGENT", "CHAIN", "WORKFLOW", "TASK", "TOOL", "RETRIEVER", "UNKNOWN"})
 """Types that call no model themselves: usage on them repeats that of spans below."""

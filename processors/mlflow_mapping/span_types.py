@@ -41,15 +41,17 @@ def kind_of(value: AnyValue) -> str:
 
 def find_type(plan: Plan, reading: Reading, span: Span) -> str:
     """Return the type; UNKNOWN where nothing tells."""
+    said_unknown = False
     for hit in reading.get("kinds"):
         value = reading.value(hit)
         found = hit.detail.get(value.string_value) or hit.detail.get(kind_of(value))
         if found and found != UNKNOWN:
             return str(found)
+        said_unknown = said_unknown or found == UNKNOWN
     named = plan.named_type(span)
     if named:
         return named
-    return _guess(reading, span)
+    return UNKNOWN if said_unknown else _guess(reading, span)
 
 
 def _guess(reading: Reading, span: Span) -> str:

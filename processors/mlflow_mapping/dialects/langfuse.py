@@ -18,6 +18,7 @@ LANGFUSE = Dialect(
             "chain": "CHAIN",
             "evaluator": "EVALUATOR",
             "guardrail": "GUARDRAIL",
+            "span": "UNKNOWN",
         }
     },
     model=("langfuse.observation.model.name", "langfuse.observation.model"),
