@@ -21,6 +21,12 @@ _BEDROCK = re.compile(
     r"(?:[a-z]{2,6}(?:-gov)?\.)?(?:amazon|anthropic|meta|mistral|cohere|ai21|deepseek|qwen|writer|"
     r"openai|nvidia|google|moonshotai|moonshot|zai|minimax|stability|twelvelabs)\.[a-z]"
 )
+_BEDROCK_MAKERS = (
+    ("nova-", "amazon"), ("titan-", "amazon"), ("claude-", "anthropic"), ("llama", "meta"),
+    ("mistral", "mistral"), ("mixtral", "mistral"), ("ministral", "mistral"),
+    ("command", "cohere"), ("jamba", "ai21"), ("deepseek", "deepseek"), ("gpt-oss", "openai"),
+    ("qwen", "qwen"), ("gemma", "google"), ("kimi", "moonshot"), ("minimax", "minimax"),
+)  # fmt: skip
 _BEDROCK_PATH = re.compile(r"(?:converse|converse_like|invoke|[a-z]{2}(?:-gov)?-[a-z]+-\d)/")
 _AZURE_PATH = re.compile(r"(?:eu|us|global|global-standard)/")
 _OPEN_WEIGHTS = re.compile(r"(?<![a-z0-9.])\d+(?:\.\d+)?(?:x\d+)?b(?![a-z0-9])")
@@ -105,10 +111,20 @@ def _split(model: str) -> tuple[str, str]:
     return "", model
 
 
+def _on_bedrock(model: str) -> str:
+    """Return an id without the way it is called, and with its maker, which Traceloop drops."""
+    model = _BEDROCK_PATH.sub("", model, count=1) if _BEDROCK_PATH.match(model) else model
+    if not _BEDROCK.match(model):
+        for beginning, maker in _BEDROCK_MAKERS:
+            if model.startswith(beginning):
+                return f"{maker}.{model}"
+    return model
+
+
 def _spellings(provider: str, model: str) -> list[str]:
     """Return an id and what it may be written for, least changed first."""
     if provider == "aws":
-        model = _BEDROCK_PATH.sub("", model, count=1) if _BEDROCK_PATH.match(model) else model
+        model = _on_bedrock(model)
     elif provider == "azure":
         model = _AZURE_PATH.sub("", model, count=1) if _AZURE_PATH.match(model) else model
     elif provider == "mistral" and model.startswith("ft:"):

@@ -128,7 +128,7 @@ def _chosen(reading: Reading) -> list[Message] | None:
 
 def _with_role(items: list[Any]) -> list[Any]:
     return [
-        {"role": "assistant", **item} if isinstance(item, dict) and "role" not in item else item
+        {**item, "role": "assistant"} if isinstance(item, dict) and not item.get("role") else item
         for item in items
     ]
 
