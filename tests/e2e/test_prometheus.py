@@ -1,0 +1,281 @@
+"""What a real Prometheus sees of a real gateway: figures that move, and alerts that fire."""
+
+import asyncio
+import json
+import re
+import shutil
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import trustme
+import yaml
+from opentelemetry.proto.trace.v1.trace_pb2 import Status
+
+from gateway.otlp.values import Value
+from gateway.testing import FakeMlflow, batch
+from tests.e2e.conftest import free_port
+from tests.gateway.plugins_for_tests import Keep
+from tests.gateway.running import Gateway, gateway
+
+PROMETHEUS = shutil.which("prometheus")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(PROMETHEUS is None, reason="Prometheus is not installed"),
+]
+ROOT = Path(__file__).parents[2]
+HERE = "tests.gateway.plugins_for_tests"
+LABELS = {"namespace": "llm", "pod": "demo-spangate-0"}
+QUIET = {"SpangateDown", "SpangateQueueAgeing", "SpangateSpansLeftOnVolume"}
+"""Alerts that need ten minutes, or a gateway that is gone; promtool lets them fire."""
+SLOW = {"SpangateCostSpike", "SpangateCallsSlow", "SpangateCallsSlowFast"}
+"""Alerts that need hours of figures."""
+NOT_OURS = {"SpangateVolumeFilling"}
+
+
+def config(mlflow: str, folder: Path) -> str:
+    """Return a gateway with a good pipeline, and others for each kind of trouble."""
+    quick = "batch: {flush_timeout: 10ms}, retry_on_failure: {initial_interval: 100ms}"
+    return f"""
+receivers:
+  otlp/broken: {{protocols: {{http: {{endpoint: "127.0.0.1:0"}}}}}}
+  otlp/busy: {{protocols: {{http: {{endpoint: "127.0.0.1:0"}}}}}}
+  otlp/lossy: {{protocols: {{http: {{endpoint: "127.0.0.1:0"}}}}}}
+  otlp/tls:
+    protocols:
+      http:
+        endpoint: 127.0.0.1:0
+        tls: {{cert_file: {folder}/cert.pem, key_file: {folder}/key.pem}}
+processors:
+  memory_limiter: {{}}
+  redaction: {{}}
+  mlflow_mapping: {{}}
+  cost: {{reported: compare}}
+  broken: {{use: "{HERE}:Say", what: crash}}
+  busy: {{use: "{HERE}:Say", what: busy}}
+exporters:
+  mlflow:
+    endpoint: {mlflow}
+    experiment: {{default: shop, rules: [{{match: {{team: gone}}, experiment: gone}}]}}
+    {quick.replace(", retry", chr(10) + "    retry")}
+  debug/lossy: {{}}
+  lossy:
+    use: "{HERE}:Keep"
+    sending_queue: {{storage: memory, max_size_mib: 1, on_full: drop_oldest, num_lanes: 1}}
+    {quick.replace(", retry", chr(10) + "    retry")}
+service:
+  pipelines:
+    traces:
+      receivers: [otlp, otlp/tls]
+      processors: [memory_limiter, redaction, mlflow_mapping, cost]
+      exporters: [mlflow]
+    traces/broken: {{receivers: [otlp/broken], processors: [broken], exporters: [debug/lossy]}}
+    traces/busy: {{receivers: [otlp/busy], processors: [busy], exporters: [debug/lossy]}}
+    traces/lossy: {{receivers: [otlp/lossy], processors: [], exporters: [lossy]}}
+"""
+
+
+class Server:
+    """A Prometheus that scrapes one gateway every half second."""
+
+    def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
+        self._url = url
+        self._http = http
+
+    async def get(self, path: str, **params: str) -> Any:
+        """Ask its API."""
+        async with self._http.get(f"{self._url}/api/v1/{path}", params=params) as answer:
+            said = await answer.json()
+        assert "success" == said["status"], (params, said)
+        return said["data"]
+
+    async def value(self, query: str) -> list[float]:
+        """Return what a query yields now."""
+        found = await self.get("query", query=query)
+        return [float(one["value"][1]) for one in found["result"]]
+
+    async def firing(self) -> set[str]:
+        """Return the names of alerts that fire."""
+        found = await self.get("alerts")
+        return {a["labels"]["alertname"] for a in found["alerts"] if a["state"] == "firing"}
+
+
+@asynccontextmanager
+async def prometheus(
+    folder: Path, target: str, http: aiohttp.ClientSession
+) -> AsyncIterator[Server]:
+    """Run it with the chart's alerts, which fire at once instead of after minutes."""
+    (folder / "rules.yaml").write_text(json.dumps({"groups": [{"name": "a", "rules": rules()}]}))
+    settings = {
+        "global": {"scrape_interval": "500ms", "evaluation_interval": "500ms"},
+        "rule_files": ["rules.yaml"],
+        "scrape_configs": [
+            {
+                "job_name": "spangate",
+                "honor_labels": True,
+                "static_configs": [{"targets": [target], "labels": LABELS}],
+            }
+        ],
+    }
+    (folder / "prometheus.yaml").write_text(yaml.safe_dump(settings))
+    address = f"127.0.0.1:{free_port()}"
+    with (folder / "prometheus.log").open("wb") as log:
+        process = await asyncio.create_subprocess_exec(
+            str(PROMETHEUS),
+            f"--config.file={folder / 'prometheus.yaml'}",
+            f"--storage.tsdb.path={folder / 'tsdb'}",
+            f"--web.listen-address={address}",
+            stdout=log,
+            stderr=log,
+        )
+    try:
+        yield Server(f"http://{address}", http)
+    finally:
+        process.terminate()
+        await process.wait()
+
+
+def rules() -> list[dict[str, Any]]:
+    chart = pytest.importorskip("tests.helm.chart", reason="no wheel of the Helm engine fits here")
+    found = chart.find("PrometheusRule", {"prometheusRule": {"enabled": True}})
+    every: list[dict[str, Any]] = found["spec"]["groups"][0]["rules"]
+    return [{key: rule[key] for key in rule if key != "for"} for rule in every]
+
+
+def dashboard() -> Iterator[tuple[str, str]]:
+    """Yield every query of the dashboard as Grafana would send it, with its panel's title."""
+    panels = json.loads((ROOT / "helm/dashboards/spangate.json").read_text())["panels"]
+    for panel in panels:
+        for target in panel.get("targets", []):
+            query = target["expr"].replace("$__rate_interval", "1m")
+            yield panel["title"], re.sub(r'"\$\w+"', '".*"', query)
+
+
+async def until(condition: Callable[[], Any]) -> None:
+    """Wait for what Prometheus learns at its next scrapes."""
+    async with asyncio.timeout(60):
+        while True:
+            try:
+                if await condition():
+                    return
+            except aiohttp.ClientConnectionError:
+                pass  # it has not started yet
+            await asyncio.sleep(0.2)
+
+
+def call(model: str, **more: Value) -> dict[str, Value]:
+    """Return a call of a model as OpenTelemetry's conventions tell it."""
+    said = {"type": "text", "content": "I am jo@example.com"}
+    return {
+        "gen_ai.operation.name": "chat",
+        "gen_ai.provider.name": "openai",
+        "gen_ai.request.model": model,
+        "gen_ai.usage.input_tokens": 1200,
+        "gen_ai.usage.output_tokens": 300,
+        "gen_ai.input.messages": json.dumps([{"role": "user", "parts": [said]}]),
+        **more,
+    }
+
+
+async def traffic(running: Gateway, mlflow: FakeMlflow) -> None:
+    """Send what moves every figure."""
+
+    async def poison_was_tried() -> bool:
+        return any(b"poison" in asked.body for asked in mlflow.calls("/v1/traces"))
+
+    calls = batch(
+        call("gpt-4o", **{"gen_ai.usage.cost": 5.0}),
+        call("gpt-4o", **{"gen_ai.response.finish_reasons": ["length"]}),
+        call("never-heard-of-9000"),
+        resource={"service.name": "web"},
+        one_trace=False,
+    )
+    next(iter(calls)).proto.status.code = Status.STATUS_CODE_ERROR
+    await post(running, "otlp", 200, calls.encode())
+    await post(running, "otlp", 200, batch({}, name="poison").encode())
+    await until(poison_was_tried)
+    await post(running, "otlp", 200, batch({}).encode())  # proves that it is the span's fault
+    await post(running, "otlp", 200, batch({}, resource={"team": "gone"}).encode())
+    await post(running, "otlp", 400, b"rubbish")
+    await post(running, "otlp/broken", 400, batch({}).encode())
+    await post(running, "otlp/busy", 429, batch({}).encode())
+    for _ in range(8):
+        await post(running, "otlp/lossy", 200, batch({"text": "x" * 300_000}).encode())
+
+
+async def post(running: Gateway, receiver: str, status: int, body: bytes) -> None:
+    """Send to a receiver and expect an answer."""
+    sent = {"Content-Type": "application/x-protobuf"}
+    url = running.url(endpoint=f"{receiver} http")
+    async with running.http.post(url, data=body, headers=sent) as answer:
+        assert status == answer.status, await answer.text()
+
+
+def write_certificate(folder: Path) -> None:
+    """Write one that ends in a week."""
+    end = datetime.now(UTC) + timedelta(days=7)
+    cert = trustme.CA().issue_cert("127.0.0.1", not_after=end)
+    cert.cert_chain_pems[0].write_to_path(str(folder / "cert.pem"))
+    cert.private_key_pem.write_to_path(str(folder / "key.pem"))
+
+
+@pytest.mark.timeout(240)
+async def test_figures_move_and_alerts_fire(tmp_path: Path) -> None:
+    """Every query of the dashboard has data, every alert fires that can, and mending ends it."""
+    write_certificate(tmp_path)
+    async with FakeMlflow() as mlflow:
+        gone = mlflow.add_experiment("gone", deleted=True)
+        mlflow.poison = lambda span: span.name == "poison"
+        async with gateway(tmp_path, config(mlflow.url, tmp_path)) as running:
+            Keep.everything[-1].down = True
+            target = running.service.endpoints["metrics"]
+            async with prometheus(tmp_path, target, running.http) as server:
+                await until(lambda: server.value("up == 1"))
+                await traffic(running, mlflow)
+                await every_query_has_data(server)
+                await traffic(running, mlflow)  # counters that are new have no rate yet
+                await every_alert_fires(server)
+                mlflow.experiments[gone].deleted = False
+                Keep.everything[-1].down = False
+                await mended(server, {"SpangateDestinationParked", "SpangateQueueFilling"})
+
+
+async def every_query_has_data(server: Server) -> None:
+    empty: list[str] = []
+
+    async def all_have_data() -> bool:
+        empty[:] = [title for title, query in dashboard() if not await server.value(query)]
+        return not empty
+
+    try:
+        await until(all_have_data)
+    except TimeoutError:
+        pytest.fail(f"no data in: {empty}")
+
+
+async def every_alert_fires(server: Server) -> None:
+    wanted = {rule["alert"] for rule in rules()} - QUIET - NOT_OURS - SLOW
+    missing: set[str] = set()
+
+    async def all_fire() -> bool:
+        missing.clear()
+        missing.update(wanted - await server.firing())
+        return not missing
+
+    try:
+        await until(all_fire)
+    except TimeoutError:
+        pytest.fail(f"silent: {missing}")
+
+
+async def mended(server: Server, names: set[str]) -> None:
+    """Wait until alerts have ended."""
+
+    async def quiet() -> bool:
+        return not names & await server.firing()
+
+    await until(quiet)
