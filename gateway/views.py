@@ -5,7 +5,8 @@ A view knows what was written through it, so that a batch encodes anew only what
 holds no batch: a cycle of references would keep each batch alive until garbage is collected.
 """
 
-from collections.abc import Container, Iterator, MutableMapping
+from collections.abc import Container, Iterator, Mapping, MutableMapping
+from types import MappingProxyType
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -19,6 +20,10 @@ from gateway.otlp.values import Value
 M = TypeVar("M", resource_pb2.Resource, InstrumentationScope, trace_pb2.Span)
 
 Names = tuple[str, ...]
+Told = Mapping[str, str | bytes | bool]
+"""Keys to texts, as they are or in UTF-8, and flags."""
+
+_NOTHING: Told = MappingProxyType({})
 
 _UNPARSED: Any = object()
 
@@ -70,7 +75,7 @@ class Attributes(MutableMapping[str, Value]):
     Where a key stands twice, reading yields the last one, and writing or deleting concerns all.
     """
 
-    __slots__ = ("_index", "_json", "_names", "_owner", "_unread", "fields", "written")
+    __slots__ = ("_index", "_json", "_names", "_owner", "_unread", "fields", "told", "written")
 
     def __init__(self, owner: Owner, fields: Any) -> None:
         self._owner = owner
@@ -83,18 +88,27 @@ class Attributes(MutableMapping[str, Value]):
         """Whether there is more in ``fields`` than in ``_names``."""
         self._index: dict[str, KeyValue] | None = None
         self._json: dict[str, Any] | None = None
+        self.told = _NOTHING
+        """What was appended, as far as it was told and is still true: it need not be decoded."""
 
     def _touch(self) -> None:
         self.written = True
+        self.told = _NOTHING
         self._owner.touch()
 
-    def grow(self, keys: Names) -> None:
-        """Say that attributes were added at the end; no ``keys``: they must be looked up."""
-        self._index = None
-        if not keys or self._names is None:
+    def grow(self, told: Told) -> None:
+        """Say that attributes were added at the end; where they are not told they are looked up."""
+        self._index = self._json = None
+        if not told or self._names is None:
             self._unread = True
         elif not self._unread:
-            self._names += keys
+            self._names += tuple(told)
+        if told:
+            self.told = {**self.told, **told} if self.told else told
+
+    def forget(self) -> None:
+        """Take nothing for true that was told."""
+        self.told = _NOTHING
 
     def names(self) -> Names:
         """
@@ -221,6 +235,8 @@ class View(Generic[M]):
     def proto(self) -> M:
         """The upb message, for reading and writing."""
         self._written = self._encoding.stale = True
+        if self._attributes is not None:
+            self._attributes.forget()
         return self.peek
 
     @property
@@ -291,7 +307,7 @@ class Span(View[trace_pb2.Span]):
         self.tail = b""
         """What was appended since the batch was last encoded."""
 
-    def append(self, encoded: bytes, keys: Names = ()) -> None:
+    def append(self, encoded: bytes, told: Told = _NOTHING) -> None:
         """
         Add fields in protobuf's encoding, such as ready-made attributes; the cheapest way to add.
 
@@ -299,15 +315,15 @@ class Span(View[trace_pb2.Span]):
 
         Args:
             encoded: the fields.
-            keys: those of all attributes among them, in order; where the caller does not know
-                them they are looked up when somebody asks.
+            told: all attributes among them, in order, where they are texts and flags; what is
+                not told is decoded when somebody asks.
 
         """
         self._encoding.grown = True
         self.peek.MergeFromString(encoded)
         self.tail += encoded
         if self._attributes is not None:
-            self._attributes.grow(keys)
+            self._attributes.grow(told)
 
     def settle(self) -> None:
         """Take note that the batch was encoded."""

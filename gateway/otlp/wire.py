@@ -13,6 +13,8 @@ from typing import NamedTuple
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from gateway.otlp.ready import length
+
 _LEN = 2  # wire type of length-delimited fields
 _RESOURCE_SPANS = 0x0A  # request.resource_spans
 _CHILDREN = 0x12  # ResourceSpans.scope_spans and ScopeSpans.spans
@@ -158,17 +160,6 @@ def index(data: bytes) -> list[Entry]:
     return entries
 
 
-def _length(size: int) -> bytes:
-    if size < 0x80:
-        return bytes((size,))
-    out = bytearray()
-    while size > 0x7F:
-        out.append(size & 0x7F | 0x80)
-        size >>= 7
-    out.append(size)
-    return bytes(out)
-
-
 def assemble(entries: Iterable[Entry]) -> bytes:
     """
     Return a request that holds ``entries`` in their order.
@@ -184,12 +175,12 @@ def assemble(entries: Iterable[Entry]) -> bytes:
     def close_scope() -> None:
         nonlocal resource_size
         if scope is not None:
-            parts[scope_at] = b"\x12" + _length(scope_size) + scope
+            parts[scope_at] = b"\x12" + length(scope_size) + scope
             resource_size += len(parts[scope_at]) - len(scope) + scope_size
 
     def close_resource() -> None:
         if resource is not None:
-            parts[resource_at] = b"\x0a" + _length(resource_size) + resource
+            parts[resource_at] = b"\x0a" + length(resource_size) + resource
 
     for entry in entries:
         if entry.resource != resource or entry.scope != scope:
@@ -205,7 +196,7 @@ def assemble(entries: Iterable[Entry]) -> bytes:
             scope, scope_at, scope_size = entry.scope, len(parts), len(entry.scope)
             parts.append(b"")
         span = entry.span
-        head = b"\x12" + _length(len(span))
+        head = b"\x12" + length(len(span))
         scope_size += len(head) + len(span)
         parts.append(head)
         parts.append(span)

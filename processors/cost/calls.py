@@ -59,6 +59,9 @@ class ModelCall:
 
 def written_type(span: Span) -> str:
     """Return the span type where mapping has just written it, among the last attributes."""
+    told = span.attributes.told.get(SPAN_TYPE)
+    if isinstance(told, str):
+        return told
     fields = span.peek.attributes
     for at in range(1, min(len(fields), _TAIL) + 1):
         field = fields[-at]
@@ -90,8 +93,7 @@ def _from_dialects(told: Told) -> ModelCall | None:
         return None
     usage = None
     if found.usage is not None:
-        written = _Written(**found.usage)
-        usage = _settled(_as_usage(written), written.total_tokens)
+        usage = _settled(*_as_usage(_Written(**found.usage)))
     kind = TYPES[found.type]
     return ModelCall(told, kind, usage or NOT_COUNTED, found.model, found.provider)
 
@@ -109,17 +111,17 @@ def _is_wrapper(told: Told) -> bool:
 
 
 class _Written(msgspec.Struct):
-    """Token usage as mapping writes it."""
+    """Token usage as mapping writes it, in the order of :class:`Usage`, and the total."""
 
     input_tokens: int = 0
     output_tokens: int = 0
-    total_tokens: int = 0
     cache_read_input_tokens: int = 0
     cache_creation_input_tokens: int = 0
     cache_creation_input_tokens_above_1hr: int = 0
     reasoning_tokens: int = 0
     audio_input_tokens: int = 0
     audio_output_tokens: int = 0
+    total_tokens: int = 0
 
 
 _decode_usage = msgspec.json.Decoder(_Written).decode
@@ -133,20 +135,13 @@ def _usage(told: Told) -> Usage | None:
         written = _decode_usage(told.text(TOKEN_USAGE) or "")
     except msgspec.DecodeError:
         written = _lenient(told)
-    return _settled(_as_usage(written), written.total_tokens)
+    return _settled(*_as_usage(written))
 
 
-def _as_usage(written: _Written) -> Usage:
-    return Usage(
-        written.input_tokens,
-        written.output_tokens,
-        written.cache_read_input_tokens,
-        written.cache_creation_input_tokens,
-        written.cache_creation_input_tokens_above_1hr,
-        written.reasoning_tokens,
-        written.audio_input_tokens,
-        written.audio_output_tokens,
-    )
+def _as_usage(written: _Written) -> tuple[Usage, int]:
+    """Return usage, and the total."""
+    *counters, total = msgspec.structs.astuple(written)
+    return Usage._make(counters), total
 
 
 def _lenient(told: Told) -> _Written:

@@ -5,9 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from gateway.otlp.ready import number_attribute, text_attribute, word_attribute
 from gateway.plugin import Batch, BatchContext, Context, LlmCall, Processor, Span
 from gateway.telemetry import metrics
-from processors.cost.attributes import number_attribute, text_attribute
 from processors.cost.book import PriceBook, Quote
 from processors.cost.calls import NOT_COUNTED, ModelCall, read_call, written_type
 from processors.cost.catalogue import catalogue
@@ -52,7 +52,6 @@ class Cost(Processor[CostConfig]):
         self._reads_reported = config.reported != "ignore"
         self._prefers_reported = config.reported == "prefer_reported"
         self._compares = config.reported == "compare"
-        self._endings: dict[Quote, bytes] = {}
         self.unknown_models = UnknownModels()
 
     async def start(self, context: Context) -> None:
@@ -114,24 +113,12 @@ class Cost(Processor[CostConfig]):
             return reported.total
         if quote is not None:
             amounts = quote.price.cost(call.usage)
-            ending = self._ending(quote)
+            ending = _ending(quote)
             if self._compares and reported is not None:
                 ending += _comparison(amounts, reported)
             _write(call, _COST_JSON % amounts, ending)
             return amounts.total
         return None
-
-    def _ending(self, quote: Quote) -> bytes:
-        """Return the attributes that say where a price is from; the same for all its calls."""
-        known = self._endings.get(quote)
-        if known is None:
-            known = text_attribute(RULE, quote.rule)
-            if quote.catalogue:
-                known += text_attribute(CATALOGUE, quote.catalogue)
-            if len(self._endings) >= 4096:
-                self._endings.clear()
-            self._endings[quote] = known
-        return known
 
     @staticmethod
     def explain(question: Mapping[str, Any], config: CostConfig) -> Explanation:
@@ -144,6 +131,12 @@ class Cost(Processor[CostConfig]):
 
         """
         return explain(Question(**question), config)
+
+
+def _ending(quote: Quote) -> bytes:
+    """Return the attributes that say where a price is from; the same for all its calls."""
+    rule = word_attribute(RULE, quote.rule)
+    return rule + word_attribute(CATALOGUE, quote.catalogue) if quote.catalogue else rule
 
 
 def _reported_json(reported: Reported) -> str:

@@ -91,17 +91,21 @@ class Layout(NamedTuple):
 class Told:
     """The attributes of a span: no index is built, and only what is asked for is decoded."""
 
-    __slots__ = ("at", "fields", "layout", "span")
+    __slots__ = ("_added", "at", "fields", "layout", "span")
 
     def __init__(self, span: Span) -> None:
         self.span = span
         keys = span.attributes.names()
         self.fields: Sequence[KeyValue] = span.attributes.fields
+        self._added = span.attributes.told
         self.layout = _layouts.get(keys) or _lay_out(keys)
         self.at = self.layout.at
 
     def text(self, key: str) -> str | None:
         """Return a text, or ``None`` where there is none."""
+        added = self._added.get(key)
+        if added:
+            return added.decode() if isinstance(added, bytes) else str(added)
         at = self.at.get(key)
         return None if at is None else self.fields[at].value.string_value or None
 
@@ -112,7 +116,7 @@ class Told:
     def first(self, keys: Iterable[str]) -> str:
         """Return the first text that says something."""
         for key in keys:
-            if text := self.fields[self.at[key]].value.string_value:
+            if text := self.text(key):
                 return text.strip('"')
         return ""
 

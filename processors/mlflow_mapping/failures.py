@@ -17,6 +17,8 @@ def show_failure(span: Span, reading: Reading, told: Told) -> None:
 
     ``error.type`` is set only where an operation failed. A status of OK is never overruled.
     """
+    if not reading.layout.may_fail:
+        return
     status = span.peek.status
     failed = status.code == Status.STATUS_CODE_ERROR
     if not failed and (status.code == Status.STATUS_CODE_OK or not _TELLING & reading.hits.keys()):

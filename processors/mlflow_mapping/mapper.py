@@ -3,10 +3,10 @@
 import functools
 from collections.abc import Iterable
 
+from gateway.otlp.ready import flag_attribute, text_attribute, word_attribute
 from gateway.plugin import Span
 from processors.mlflow_mapping import keys
 from processors.mlflow_mapping.dialect import Dialect
-from processors.mlflow_mapping.encoding import encoded_key, flag_attribute, text_attribute
 from processors.mlflow_mapping.events import Told, read_events
 from processors.mlflow_mapping.failures import show_failure
 from processors.mlflow_mapping.identity import (
@@ -22,21 +22,13 @@ from processors.mlflow_mapping.mending import mend
 from processors.mlflow_mapping.moving import superfluous
 from processors.mlflow_mapping.plan import Plan, Reading
 from processors.mlflow_mapping.span_types import find_type, is_rollup, said_type
-from processors.mlflow_mapping.texts import encode, read, string
-from processors.mlflow_mapping.tools import Tool, read_tools
+from processors.mlflow_mapping.texts import encode, parse, read, string
+from processors.mlflow_mapping.tools import read_tools
 from processors.mlflow_mapping.usage import Counters, normalise, read_usage
 
 _NO_EVENTS = Told()
 
-_FIXED = {
-    key: encoded_key(key)
-    for key in (
-        keys.SPAN_TYPE, keys.INPUTS, keys.OUTPUTS, keys.MESSAGE_FORMAT, keys.CHAT_TOOLS,
-        keys.TOKEN_USAGE, keys.MODEL, keys.PROVIDER, keys.SESSION, keys.USER, keys.TRACE_NAME,
-        keys.ROLLUP,
-    )
-}  # fmt: skip
-_ROLLUP = flag_attribute(_FIXED[keys.ROLLUP])
+_ROLLUP = flag_attribute(keys.ROLLUP)
 _OWN = frozenset({keys.MODEL, keys.PROVIDER, keys.MESSAGE_FORMAT})
 
 Texts = dict[str, str | bytes]
@@ -98,7 +90,7 @@ class Mapper:
         if keys.CHAT_TOOLS not in reading.keys:
             tools = _tools(reading)
             if tools:
-                texts[keys.CHAT_TOOLS] = encode(tools)
+                texts[keys.CHAT_TOOLS] = tools
 
     def _add_usage(
         self, texts: Texts, reading: Reading, span: Span, kind: str
@@ -133,50 +125,60 @@ class Mapper:
                 texts[key] = short_id(found)
 
 
-def _tools(reading: Reading) -> list[Tool]:
+def _tools(reading: Reading) -> bytes:
+    """Return the tools that a model may call, as JSON; empty where there are none."""
     for hit in reading.get("tools"):
-        tools = read_tools(read(reading.value(hit)))
+        value = reading.value(hit)
+        text = value.string_value
+        tools = _tools_in(text) if 0 < len(text) <= _LONGEST_TOOLS else _as_json(read(value))
         if tools:
             return tools
     for listed in reading.lists("tool_groups"):
-        tools = read_tools(listed)
+        tools = _as_json(listed)
         if tools:
             return tools
-    return []
+    return b""
 
 
-def _attribute(key: str, text: str | bytes) -> bytes:
-    data = text if isinstance(text, bytes) else text.encode()
-    return text_attribute(_FIXED.get(key) or encoded_key(key), data)
+_LONGEST_TOOLS = 32_000
 
 
-@functools.lru_cache(maxsize=4096)
-def _words(*found: tuple[str, str]) -> bytes:
-    """Return several attributes whose texts are few, such as the type and the model."""
-    return b"".join([_attribute(key, text) for key, text in found])
+@functools.lru_cache(maxsize=128)
+def _tools_in(text: str) -> bytes:
+    """Return the tools that a text defines; all calls of an agent have the same."""
+    return _as_json(parse(text) or text)
 
 
-_REPEATED = frozenset({keys.SPAN_TYPE, keys.MESSAGE_FORMAT, keys.MODEL, keys.PROVIDER})
+def _as_json(held: object) -> bytes:
+    tools = read_tools(held)
+    return encode(tools) if tools else b""
+
+
+_WORDS = frozenset({keys.SPAN_TYPE, keys.MESSAGE_FORMAT, keys.MODEL, keys.PROVIDER, keys.SESSION,
+                    keys.USER})  # fmt: skip
+"""What is short, and the same on many spans."""
 
 
 def _store(span: Span, reading: Reading, texts: Texts, *, rollup: bool) -> None:
     """Write attributes: over those that are there, the rest as ready-made bytes at the end."""
     present = reading.keys
-    parts: list[bytes] = []
-    words: list[tuple[str, str]] = []
-    for key, text in texts.items():
-        if key in present:
+    added = texts
+    if not present.keys().isdisjoint(texts):
+        added = {key: text for key, text in texts.items() if key not in present}
+        for key in texts.keys() - added.keys():
+            text = texts[key]
             span.attributes[key] = text if isinstance(text, str) else text.decode()
-        elif key in _REPEATED:
-            words.append((key, str(text)))
-        else:
-            parts.append(_attribute(key, text))
-    parts.append(_words(*words))
     if not _OWN.isdisjoint(present):
         _unquote(span, reading, texts)
+    parts = [
+        word_attribute(key, text) if key in _WORDS else text_attribute(key, text)
+        for key, text in added.items()
+    ]
     if rollup:
         parts.append(_ROLLUP)
-    span.append(b"".join(parts))
+        span.append(b"".join(parts), {**added, keys.ROLLUP: True})
+    else:
+        span.append(b"".join(parts), added)
 
 
 def _unquote(span: Span, reading: Reading, texts: Texts) -> None:

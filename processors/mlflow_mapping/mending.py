@@ -26,7 +26,7 @@ def mend(reading: Reading) -> Texts:
     fixed: Texts = {}
     for hit in reading.get("kinds"):
         value = reading.value(hit)
-        if not _is_word(value):
+        if value.string_value not in hit.detail and not _is_word(value):
             fixed[hit.key] = _words(value)
     for key in reading.layout.suspects:
         suspect = reading.at(key)

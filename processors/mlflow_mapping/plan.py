@@ -39,6 +39,7 @@ _GROUPED = (
     "tool_groups",
     "texts",
 )
+_ERRORS = frozenset({"error_type", "error_message", "error_level"})
 _COUNTED = (
     "input_tokens", "output_tokens", "total_tokens", "cache_read", "cache_write", "cache_write_1h",
     "reasoning", "audio_input", "audio_output",
@@ -80,7 +81,7 @@ class Hit(NamedTuple):
 class Layout:
     """What the keys of a span tell together."""
 
-    __slots__ = ("counters", "hits", "keys", "suspects", "trees")
+    __slots__ = ("counters", "hits", "keys", "may_fail", "suspects", "trees")
 
     def __init__(self, keys: dict[str, int], hits: dict[str, tuple[Hit, ...]]) -> None:
         self.keys = keys
@@ -95,6 +96,8 @@ class Layout:
         """The lists that flattened keys spell, one a prefix, best first."""
         self.suspects = tuple(key for key in SUSPECTS if key in keys)
         self.counters = tuple((name, hits[name]) for name in _COUNTED if name in hits)
+        self.may_fail = not _ERRORS.isdisjoint(hits)
+        """Whether a key tells of a failure."""
 
 
 class Reading:

@@ -120,22 +120,40 @@ def test_appended_attributes_are_seen_whatever_was_read_before(told: bool) -> No
     """Attributes that were appended ready-made are read like all others, also between writes."""
     span = next(iter(batch({"a": 1})))
 
-    def append(key: str, value: int) -> None:
+    def append(key: str, value: str) -> None:
         encoded = SpanMessage(attributes=[key_value(key, value)]).SerializeToString()
-        span.append(encoded, (key,) if told else ())
+        span.append(encoded, {key: value} if told else {})
 
     assert ("a",) == span.attributes.names()
-    append("b", 2)
-    assert {"a": 1, "b": 2} == dict(span.attributes)
+    append("b", "2")
+    assert {"a": 1, "b": "2"} == dict(span.attributes)
     span.attributes["c"] = 3
-    append("d", 4)
+    append("d", "4")
     assert ("a", "b", "c", "d") == span.attributes.names()
-    assert {"a": 1, "b": 2, "c": 3, "d": 4} == dict(span.attributes)
+    assert {"a": 1, "b": "2", "c": 3, "d": "4"} == dict(span.attributes)
     del span.attributes["b"]
-    append("e", 5)
-    assert 5 == span.attributes["e"]
+    append("e", "5")
+    assert "5" == span.attributes["e"]
     assert ["a", "c", "d", "e"] == [field.key for field in span.attributes.layout()[0]]
     assert ("a", "c", "d", "e") == span.attributes.names()
+
+
+def test_what_was_told_holds_until_something_is_written() -> None:
+    """Appended values are at hand for those who read next, and never outlive a change."""
+    span = next(iter(batch({"a": 1})))
+    assert span.attributes.json("j") is None
+    encoded = SpanMessage(attributes=[key_value("j", "[1]")]).SerializeToString()
+
+    for change in (
+        lambda: span.attributes.__setitem__("a", 2),
+        lambda: span.attributes.discard(("a",)),
+        lambda: span.proto,
+    ):
+        span.append(encoded, {"j": b"[1]"})
+        assert {"j": b"[1]"} == span.attributes.told
+        assert [1] == span.attributes.json("j")
+        change()
+        assert {} == span.attributes.told
 
 
 def test_spans_of_one_kind_share_their_keys() -> None:
