@@ -5,7 +5,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from pathlib import Path
 from typing import Annotated
 
@@ -18,6 +18,7 @@ from gateway.config.loader import Loaded, read
 from gateway.config.settings import Settings
 from gateway.data_dir import DataDir
 from gateway.failures import foreseen
+from gateway.reloading import Reloading
 from gateway.service import Service
 from gateway.supervisor import Supervisor
 from gateway.telemetry import logs
@@ -34,6 +35,13 @@ def run(
             help="Also start a local MLflow server (SQLite) and use it as the default endpoint.",
         ),
     ] = False,
+    reload: Annotated[
+        bool,
+        typer.Option(
+            "--reload",
+            help="Take up edits of the configuration and of plugins; for those who write them.",
+        ),
+    ] = False,
 ) -> None:
     """
     Run the gateway: OTLP in over gRPC and HTTP, traces out to MLflow.
@@ -45,7 +53,7 @@ def run(
     logs.configure(log_settings.level, log_settings.format)
     try:
         with asyncio.Runner(loop_factory=loop.factory()) as runner:
-            runner.run(_run(config, overrides, loaded, with_mlflow=with_mlflow))
+            runner.run(_run(config, overrides, loaded, with_mlflow=with_mlflow, reload=reload))
     except BaseException as error:
         reasons = foreseen(error)
         if reasons is None:
@@ -61,7 +69,9 @@ async def _run(
     loaded: Loaded,
     *,
     with_mlflow: bool,
+    reload: bool,
 ) -> None:
+    environ: Mapping[str, str] = os.environ
     async with contextlib.AsyncExitStack() as stack:
         if with_mlflow:
             data_dir = Path(loaded.settings.service.data_dir)
@@ -70,6 +80,9 @@ async def _run(
             loaded = read(config or (), overrides or (), environ=environ)
         if sys.platform == "win32":
             await _run_alone(loaded.settings)
+            return
+        if reload:
+            await _run_reloading(config or [], overrides or [], environ, loaded)
             return
         supervisor = Supervisor(loaded)
         _on_signals(supervisor.stop, supervisor.kill)
@@ -81,6 +94,21 @@ async def _run_alone(settings: Settings) -> None:
     service, stop = Service(settings), asyncio.Event()
     _on_signals(stop.set)
     await service.run(stop, on_ready=lambda: announce(settings, service))
+
+
+async def _run_reloading(
+    config: list[Path], overrides: list[str], environ: Mapping[str, str], loaded: Loaded
+) -> None:
+    options = [word for path in config for word in ("--config", str(path))]
+    options += [word for override in overrides for word in ("--set", override)]
+    reloading = Reloading(
+        lambda: read(config, overrides, environ=environ),
+        [sys.executable, "-m", "gateway.cli", "validate", *options],
+        environ,
+        config,
+    )
+    _on_signals(reloading.stop, reloading.kill)
+    await reloading.run(loaded)
 
 
 @contextlib.asynccontextmanager
