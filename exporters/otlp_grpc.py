@@ -43,6 +43,8 @@ _ADVICE = {
     grpc.StatusCode.PERMISSION_DENIED: "give the credentials in headers the right to write traces",
     grpc.StatusCode.UNIMPLEMENTED: "correct endpoint: the server there takes no OTLP traces",
 }
+Metadata = tuple[tuple[str, str], ...]
+
 _OPTIONS = (
     ("grpc.primary_user_agent", f"Spangate/{__version__}"),
     ("grpc.lb_policy_name", "round_robin"),  # a headless Kubernetes service has many addresses
@@ -148,11 +150,17 @@ class OtlpGrpc(Exporter[OtlpGrpcConfig]):
             Reject: the backend calls the request wrong.
 
         """
+        await self.send(batch.encode())
+
+    async def send(self, request: bytes, metadata: Metadata = ()) -> None:
+        """Send an encoded request with more metadata; otherwise as :meth:`export`."""
         if self._channel is None:
             raise Retry(f"{self._target.address}: the exporter is stopped")
         try:
             answer = await self._call(
-                batch.encode(), timeout=self.config.timeout or None, metadata=self._metadata
+                request,
+                timeout=self.config.timeout or None,
+                metadata=self._metadata + metadata,
             )
         except grpc.aio.AioRpcError as error:
             raise self._failure(error) from error

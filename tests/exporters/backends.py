@@ -156,6 +156,11 @@ class GrpcSink(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # not generic
         self.answers: list[tuple[grpc.StatusCode, str, tuple[tuple[str, bytes], ...]]] = []
         self.response = b""
         self.port = 0
+        self.came = asyncio.Event()
+        """Set once something came."""
+        self.gate = asyncio.Event()
+        """Cleared, it holds every answer back."""
+        self.gate.set()
 
     def service(
         self, handler_call_details: grpc.HandlerCallDetails
@@ -170,6 +175,8 @@ class GrpcSink(grpc.GenericRpcHandler):  # type: ignore[type-arg]  # not generic
     ) -> bytes:
         self.received.append(request)
         self.metadata.append(dict(context.invocation_metadata() or ()))
+        self.came.set()
+        await self.gate.wait()
         if self.answers:
             code, details, trailers = self.answers.pop(0)
             await context.abort(code, details, trailers)
