@@ -19,7 +19,7 @@ from gateway.contract.report import ContractError
 from gateway.fake_mlflow import FakeMlflow
 from gateway.fakes import T0_UNIX_NS, FakeClock, FakeContext, FakeLogger, FakeMeter
 from gateway.otlp.values import Value, key_value
-from gateway.plugin import Component
+from gateway.plugin import Component, Ending, Trace
 from gateway.registry import config_type
 
 __all__ = [
@@ -33,6 +33,7 @@ __all__ = [
     "check_contract",
     "component",
     "processor",
+    "trace",
 ]
 
 T = TypeVar("T", bound=Component[Any])
@@ -95,6 +96,35 @@ def component(kind: type[T], **settings: object) -> T:
 
 
 processor = component
+
+
+def trace(
+    spans: Batch,
+    *,
+    age_s: float = 3600.0,
+    root_age_s: float | None = None,
+    ending: Ending | None = None,
+) -> Trace:
+    """
+    Return what has been gathered of a trace, as ``TraceProcessor.decide`` is given it.
+
+    Args:
+        spans: its spans.
+        age_s: how long ago the first of them was received.
+        root_age_s: how long ago the root was; ``None`` for as long as the first.
+        ending: why there is no more waiting.
+
+    """
+    gathered = Trace(spans.spans[0].trace_id, spans.context, spans)
+    gathered.span_count = len(spans)
+    gathered.size_bytes = sum(len(entry.span) for entry in spans.entries())
+    gathered.now_unix_ns = T0_UNIX_NS
+    gathered.first_unix_ns = gathered.last_unix_ns = T0_UNIX_NS - int(age_s * 1e9)
+    if gathered.root is not None:
+        root_age = age_s if root_age_s is None else root_age_s
+        gathered.root_unix_ns = T0_UNIX_NS - int(root_age * 1e9)
+    gathered.ending = ending
+    return gathered
 
 
 def check_contract(kind: type[Component[Any]] | Component[Any], **settings: object) -> None:

@@ -43,6 +43,15 @@ _KEYS: dict[tuple[str, str], str] = {
     ("batch", "sizer"): "max_spans counts spans, max_size_mib bytes; the first limit reached sends",
     ("retry_on_failure", "randomization_factor"): _RATE,
     ("grpc", "max_recv_msg_size"): "write max_recv_msg_size_mib",
+    (
+        "tail_sampling",
+        "num_shards",
+    ): "lanes share the work: sending_queue.num_lanes of the exporters",
+    (
+        "tail_sampling",
+        "block_on_overflow",
+    ): "beyond num_traces the oldest is decided early, counted; "
+    "senders are held back by sending_queue.max_size_mib of the exporters",
     ("http", "max_request_body_size"): "write max_request_body_size_mib",
     ("http", "traces_url_path"): "write traces_url_paths: [/v1/traces]",
     ("http", "metrics_url_path"): "only traces are taken; see other_signals of the receiver",

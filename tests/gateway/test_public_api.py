@@ -11,15 +11,18 @@ SINCE_1_0 = {
         API_VERSION Attributes Batch BatchConfig BatchContext Busy ClientTlsConfig Clock Config
         Context Deliver Duration Exporter ExporterConfig FilePath Forbidden HttpExporterConfig Logger
         Meter Moved Processor QueueConfig Receiver Reject Resource Retry RetryConfig Scope Secret Span
-        TooLarge Value
+        TooLarge Trace TraceProcessor Value Keep Drop Wait Ending
     """,
     "gateway.testing": """
         ContractError FakeClock FakeContext FakeLogger FakeMeter FakeMlflow batch check_contract
-        component processor
+        component processor trace
     """,
 }
 MEMBERS_SINCE_1_0 = {
     "Processor": "on_error stability config start admit process stop",
+    "TraceProcessor": "on_error stability config max_traces remembered start decide release stop",
+    "Trace": "trace_id tenant context span_count size_bytes first_unix_ns last_unix_ns "
+    "root_unix_ns now_unix_ns ending age_s root_age_s batch spans root resources",
     "Exporter": "unique_spans stability config start route describe pages export stop",
     "Receiver": "stability config start listen refuse endpoints stop",
     "Batch": "context spans resources request peek drop encode entries to_json touch untouched",

@@ -9,7 +9,7 @@ from gateway.config.loader import load
 from tests.processors.configuring import FRAME
 
 PAGES = Path(__file__).parents[2] / "docs" / "processors"
-OURS = ("attributes", "resource", "filter", "transform", "tags")
+OURS = ("attributes", "resource", "filter", "transform", "tags", "tail_sampling")
 
 
 @pytest.mark.parametrize("name", OURS)

@@ -20,6 +20,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "resource": {"attributes": [{"key": "team", "action": "insert", "value": "x"}]},
     "filter": {"traces": {"span": ['span.name == "health"']}},
     "probabilistic_sampler": {"sampling_percentage": 50},
+    "tail_sampling": {"policies": [{"name": "all", "type": "always_sample"}]},
     "transform": {"statements": [{"set": {"feature": "assistant"}}]},
     "otlp_http": {"endpoint": f"http://{NOWHERE}"},
     "otlp_grpc": {"endpoint": NOWHERE, "tls": {"insecure": True}},
