@@ -107,6 +107,8 @@ class Batch:
         self._spans: list[Span] | None = None
         self._any_dropped = False
         self.calls: list[LlmCall] = []
+        self.dropped_by: tuple[str, ...] = ()
+        """Ids of the processors that have dropped spans of it; noted by the engine."""
         """Calls of models that a processor found, each once; the gateway's figures are theirs."""
         self._loose = data is None and entries is None
         """Whether anything in the message may differ from the encoded form."""

@@ -215,7 +215,7 @@ class Guard:
             Flow: what the processor, its policy or its breaker says.
 
         """
-        before, closed = self._enter(batch)
+        before, given, closed = self._enter(batch)
         if not closed:
             return self._skip(batch)
         started = time.perf_counter()
@@ -225,11 +225,11 @@ class Guard:
             raise self._named(flow) from flow.__cause__
         except _FAULTS as error:
             return self._failed(error, batch, before)
-        return self._leave(result, spans, started)
+        return self._leave(result, given, spans, started)
 
     async def run_async(self, batch: Batch) -> Batch:
         """Run an async processor on the event loop; otherwise as :meth:`run`."""
-        before, closed = self._enter(batch)
+        before, given, closed = self._enter(batch)
         if not closed:
             return self._skip(batch)
         started = time.perf_counter()
@@ -246,12 +246,13 @@ class Guard:
             return self._failed(error, batch, before)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the guard's purpose
             return self._failed(error, batch, before)
-        return self._leave(result, spans, started)
+        return self._leave(result, given, spans, started)
 
-    def _enter(self, batch: Batch) -> tuple[Snapshot | None, bool]:
-        self._incoming.inc(len(batch))
+    def _enter(self, batch: Batch) -> tuple[Snapshot | None, int, bool]:
+        given = len(batch)
+        self._incoming.inc(given)
         before = batch.snapshot() if self._policy == "pass" else None
-        return before, self._breaker.remaining_s() == 0
+        return before, given, self._breaker.remaining_s() == 0
 
     def _named(self, flow: Flow) -> Flow:
         """Say which processor speaks; that it speaks is no failure."""
@@ -276,12 +277,15 @@ class Guard:
         if result is not given:
             result.context = given.context
             result.calls = result.calls or given.calls
+            result.dropped_by = given.dropped_by
         if not self._is_ours:
             _check_ids(result)
         return result, spans
 
-    def _leave(self, batch: Batch, spans: int, started: float) -> Batch:
+    def _leave(self, batch: Batch, given: int, spans: int, started: float) -> Batch:
         self._breaker.succeeded()
+        if spans < given:
+            batch.dropped_by += (self.component_id,)
         self._duration.observe(time.perf_counter() - started)
         self._outgoing.inc(spans)
         return batch
@@ -314,7 +318,9 @@ class Guard:
         if self._policy == "reject":
             raise refusal
         if self._policy == "drop":
-            return Batch(b"", batch.context)
+            dropped = Batch(b"", batch.context)
+            dropped.dropped_by = (*batch.dropped_by, self.component_id)
+            return dropped
         assert before is not None
         passed = before.batch()
         self._outgoing.inc(len(passed))

@@ -16,18 +16,20 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 from gateway import guard
 from gateway.batch import Batch, BatchContext, Resource
 from gateway.delivery.sender import Sender
-from gateway.errors import Forbidden
+from gateway.errors import Flow, Forbidden
 from gateway.otlp import wire
 from gateway.pipeline import Pipeline
 from gateway.plugin import Deliver
 from gateway.queue.base import Record
 from gateway.queue.store import Store
 from gateway.telemetry import llm_calls, logs, metrics
+from gateway.telemetry.history import HISTORY, MAX_REASON, Detail, trace_ids
 from gateway.telemetry.llm_figures import ExperimentOf, Figures
 from gateway.tenants import Tenants
 from gateway.views import Encoding
 
 ROUTES_KEPT = 4096
+ORIGINS_KEPT = 1024
 LARGEST_KEPT = 16 * 1024
 """Resources larger than this are looked at each time: kept, they could fill the memory."""
 
@@ -187,6 +189,41 @@ class Seen(NamedTuple):
     experiment: ExperimentOf
 
 
+class Origins:
+    """Where requests of a receiver come from, for the history; of each origin one detail."""
+
+    def __init__(self, receiver_id: str) -> None:
+        self._receiver_id = receiver_id
+        self._known: dict[tuple[str, str, str], Detail] = {}
+
+    def find(self, context: BatchContext) -> Detail:
+        """Return the detail of a request that was received."""
+        key = (context.tenant, context.transport, context.peer)
+        detail = self._known.get(key)
+        if detail is None:
+            if len(self._known) >= ORIGINS_KEPT:
+                self._known.clear()
+            detail = self._known[key] = Detail(
+                kind="received",
+                receiver=self._receiver_id,
+                tenant=context.tenant,
+                transport=context.transport,
+                peer=context.peer,
+            )
+        return detail
+
+
+def _refused(context: BatchContext, flow: Flow) -> Detail:
+    return Detail(
+        kind="refused",
+        receiver=context.receiver,
+        tenant=context.tenant,
+        transport=context.transport,
+        peer=context.peer,
+        reason=flow.reason[:MAX_REASON],
+    )
+
+
 class Delivery:
     """The :class:`gateway.plugin.Deliver` of one receiver."""
 
@@ -201,6 +238,7 @@ class Delivery:
         self._routes = routes
         self._store = store
         self._figures = figures
+        self._origins = Origins(receiver_id)
         self._gates = [gate for pipeline, _ in routes for gate in pipeline.gates]
 
     def admit(self) -> None:
@@ -212,15 +250,23 @@ class Delivery:
         """Process batches in all pipelines and commit them to all queues, or to none."""
         records: list[Record] = []
         seen: list[Seen] = []
-        spans = 0
-        for batch in batches:
-            spans += len(batch.entries())
-            records += await self._process(batch, seen)
-        if records:
-            await self._store.commit(records)
+        # Processors may take spans out of a batch, so what came is kept apart.
+        came = [(batch.context, batch.entries()) for batch in batches]
+        try:
+            for batch in batches:
+                records += await self._process(batch, seen)
+            if records:
+                await self._store.commit(records)
+        except Flow as flow:
+            for context, entries in came:
+                HISTORY.note(_refused(context, flow), trace_ids(entries))
+            raise
+        for context, entries in came:
+            HISTORY.note(self._origins.find(context), trace_ids(entries))
         for calls, tenant, experiment in seen:
             self._figures.count(calls, tenant, experiment)
         if batches:
+            spans = sum(len(entries) for _, entries in came)
             metrics.receiver_accepted_spans.labels(
                 self._receiver_id, batches[0].context.transport
             ).inc(spans)
@@ -234,6 +280,10 @@ class Delivery:
             first = pipeline is self._routes[0][0]
             mine = batch if first else Batch(data, context, entries=entries)
             done = await pipeline.process(mine)
+            if done.dropped_by:
+                gone = trace_ids(entries) - trace_ids(done.entries())
+                by = ", ".join(done.dropped_by)
+                HISTORY.note(Detail(kind="dropped", pipeline=pipeline.name, by=by), gone)
             if done.calls:
                 experiment = partial(_experiment, outlets, context)
                 seen.append(Seen(llm_calls.read(done), context.tenant, experiment))

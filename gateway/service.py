@@ -8,16 +8,16 @@ queues drain for at most ``shutdown_timeout``, exporters end last.
 import asyncio
 import contextlib
 from collections.abc import Callable, Sequence
-from functools import partial
 from pathlib import Path
 from typing import Protocol
+
+import msgspec
 
 from gateway import guard
 from gateway.audit import Audit
 from gateway.clock import SystemClock
 from gateway.components import Components
 from gateway.config.exporting import MIB
-from gateway.config.printing import to_yaml
 from gateway.config.settings import Settings
 from gateway.data_dir import DataDir
 from gateway.delivery.sender import Sender
@@ -27,14 +27,17 @@ from gateway.pipeline import Pipeline
 from gateway.plugin import Clock
 from gateway.queue.dead_letters import DeadLetters
 from gateway.queue.queue import Queue
+from gateway.queue.scanner import Waiting
 from gateway.queue.store import Store
 from gateway.telemetry import logs, metrics
+from gateway.telemetry.history import HISTORY, Fact
 from gateway.telemetry.pages import Sources
 from gateway.telemetry.server import TelemetryServer
 from gateway.telemetry.status import Status, stages
 from gateway.threads import Threads
 from gateway.trace_guard import TraceGuard
 from gateway.version import __version__
+from gateway.why import Told
 from gateway.workers.messages import Own
 
 CLOSING_S = 1.0
@@ -115,7 +118,8 @@ class Service:
                 refresh=self._refresh,
                 metrics=metrics.REGISTRY,
                 letters=self._dead_letters.newest,
-                config=partial(to_yaml, settings),
+                settings=lambda: settings,
+                told=self._ask,
             ),
             audit=self._audit,
             clock=self._clock,
@@ -176,6 +180,39 @@ class Service:
             stages=stages(self._settings.service.pipelines),
             notices=logs.NOTICES.list(),
         )
+
+    def why(self, trace_id: bytes) -> Told:
+        """Return what this process knows of a trace."""
+        facts = [self._named(fact) for fact in HISTORY.find(trace_id)]
+        queues = [queue for queue in self._store.queues if not queue.durable]
+        records = [record for queue in queues for record in queue.waiting(trace_id)]
+        waiting = [
+            Waiting(
+                exporter=record.queue,
+                lane=record.lane,
+                destination=record.destination,
+                records=1,
+                spans=record.spans,
+                bytes=record.size,
+                oldest_unix_ns=record.received_unix_ns,
+            )
+            for record in records
+        ]
+        return Told(facts=facts, waiting=waiting)
+
+    def _named(self, fact: Fact) -> Fact:
+        """Return a fact with its destination as people know it, and where to see it."""
+        exporter = self._components.exporters.get(fact.detail.exporter)
+        if exporter is None:
+            return fact
+        key = fact.detail.destination
+        detail = msgspec.structs.replace(
+            fact.detail, destination=guard.describe(exporter, key), page=guard.page(exporter, key)
+        )
+        return Fact(time_unix_ns=fact.time_unix_ns, detail=detail)
+
+    async def _ask(self, trace_id: bytes) -> Told:
+        return self.why(trace_id)
 
     def own(self, own: Own) -> None:
         """Serve these lanes and logs from now on."""

@@ -15,7 +15,6 @@ from pathlib import Path
 from gateway.audit import Audit
 from gateway.clock import SystemClock
 from gateway.config.loader import Loaded
-from gateway.config.printing import to_yaml
 from gateway.data_dir import DataDir
 from gateway.failures import WorkersError
 from gateway.queue.dead_letters import LetterFile
@@ -27,6 +26,7 @@ from gateway.telemetry.server import TelemetryServer
 from gateway.telemetry.snapshot import Merged, take
 from gateway.telemetry.status import Status, merge, stages
 from gateway.version import __version__
+from gateway.why import Told
 from gateway.workers import messages
 from gateway.workers.backoff import Backoff
 from gateway.workers.child import Child, spawn
@@ -72,7 +72,8 @@ class Supervisor:
                 refresh=self._refresh,
                 metrics=self._merged,
                 letters=LetterFile(self._data_dir.path / "dead-letters").newest,
-                config=lambda: to_yaml(self._loaded.settings),
+                settings=lambda: self._loaded.settings,
+                told=self._ask,
             ),
             audit=self._audit,
             clock=SystemClock(),
@@ -139,6 +140,14 @@ class Supervisor:
         await asyncio.gather(*(child.tell() for child in self._children.values()))
         metrics.workers.set(sum(child.started for child in self._children.values()))
         self._merged.update(_OURS, take(metrics.REGISTRY))
+
+    async def _ask(self, trace_id: bytes) -> Told:
+        """Return what all workers know of a trace."""
+        told = await asyncio.gather(*(child.ask(trace_id) for child in self._children.values()))
+        return Told(
+            facts=[fact for one in told for fact in one.facts],
+            waiting=[waiting for one in told for waiting in one.waiting],
+        )
 
     # Starting and replacing.
 
@@ -226,6 +235,8 @@ class Supervisor:
             case messages.Report():
                 child.reported(message)
                 self._merged.update(child.number, message.metrics)
+            case messages.Answer():
+                child.answered(message)
             case messages.Built(lanes=lanes):
                 child.built = True
                 self._lane_count = max(self._lane_count, lanes)

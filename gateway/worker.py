@@ -117,6 +117,9 @@ class Worker:
                 _answer(self._ports[request], message)
             case messages.Tell(request=request):
                 self._tell(request)
+            case messages.Ask(request=request, trace_id=trace_id):
+                assert self._service is not None, "running"
+                self._channel.send(messages.Answer(request, self._service.why(trace_id)))
             case messages.Stop(reload=reload):
                 assert self._service is not None, "running"
                 self._service.leave(reload=reload)

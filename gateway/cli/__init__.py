@@ -34,6 +34,7 @@ COMMANDS = {
     "print-config": _Listed("print_config", "Print a configuration as it would be run."),
     "schema": _Listed("schema", "Write the JSON Schema of configurations, for editors."),
     "doctor": _Listed("doctor", "Check MLflow, ports and disk, and say what to do."),
+    "why": _Listed("why", "What became of a trace, and why."),
     "prices": _Listed("prices", "Explain how a model is priced."),
     "queue": _Listed("queue", "Show or save what waits on disk."),
     "dead-letters": _Listed("dead_letters", "What could not be delivered, why, and again."),

@@ -16,6 +16,7 @@ from gateway.otlp import wire
 from gateway.plugin import Clock, Exporter
 from gateway.queue.dead_letters import DeadLetters
 from gateway.telemetry import metrics
+from gateway.telemetry.history import HISTORY, Detail, trace_ids
 
 PROBES = 8
 
@@ -144,6 +145,7 @@ class Request:
     ) -> None:
         self._shared = requests
         self._destination = destination
+        self._sent = Detail(kind="sent", exporter=requests.component_id, destination=destination)
         self._state = state
         self._stored_before = stored_before
         self._turn = turn
@@ -257,13 +259,15 @@ class Request:
                     raise
                 remaining = await self._drop_named(remaining, refusal)
             else:
-                self._taken(len(remaining))
+                self._taken(remaining)
                 return
 
     def _batch(self, entries: Sequence[wire.Entry]) -> Batch:
         return Batch(wire.assemble(entries), BatchContext(destination=self._destination))
 
-    def _taken(self, spans: int) -> None:
+    def _taken(self, entries: Sequence[wire.Entry]) -> None:
+        spans = len(entries)
+        HISTORY.note(self._sent, trace_ids(entries))
         self._shared.sent.inc(spans)
         self._shared.whole.succeeded(spans)
         self._state.succeeded(spans)

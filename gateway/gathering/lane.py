@@ -12,6 +12,7 @@ from gateway.queue.base import Record
 from gateway.queue.decisions import Decision
 from gateway.queue.queue import Queue
 from gateway.telemetry import metrics
+from gateway.telemetry.history import HISTORY, Detail
 from gateway.threads import Threads
 from gateway.trace import Ending
 from gateway.trace_guard import TraceGuard
@@ -159,6 +160,21 @@ class GatheringLane:
                     self._in_memory_bytes -= self._in_memory.pop(part.held, 0)
                     self._queue.ack(part.held.record)
         count(self._guard.pipeline, settled)
+        self._tell(settled)
+
+    def _tell(self, settled: Sequence[Settled]) -> None:
+        """Let the history know what was decided, and why."""
+        groups: dict[Decision, set[bytes]] = {}
+        for one in settled:
+            groups.setdefault(one.decision, set()).add(one.trace_id)
+        for decision, traces in groups.items():
+            detail = Detail(
+                kind="kept" if decision.kept else "sampled_out",
+                pipeline=self._guard.pipeline,
+                by=self._guard.component_id,
+                rule=decision.reason,
+            )
+            HISTORY.note(detail, traces)
 
 
 def count(pipeline: str, settled: Sequence[Settled]) -> None:

@@ -23,6 +23,7 @@ from gateway.otlp import wire
 from gateway.plugin import Clock, Logger
 from gateway.queue.disk import Disk
 from gateway.telemetry import metrics
+from gateway.telemetry.history import HISTORY, MAX_REASON, Detail, trace_ids
 
 MIB = 1024 * 1024
 DEFAULT_MAX_BYTES = 256 * MIB
@@ -118,6 +119,17 @@ class LetterFile:
                 if len(found) >= count:
                     return found
         return found
+
+    def find(self, trace_id: str) -> list[LetterFacts]:
+        """Return the letters of a trace, oldest first; only its own are decoded."""
+        mark = f'"trace_id":"{trace_id}"'.encode()
+        found: list[LetterFacts] = []
+        for path in (self._old, self._path):
+            for line in _lines(path):
+                if mark in line:
+                    with contextlib.suppress(msgspec.DecodeError):
+                        found.append(_decode_facts(line))
+        return [letter for letter in found if letter.trace_id == trace_id]
 
     def remove(self, ids: Collection[str]) -> int:
         """Remove letters by id; return how many there were."""
@@ -247,6 +259,12 @@ class DeadLetters:
         ]
         await self._keep(letters)
         self.total += len(letters)
+        HISTORY.note(
+            Detail(
+                kind="dead_letter", exporter=exporter, destination=key, reason=reason[:MAX_REASON]
+            ),
+            trace_ids(entries),
+        )
         metrics.dead_letters.labels(exporter, kind).inc(len(letters))
         metrics.exporter_send_failed_spans.labels(exporter, kind).inc(len(letters))
         self._logger.error(

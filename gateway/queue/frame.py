@@ -42,6 +42,14 @@ class Meta(msgspec.Struct, array_like=True, frozen=True, gc=False):
     spans: int
     trace_ids: bytes
     """The ids of its traces, 16 bytes each, one behind the other."""
+
+    def holds(self, trace_id: bytes) -> bool:
+        """Whether there are spans of a trace in the record."""
+        at = self.trace_ids.find(trace_id)
+        while at >= 0 and at % _TRACE_ID_BYTES:
+            at = self.trace_ids.find(trace_id, at + 1)
+        return at >= 0
+
     context: BatchContext | None = None
     """Where it came from; None where its spans are routed, or an older version wrote it."""
 

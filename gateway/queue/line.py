@@ -164,6 +164,11 @@ class Line:
         return {run.tenant for run in self._runs} | {record.tenant for record in self._fresh}
 
     @property
+    def fresh(self) -> deque[Record]:
+        """The newest records, those with their payload in memory."""
+        return self._fresh
+
+    @property
     def runs(self) -> deque[Run]:
         """What waits on disk alone; for whoever moves records on the disk."""
         return self._runs

@@ -285,6 +285,11 @@ class Queue:
         """Return every line with records."""
         return [line for lane in self.lanes for line in lane.all_lines()]
 
+    def waiting(self, trace_id: bytes) -> list[Record]:
+        """Return the records in memory that hold spans of a trace."""
+        waiting = [record for line in self.lines() for record in line.fresh]
+        return [record for record in (*self._taken, *waiting) if trace_id in record.trace_ids]
+
     def relocate(self, moved: dict[int, int]) -> None:
         """Follow records that were moved in the log; ``moved`` maps old to new positions."""
         if self._pieces:

@@ -47,8 +47,8 @@ class Scanner:
         self._folder = QueueFolder(path)
         self._folder.check()
 
-    def overview(self) -> Overview:
-        """Return what waits, by exporter, lane and destination."""
+    def overview(self, trace_id: bytes | None = None) -> Overview:
+        """Return what waits, by exporter, lane and destination; of one trace where it is named."""
         waiting: dict[tuple[str, int, str], Waiting] = {}
         damaged = 0
         for item, _ in self._items():
@@ -56,6 +56,8 @@ class Scanner:
                 damaged += 1
                 continue
             meta = item.meta
+            if trace_id is not None and not meta.holds(trace_id):
+                continue
             key = meta.queue, meta.lane, meta.destination
             one = waiting.get(key)
             if one is None:

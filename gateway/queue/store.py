@@ -114,6 +114,11 @@ class Store:
             self._log = DiskLog(self._folder, self._disk, self._logger, self._all)
         return self._log.shelf
 
+    @property
+    def queues(self) -> list[Queue]:
+        """The queues of configured exporters and pipelines."""
+        return list(self._queues.values())
+
     def _all(self) -> list[Queue]:
         return [*self._queues.values(), *self._orphans.values()]
 

@@ -10,11 +10,15 @@ import msgspec
 from aiohttp import web
 from prometheus_client import CollectorRegistry
 
+from gateway import why
+from gateway.config.printing import to_yaml
+from gateway.config.settings import Settings
 from gateway.plugin import Clock
 from gateway.queue.dead_letters import LetterFacts
 from gateway.receivers.http_protocol import SERVER_NAME
 from gateway.telemetry import figures
 from gateway.telemetry.status import Status
+from gateway.why import Told
 
 Page = Callable[[web.BaseRequest], Awaitable[web.StreamResponse]]
 
@@ -49,8 +53,10 @@ class Sources(NamedTuple):
     """Of all workers together."""
     letters: Callable[[int], Sequence[LetterFacts]]
     """So many of the newest dead letters; reads the disk."""
-    config: Callable[[], str]
-    """The configuration that runs, as YAML without secrets."""
+    settings: Callable[[], Settings]
+    """The configuration that runs."""
+    told: Callable[[bytes], Awaitable[Told]]
+    """Asks all workers what they know of a trace."""
 
 
 class Moment(msgspec.Struct, kw_only=True):
@@ -70,6 +76,7 @@ class StatusPages:
     def __init__(self, sources: Sources, clock: Clock) -> None:
         self._sources = sources
         self._clock = clock
+        self._looking = asyncio.Lock()
         self._moments: deque[Moment] = deque(maxlen=SAMPLES)
 
     def by_path(self) -> dict[str, Page]:
@@ -80,6 +87,7 @@ class StatusPages:
             "/history.json": self._history_json,
             "/dead-letters.json": self._letters_json,
             "/config.yaml": self._config_yaml,
+            "/why.json": self._why_json,
         }
 
     async def remember(self) -> None:
@@ -116,7 +124,21 @@ class StatusPages:
         return answer_json([{"id": one.id, **msgspec.to_builtins(one)} for one in letters])
 
     async def _config_yaml(self, _request: web.BaseRequest) -> web.Response:
-        return answer(self._sources.config().encode(), "text/plain")
+        return answer(to_yaml(self._sources.settings()).encode(), "text/plain")
+
+    async def _why_json(self, request: web.BaseRequest) -> web.Response:
+        try:
+            trace_id = why.parse(request.query.get("trace", ""))
+        except ValueError as error:
+            return answer_json({"error": str(error)}, 400)
+        told = await self._sources.told(trace_id)
+        settings, senders = self._sources.settings(), self._sources.status().exporters
+        async with self._looking:  # it reads the queue
+            try:
+                story = await asyncio.to_thread(why.look, settings, trace_id, told, senders)
+            except OSError as error:
+                return answer_json({"error": str(error)}, 503)
+        return answer_json(story)
 
 
 def _static(name: str, content_type: str) -> Page:

@@ -14,8 +14,9 @@ import msgspec
 
 from gateway.memory import SUPERVISOR
 from gateway.telemetry.status import Status
+from gateway.why import Told
 from gateway.workers.channel import Channel
-from gateway.workers.messages import FromWorker, Report, Tell
+from gateway.workers.messages import Answer, Ask, FromWorker, Report, Tell
 
 TELL_S = 1.0
 """How long somebody who asks for figures waits for those of the moment."""
@@ -47,6 +48,7 @@ class Child:
         self.gone = asyncio.Event()
         self._process = process
         self._channel = channel
+        self._questions: dict[int, asyncio.Future[Told]] = {}
         self._asked: dict[int, asyncio.Event] = {}
 
     @property
@@ -74,6 +76,26 @@ class Child:
             async with asyncio.timeout(TELL_S):
                 await answered.wait()
         del self._asked[request]
+
+    async def ask(self, trace_id: bytes) -> Told:
+        """Return what it knows of a trace; nothing where it does not answer."""
+        answer: asyncio.Future[Told] = asyncio.get_running_loop().create_future()
+        request = id(answer)
+        self._questions[request] = answer
+        self.send(Ask(request, trace_id))
+        try:
+            async with asyncio.timeout(TELL_S):
+                return await answer
+        except TimeoutError:
+            return Told(facts=[], waiting=[])
+        finally:
+            del self._questions[request]
+
+    def answered(self, answer: Answer) -> None:
+        """Take an answer to a question."""
+        asked = self._questions.get(answer.request)
+        if asked is not None and not asked.done():
+            asked.set_result(answer.told)
 
     def reported(self, report: Report) -> None:
         """Take a report."""

@@ -11,6 +11,7 @@ import msgspec
 
 from gateway.telemetry.snapshot import Family
 from gateway.telemetry.status import Status
+from gateway.why import Told
 
 
 class Begin(msgspec.Struct, tag="begin"):
@@ -46,6 +47,13 @@ class Tell(msgspec.Struct, tag="tell"):
     """To a worker: report now."""
 
     request: int
+
+
+class Ask(msgspec.Struct, tag="ask"):
+    """To a worker: say what became of a trace."""
+
+    request: int
+    trace_id: bytes
 
 
 class Stop(msgspec.Struct, tag="stop"):
@@ -118,7 +126,14 @@ class Report(msgspec.Struct, tag="report"):
     request: int = 0
 
 
-ToWorker: TypeAlias = Begin | Own | Port | Tell | Stop | Close
+class Answer(msgspec.Struct, tag="answer"):
+    """From a worker: what it knows of a trace."""
+
+    request: int
+    told: Told
+
+
+ToWorker: TypeAlias = Begin | Own | Port | Tell | Ask | Stop | Close
 FromWorker: TypeAlias = (
-    Built | Started | Failed | Reserve | Released | Emptied | Drained | Hung | Report
+    Built | Started | Failed | Reserve | Released | Emptied | Drained | Hung | Report | Answer
 )

@@ -1,0 +1,232 @@
+"""What ``spangate why`` finds out about traces, asked of real gateways and of their disks."""
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import Result
+
+from gateway.fake_mlflow import FakeMlflow
+from gateway.plugin import Batch
+from gateway.testing import batch
+from gateway.why import parse
+from tests.e2e.mlflow_server import eventually
+from tests.gateway.cli.support import call
+from tests.gateway.running import Gateway, gateway
+
+TOKEN = "fake-" + "why-token"
+CONFIG = """
+processors: {probabilistic_sampler: {sampling_percentage: 0}}
+exporters:
+  mlflow:
+    endpoint: URL
+    batch: {flush_timeout: 10ms}
+    sending_queue: {storage: STORAGE}
+    retry_on_failure: {initial_interval: 100ms, max_interval: 200ms}
+service:
+  telemetry: {status: {auth: {token: TOKEN}}}
+  pipelines:
+    traces: {receivers: [otlp], processors: [PROCESSORS], exporters: [mlflow]}
+"""
+NOWHERE = "http://127.0.0.1:1"
+
+
+def config(url: str, *, storage: str = "disk", processors: str = "") -> str:
+    """Return the settings of a gateway."""
+    text = CONFIG.replace("URL", url).replace("STORAGE", storage)
+    return text.replace("PROCESSORS", processors).replace("TOKEN", TOKEN)
+
+
+def traces(*batches: Batch) -> list[str]:
+    """Return the ids of the first trace of each batch."""
+    return [one.entries()[0].trace_id.hex() for one in batches]
+
+
+def command(folder: Path, trace: str, *more: str) -> Result:
+    """Call ``spangate why`` as a user beside that gateway would."""
+    files = ["--config", str(folder / "base.yaml"), "--config", str(folder / "gateway.yaml")]
+    data = ["--set", f"service.data_dir={folder / 'data'}"]
+    return call("why", trace, *files, *data, *more)
+
+
+async def ask(running: Gateway, folder: Path, trace: str) -> dict[str, Any]:
+    """Return what the command says beside a running gateway."""
+    url = ["--url", running.url("", "status"), "--output", "json"]
+    answer = await asyncio.to_thread(command, folder, trace, *url)
+    story: dict[str, Any] = json.loads(answer.stdout)
+    assert (1 if story["state"] == "unknown" else 0) == answer.exit_code
+    return story
+
+
+async def settled(running: Gateway, folder: Path, trace: str, state: str) -> dict[str, Any]:
+    """Return what the command says once a trace has come to some state."""
+    story: dict[str, Any] = {}
+
+    async def there() -> bool:
+        story.update(await ask(running, folder, trace))
+        return bool(story["state"] == state)
+
+    await eventually(there, what=f"{state} of {trace}")
+    return story
+
+
+async def test_delivered(tmp_path: Path) -> None:
+    """A delivered trace is told with its sender, its experiment and the page to see it."""
+    sent = batch({}, {})
+    async with FakeMlflow() as server, gateway(tmp_path, config(server.url)) as running:
+        await running.post(sent.encode())
+        story = await settled(running, tmp_path, f"tr-{traces(sent)[0]}", "delivered")
+
+    received, delivered = (fact["detail"] for fact in story["facts"])
+    assert ("received", "otlp", "http", "127.0.0.1") == tuple(
+        received[key] for key in ("kind", "receiver", "transport", "peer")
+    )
+    assert ("sent", "mlflow") == (delivered["kind"], delivered["exporter"])
+    assert "llm-traces" in delivered["destination"]
+    assert delivered["page"].startswith(f"{server.url}/#/experiments/")
+    assert "llm-traces" in story["summary"]
+    assert [] == story["waiting"]
+
+
+@pytest.mark.parametrize("storage", ["disk", "memory"])
+async def test_waiting(tmp_path: Path, storage: str) -> None:
+    """A trace whose destination is away waits; the story says where, and why it does."""
+    sent = batch({})
+    async with gateway(tmp_path, config(NOWHERE, storage=storage)) as running:
+        await running.post(sent.encode())
+
+        async def trouble() -> bool:
+            return bool(running.service.status().degraded)
+
+        await eventually(trouble, what="trouble")
+        story = await settled(running, tmp_path, traces(sent)[0], "waiting")
+        unknown = await ask(running, tmp_path, "ab" * 16)
+
+    (part,) = story["waiting"]
+    assert "mlflow" == part["exporter"]
+    assert "llm-traces" in part["destination"]
+    assert "cannot connect" in part["trouble"]
+    assert "unknown" == unknown["state"]
+
+
+async def test_sampled_out(tmp_path: Path) -> None:
+    """Of a dropped trace the processor that dropped it is told."""
+    sent = batch({})
+    text = config(NOWHERE, processors="probabilistic_sampler")
+    async with gateway(tmp_path, text) as running:
+        await running.post(sent.encode())
+        story = await ask(running, tmp_path, traces(sent)[0])
+
+    assert ("dropped", "dropped by probabilistic_sampler") == (story["state"], story["summary"])
+
+
+async def test_refused(tmp_path: Path) -> None:
+    """Of a refused trace the reason is told that its sender got."""
+    sent = batch({})
+    async with FakeMlflow() as server, gateway(tmp_path, config(server.url)) as running:
+        status, _, _ = await running.post(sent.encode(), {"x-mlflow-experiment-id": "no id"})
+        story = await ask(running, tmp_path, traces(sent)[0])
+
+    assert 400 == status
+    assert "refused" == story["state"]
+    assert "x-mlflow-experiment-id" in story["summary"]
+
+
+async def test_dead_letter(tmp_path: Path) -> None:
+    """A trace that MLflow refuses is told as dead letter, with the reason, also afterwards."""
+    good, bad = batch({}), batch({}, name="poison")
+    async with FakeMlflow() as server:
+        server.poison = lambda span: span.name == "poison"
+        async with gateway(tmp_path, config(server.url)) as running:
+            await running.post(bad.encode())
+
+            async def given_up() -> bool:
+                await running.post(good.encode())  # what was refused before is to blame only then
+                return running.service.status().dead_letters > 0
+
+            await eventually(given_up, what="a dead letter")
+            story = await ask(running, tmp_path, traces(bad)[0])
+    later = await asyncio.to_thread(command, tmp_path, traces(bad)[0])
+
+    assert "dead_letter" == story["state"]
+    assert "422" in story["dead_letters"][0]["reason"]
+    assert 0 == later.exit_code
+    assert "dead letter" in later.stdout
+    assert "422" in later.stdout
+
+
+async def test_without_a_gateway_the_disk_tells(tmp_path: Path) -> None:
+    """What waits is found while the gateway is down; what is not there ends in 1 with advice."""
+    sent = batch({})
+    async with gateway(tmp_path, config(NOWHERE)) as running:
+        await running.post(sent.encode())
+        trace = traces(sent)[0]
+
+    waiting = await asyncio.to_thread(command, tmp_path, trace.upper(), "--url", NOWHERE)
+    unknown = await asyncio.to_thread(command, tmp_path, "cd" * 16, "--url", NOWHERE)
+
+    assert 0 == waiting.exit_code
+    assert "waiting" in waiting.stdout
+    assert "llm-traces" in waiting.stdout
+    assert f"no gateway answers at {NOWHERE}" in waiting.stdout
+    assert 1 == unknown.exit_code
+    assert "tr-<digits>" in unknown.stdout
+
+
+async def test_people_read_it(tmp_path: Path) -> None:
+    """The text names sender, exporter, experiment and page, each event on a line of its own."""
+    sent = batch({})
+    async with FakeMlflow() as server, gateway(tmp_path, config(server.url)) as running:
+        await running.post(sent.encode())
+        await settled(running, tmp_path, traces(sent)[0], "delivered")
+        url = running.url("", "status")
+        answer = await asyncio.to_thread(command, tmp_path, traces(sent)[0], "--url", url)
+
+    first, *lines = answer.stdout.splitlines()
+    assert f"trace {traces(sent)[0]}: delivered by mlflow" in first
+    assert "by otlp, over http, from 127.0.0.1" in lines[0]
+    assert f"{server.url}/#/experiments/" in lines[1]
+
+
+async def test_needs_the_credentials_of_the_page(tmp_path: Path) -> None:
+    """Without them nothing is told, and the text says so."""
+    async with gateway(tmp_path, config(NOWHERE)) as running:
+        async with running.http.get(running.url("/why.json?trace=" + "ab" * 16, "status")) as got:
+            assert 401 == got.status
+        other = ["--set", "service.telemetry.status.auth.token=other"]
+        url = running.url("", "status")
+        answer = await asyncio.to_thread(command, tmp_path, "ab" * 16, "--url", url, *other)
+
+    assert "answered 401" in answer.stdout
+    assert 1 == answer.exit_code
+
+
+ID = "4bf92f3577b34da6a3ce929d0e0e4736"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        ID,
+        ID.upper(),
+        f"tr-{ID}",
+        f"TR-{ID.upper()}",
+        f"00-{ID}-00f067aa0ba902b7-01",
+        f" {ID}\n",
+        "4bf92f35-77b3-4da6-a3ce-929d0e0e4736",
+        f"trace:/catalog.schema/{ID}",
+    ],
+)
+def test_every_way_to_write_a_trace_id(text: str) -> None:
+    """Ids are taken as OpenTelemetry, W3C and MLflow write them."""
+    assert bytes.fromhex(ID) == parse(text)
+
+
+@pytest.mark.parametrize("text", ["", "4bf9", "0" * 32, "x" * 32, f"{ID}00", f"00-{ID}", "tr-"])
+def test_what_is_no_trace_id(text: str) -> None:
+    """Anything else is refused with an example."""
+    with pytest.raises(ValueError, match="no trace id"):
+        parse(text)
+    assert 2 == call("why", text or " ").exit_code
