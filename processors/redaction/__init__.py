@@ -15,6 +15,7 @@ from gateway.plugin import Context, Processor
 from gateway.telemetry import metrics
 from processors.redaction import catalog, places, secret_key
 from processors.redaction.keys import Keys, raw_patterns
+from processors.redaction.memory import Memory
 from processors.redaction.operators import Operators
 from processors.redaction.report import Finding, Report
 from processors.redaction.rules import Rule
@@ -45,6 +46,7 @@ class Redaction(Processor[RedactionConfig]):
         rules = [rule for rule in rules if rule.type in enabled]
         keys = Keys(enabled, config.keys.block, config.keys.allow, telling(rules))
         pattern = prefilter(rules, raw_patterns(enabled, config.keys.block))
+        self._memory = Memory()
         self._search = pattern.search if pattern is not None and use_prefilter else None
         by_type = {rule.name: rule.operator for rule in config.custom if rule.operator is not None}
         self._scrubber = Scrubber(
@@ -60,6 +62,7 @@ class Redaction(Processor[RedactionConfig]):
         """Read the key of the pseudonyms, or make it, unless the settings hold it."""
         if not self.config.hmac_key:
             self._key = await asyncio.to_thread(secret_key.load_or_create, context.data_dir)
+            self._memory.forget()
 
     def process(self, batch: Batch) -> Batch:
         """Redact in place; count by kind."""
@@ -79,15 +82,18 @@ class Redaction(Processor[RedactionConfig]):
         hits = self._hits(data)
         if hits is not None and not hits:
             return
-        walker = Walker(self._scrubber, report)
+        walker = Walker(self._scrubber, report, self._memory)
         at = 0
         for resource_spans in batch.peek.resource_spans:
             if hits is None or hits.shared:
                 walker.shared(resource_spans)
             for scope_spans in resource_spans.scope_spans:
                 for span in scope_spans.spans:
-                    if hits is None or at in hits.spans:
+                    if hits is None or hits.spans.get(at, ()) is None:
                         walker.span(span)
+                    elif at in hits.spans:
+                        for place in hits.spans[at] or ():
+                            walker.attribute(span, place.ordinal, data[place.start : place.end])
                     at += 1
         if walker.changed:
             _ = batch.request  # voids the received bytes and the views that read the old texts

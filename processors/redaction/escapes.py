@@ -37,6 +37,26 @@ class View:
         parts.append(raw[last:])
         self.data = b"".join(parts)
 
+    def lines_with_escapes(self) -> list[tuple[int, int]]:
+        """
+        Return where escapes stood, widened to whole lines and the line before, for its words.
+
+        Only there can the text read otherwise than the raw one.
+        """
+        found: list[tuple[int, int]] = []
+        data = self.data
+        for at, (_, raw_end) in zip(self._at, self._raw, strict=True):
+            if raw_end < 0 or (found and at < found[-1][1]):
+                continue
+            end = data.find(b"\n", at + 1)
+            end = len(data) if end < 0 else end
+            start = data.rfind(b"\n", 0, max(0, data.rfind(b"\n", 0, at))) + 1
+            if found and start <= found[-1][1]:
+                found[-1] = (found[-1][0], end)
+            else:
+                found.append((start, end))
+        return found
+
     def to_raw(self, start: int, end: int) -> tuple[int, int]:
         """Return the bounds in the raw text; an escape counts as a whole."""
         piece = bisect_right(self._at, start) - 1

@@ -9,6 +9,8 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+import msgspec
+
 from processors.redaction.keys import NO_KEY, KeyInfo
 from processors.redaction.report import Names, Report
 
@@ -18,8 +20,8 @@ if TYPE_CHECKING:
 # Linear: each alternative begins with another byte and takes what follows without a choice.
 _TOKEN = re.compile(
     rb"""(?P<vector>\[\s*+(?:-?[\d.][\d.eE+-]*+\s*+,\s*+){8,}+-?[\d.][\d.eE+-]*+\s*+\])
-    |(?P<string>"[^"\\]*+(?:\\.[^"\\]*+)*+")
-    |(?P<mark>[{}\[\],:])
+    |(?P<string>"[^"\\]*+(?:\\.[^"\\]*+)*+")(?P<colon>\s*+:)?+
+    |(?P<mark>[{}\[\]])
     |(?P<scalar>[^\s{}\[\],:"]++)""",
     re.VERBOSE | re.DOTALL,
 )
@@ -31,7 +33,7 @@ _NAMED = frozenset(("value", "val", "v", "content"))
 class _Frame:
     """An object or array that is open."""
 
-    __slots__ = ("in_object", "inherited", "key", "name", "names", "path_key")
+    __slots__ = ("in_object", "inherited", "key", "name", "path_key", "taken")
 
     def __init__(self, *, in_object: bool, key: KeyInfo, path_key: str) -> None:
         self.in_object = in_object
@@ -40,7 +42,8 @@ class _Frame:
         only what blocks or allows all below."""
         self.key: KeyInfo | None = None
         self.path_key = path_key
-        self.names = Names()
+        self.taken: list[str] = []
+        """The keys so far."""
         self.name: str | None = None
 
 
@@ -75,7 +78,9 @@ class _Walk:
         for token in _TOKEN.finditer(self._data):
             kind = token.lastgroup
             if kind == "string":
-                self._string(token.start(), token.end())
+                self._string(*token.span("string"))
+            elif kind == "colon":
+                self._object_key(self._stack[-1], *token.span("string"))
             elif kind == "mark":
                 self._mark(token.group())
             elif kind == "scalar" or self._key().blocked is not None:
@@ -103,19 +108,16 @@ class _Walk:
             frame = self._stack[-1] if self._stack else None
             path_key = self._path if frame is None or frame.in_object else frame.path_key
             if mark == b"{":
-                known = NO_KEY._replace(blocked=known.blocked, allowed=known.allowed)
+                if known.blocked is None and not known.allowed:
+                    known = NO_KEY
+                else:
+                    known = NO_KEY._replace(blocked=known.blocked, allowed=known.allowed)
             self._stack.append(_Frame(in_object=mark == b"{", key=known, path_key=path_key))
-        elif mark in b"}]":
-            if self._stack:
-                self._stack.pop()
-        elif mark == b"," and self._stack and self._stack[-1].in_object:
-            self._stack[-1].key = None
+        elif self._stack:
+            self._stack.pop()
 
     def _string(self, start: int, end: int) -> None:
         frame = self._stack[-1] if self._stack else None
-        if frame is not None and frame.in_object and frame.key is None:
-            self._object_key(frame, start, end)
-            return
         key = self._key()
         literal = self._data[start + 1 : end - 1]
         text = literal if b"\\" not in literal else _decode(self._data[start:end])
@@ -133,11 +135,9 @@ class _Walk:
         self._path = name
         new = None if frame.inherited.allowed else self._scrubber.key(name, self._report)
         if new is not None:
-            unique = frame.names.unique(new)
-            self._edits.append((start, end, _encode(unique.encode(), literal)))
-            name = unique
-        else:
-            frame.names.take(name)
+            name = Names(frame.taken).unique(new)
+            self._edits.append((start, end, _encode(name.encode(), literal)))
+        frame.taken.append(name)
         frame.key = self._judge(frame, name)
 
     def _judge(self, frame: _Frame, name: str) -> KeyInfo:
@@ -145,6 +145,8 @@ class _Walk:
         if name in _NAMED and frame.name is not None and info.blocked is None:
             info = self._scrubber.keys.info(frame.name)
         inherited = frame.inherited
+        if inherited is NO_KEY and info.blocked is None:
+            return info
         if inherited.allowed or (inherited.blocked is not None and not info.allowed):
             return info._replace(blocked=inherited.blocked, allowed=inherited.allowed)
         if info.blocked is not None and self._is_harmless(info.blocked):
@@ -177,15 +179,23 @@ class _Walk:
             self._edits.append((start, end, _encode(changed, b"")))
 
 
+_encode_ascii = json.JSONEncoder().encode
+_decode_fast = msgspec.json.Decoder(str).decode
+_decode_lax = json.JSONDecoder(strict=False).decode
+
+
 def _decode(literal: bytes) -> bytes:
-    text: str = json.loads(literal, strict=False)
-    return text.encode("utf-8", "surrogatepass")
+    try:
+        return _decode_fast(literal).encode()
+    except ValueError:  # a lone surrogate
+        text: str = _decode_lax(literal.decode("utf-8", "surrogatepass"))
+        return text.encode("utf-8", "surrogatepass")
 
 
 def _encode(text: bytes, like: bytes) -> bytes:
     """Return a JSON string; letters beyond ASCII stay as the original wrote them."""
     if like.isascii():
-        return json.dumps(text.decode("utf-8", "surrogatepass")).encode()
+        return _encode_ascii(text.decode("utf-8", "surrogatepass")).encode()
     try:
         return json.dumps(text.decode("utf-8"), ensure_ascii=False).encode()
     except UnicodeDecodeError:

@@ -33,6 +33,8 @@ class Operators:
         self._configured = configured
         self._default = configured.get("default", OperatorConfig())
         self._key = key
+        self._fixed: dict[str, str] = {}
+        """What stands for any finding of a kind."""
 
     def apply(self, kind: str, text: str, *, identity: bool = False) -> str:
         """
@@ -40,17 +42,18 @@ class Operators:
 
         An ``identity`` (who, which session) gets a pseudonym unless its kind has an operator.
         """
+        if not identity and (fixed := self._fixed.get(kind)) is not None:
+            return fixed
         operator = self._configured.get(kind)
         if operator is None:
             if identity and kind != FAILED:
                 return self._pseudonym(kind, text, OperatorConfig(method="hmac"))
             operator = self._default
-        if kind == FAILED or operator.method == "replace":
-            return (
-                operator.text.replace("{type}", kind.upper())
-                if kind != FAILED
-                else "[REDACTION_FAILED]"
-            )
+        if kind == FAILED:
+            return "[REDACTION_FAILED]"
+        if operator.method == "replace":
+            self._fixed[kind] = operator.text.replace("{type}", kind.upper())
+            return self._fixed[kind]
         if operator.method == "mask":
             return _mask(text, operator.keep_last)
         if operator.method == "hmac":

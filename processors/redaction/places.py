@@ -2,9 +2,11 @@
 
 from bisect import bisect_right
 from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 _RESOURCE_SPANS, _SCOPE_SPANS, _SPANS = 0x0A, 0x12, 0x12
+_ATTRIBUTE = 0x4A
+"""The tag of a span's attribute."""
 
 
 class Match(Protocol):
@@ -33,23 +35,33 @@ def _varint(data: bytes, at: int) -> tuple[int, int]:
         shift += 7
 
 
+def _field(data: bytes, at: int) -> tuple[int, int, int]:
+    """Return a field's tag, and where its content begins and ends."""
+    tag = data[at]
+    at += 1
+    if tag >= 0x80:
+        tag, at = _varint(data, at - 1)
+    kind = tag & 7
+    if kind == 2:
+        size = data[at]
+        at += 1
+        if size >= 0x80:
+            size, at = _varint(data, at - 1)
+        return tag, at, at + size
+    if kind == 0:
+        return tag, at, _varint(data, at)[1]
+    if kind in (1, 5):
+        return tag, at, at + (8 if kind == 1 else 4)
+    raise FramingError
+
+
 def _fields(data: bytes, at: int, end: int, wanted: int) -> list[tuple[int, int]]:
     """Return the bounds of a length-delimited field's occurrences."""
     found: list[tuple[int, int]] = []
     while at < end:
-        tag, at = _varint(data, at)
-        kind = tag & 7
-        if kind == 2:
-            size, at = _varint(data, at)
-            if tag == wanted:
-                found.append((at, at + size))
-            at += size
-        elif kind == 0:
-            _, at = _varint(data, at)
-        elif kind in (1, 5):
-            at += 8 if kind == 1 else 4
-        else:
-            raise FramingError
+        tag, start, at = _field(data, at)
+        if tag == wanted:
+            found.append((start, at))
     if at != end:
         raise FramingError
     return found
@@ -74,11 +86,20 @@ def spans(data: bytes) -> list[tuple[int, int]]:
         raise FramingError from error
 
 
+class Place(NamedTuple):
+    """An attribute of a span: which one, and where it stands."""
+
+    ordinal: int
+    start: int
+    end: int
+
+
 class Hits:
     """Which spans need a look, and whether what they share does."""
 
     def __init__(self) -> None:
-        self.spans: set[int] = set()
+        self.spans: dict[int, list[Place] | None] = {}
+        """By number the attributes to look at; ``None`` means all of the span."""
         self.shared = False
 
     def __bool__(self) -> bool:
@@ -86,7 +107,7 @@ class Hits:
 
 
 def locate(data: bytes, first: Match, search: Search, bounds: list[tuple[int, int]]) -> Hits:
-    """Return all that a pattern hits, given its first match; each span is searched to its hit."""
+    """Return all that a pattern hits, given its first match; each attribute is searched once."""
     hits = Hits()
     starts = [start for start, _ in bounds]
     found: Match | None = first
@@ -94,15 +115,47 @@ def locate(data: bytes, first: Match, search: Search, bounds: list[tuple[int, in
         place = found.start()
         index = bisect_right(starts, place) - 1
         if index >= 0 and place < bounds[index][1]:
-            hits.spans.add(index)
-            resume = bounds[index][1]
-        else:
-            hits.shared = True
-            if index + 1 == len(starts):
-                break
-            resume = starts[index + 1]
-        found = search(data, resume)
+            try:
+                hits.spans[index], found = _attributes(data, found, search, bounds[index])
+            except (FramingError, IndexError):
+                hits.spans[index], found = None, search(data, bounds[index][1])
+            continue
+        hits.shared = True
+        if index + 1 == len(starts):
+            break
+        found = search(data, starts[index + 1])
     return hits
+
+
+def _attributes(
+    data: bytes, found: Match, search: Search, span: tuple[int, int]
+) -> tuple[list[Place] | None, Match | None]:
+    """
+    Return the attributes of a span that are hit, and the first hit behind them.
+
+    ``None`` stands for all of the span: something else than an attribute is hit.
+
+    Raises:
+        FramingError: the span's fields cannot be told apart.
+        IndexError: as well.
+
+    """
+    at, span_end = span
+    places: list[Place] = []
+    ordinal = 0
+    hit = found.start()
+    while at < span_end:
+        tag, start, at = _field(data, at)
+        if hit < at:
+            if tag != _ATTRIBUTE:
+                return None, search(data, span_end)
+            places.append(Place(ordinal, start, at))
+            later = search(data, at)
+            if later is None or later.start() >= span_end:
+                return places, later
+            hit = later.start()
+        ordinal += tag == _ATTRIBUTE
+    raise FramingError
 
 
 def oversized(data: bytes, bounds: list[tuple[int, int]], max_bytes: int, hits: Hits) -> None:
@@ -111,6 +164,6 @@ def oversized(data: bytes, bounds: list[tuple[int, int]], max_bytes: int, hits: 
     for index, (start, end) in enumerate(bounds):
         inside += end - start
         if end - start > max_bytes:
-            hits.spans.add(index)
+            hits.spans[index] = None
     if len(data) - inside > max_bytes:
         hits.shared = True

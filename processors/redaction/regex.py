@@ -1,7 +1,7 @@
 """RE2 with types: the only module that imports it."""
 
-from collections.abc import Iterable, Iterator
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Any
 
 import re2  # type: ignore[import-untyped]  # google-re2 ships no types
 
@@ -63,24 +63,28 @@ class Pattern:
         """Whether the pattern matches the whole text."""
         return bool(self._match(_WHOLE, text, 0, len(text))[0] != _NOWHERE)
 
-    def finditer(self, text: bytes) -> Iterator[Match]:
-        """Yield all matches, apart from each other."""
+    def findings(self, text: bytes) -> list[tuple[int, int]]:
+        """Return the bounds of all matches, of their first group that has a part in them."""
         at, size, find = 0, len(text), self._match
+        found: list[tuple[int, int]] = []
         while at < size:
             spans = find(_ANYWHERE, text, at, size)
-            start, end = spans[0]
-            if start < 0:
-                return
-            yield Match(spans)
-            at = end if end > at else at + 1
+            whole = spans[0]
+            if whole[0] < 0:
+                break
+            found.append(next((span for span in spans[1:] if span[0] >= 0), whole))
+            at = whole[1] if whole[1] > at else at + 1
+        return found
 
 
-class PatternSet(Protocol):
+class PatternSet:
     """Several patterns that are searched at once."""
 
-    def Match(self, text: bytes) -> list[int] | None:  # noqa: N802 - RE2's name
+    __slots__ = ("match",)
+
+    def __init__(self, compiled: Any) -> None:
+        self.match: Callable[[bytes], list[int]] = compiled._set.Match  # noqa: SLF001 - as Pattern
         """Return the numbers of the patterns that match somewhere."""
-        ...
 
 
 def _options(*, latin1: bool) -> object:
@@ -118,5 +122,4 @@ def pattern_set(patterns: Iterable[str], *, latin1: bool = False) -> PatternSet:
     for pattern in patterns:
         made.Add(pattern.encode("latin-1" if latin1 else "utf-8"))
     made.Compile()
-    result: PatternSet = made
-    return result
+    return PatternSet(made)

@@ -32,6 +32,12 @@ class Report:
         if self.findings is not None:
             self.findings.append(Finding(self.place, kind, length))
 
+    def join(self, other: "Report") -> None:
+        """Add the findings of another report."""
+        self.counts.update(other.counts)
+        if self.findings is not None:
+            self.findings += other.findings or []
+
 
 class Names:
     """Keep the redacted keys of one object apart, so that no value hides another."""

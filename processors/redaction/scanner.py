@@ -54,7 +54,7 @@ class Prefilter:
         group = f"|(?P<word>{'|'.join(words)})" if words else ""
         self._first = regex.compile(first + group, latin1=True).search
         self._groups = bool(words)
-        self._which = regex.pattern_set(words, latin1=True).Match
+        self._which = regex.pattern_set(words, latin1=True).match
         self._near = [
             regex.compile("|".join([*near, *_KEY_OF_SEVERAL]), latin1=True).search
             for near in told.values()
@@ -67,7 +67,7 @@ class Prefilter:
             if match is None or not self._groups or match.start(1) < 0:
                 return match
             start, far = match.start(), match.end() + RAW_WINDOW
-            for index in self._which(data[start : match.end() + _LONGEST_WORD]) or ():
+            for index in self._which(data[start : match.end() + _LONGEST_WORD]):
                 if self._near[index](data, start, far) is not None:
                     return match
             at = start + 1
@@ -109,7 +109,7 @@ def prefilter(rules: Sequence[Rule], keys: Sequence[str] = ()) -> Prefilter | No
         return None
 
 
-_AT_ONCE = 16
+_AT_ONCE = 32
 """How many triggers, not whole patterns, are searched together: more make too many states."""
 
 
@@ -119,9 +119,8 @@ class Scanner:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
         self._patterns = [regex.compile(rule.pattern) for rule in rules]
-        self._groups = [range(1, pattern.groups + 1) for pattern in self._patterns]
         self._sets = [
-            (at, regex.pattern_set(rule.trigger for rule in rules[at : at + _AT_ONCE]))
+            (at, regex.pattern_set(rule.trigger for rule in rules[at : at + _AT_ONCE]).match)
             for at in range(0, len(rules), _AT_ONCE)
         ]
         words = {rank: _any_of(rule.context) for rank, rule in enumerate(rules) if rule.context}
@@ -135,18 +134,16 @@ class Scanner:
         spans = self._spans(data, key)
         if has_escapes(data):
             view = View(data)
-            if view.data != data:
+            for start, end in view.lines_with_escapes():
                 spans += [
-                    (rank, span.moved(*view.to_raw(span.start, span.end)))
-                    for rank, span in self._spans(view.data, key)
+                    (rank, span.moved(*view.to_raw(start + span.start, start + span.end)))
+                    for rank, span in self._spans(view.data[start:end], key)
                 ]
         return _merge(spans) if spans else []
 
     def _spans(self, data: bytes, key: str) -> list[tuple[int, Span]]:
         """Return each rule's findings with the rule's rank."""
-        ranks = [
-            first + index for first, triggers in self._sets for index in triggers.Match(data) or ()
-        ]
+        ranks = [first + index for first, triggers in self._sets for index in triggers(data)]
         by_key: frozenset[int] = frozenset()
         by_text: frozenset[int] | None = None
         found: list[tuple[int, Span]] = []
@@ -167,19 +164,14 @@ class Scanner:
         """Return the rules of which a context word stands somewhere in a text."""
         if not self._telling:
             return frozenset()
-        return frozenset(self._telling[index] for index in self._words.Match(text) or ())
+        return frozenset(self._telling[index] for index in self._words.match(text))
 
     def _findings(
         self, rank: int, data: bytes, key: str, context: regex.Pattern | None
     ) -> Iterator[tuple[int, Span]]:
         """Yield one rule's findings; with ``context`` a word must stand before each."""
-        rule, groups = self._rules[rank], self._groups[rank]
-        for match in self._patterns[rank].finditer(data):
-            start, end = match.span()
-            for group in groups:
-                if match.start(group) >= 0:
-                    start, end = match.span(group)
-                    break
+        rule = self._rules[rank]
+        for start, end in self._patterns[rank].findings(data):
             candidate = Candidate(data, start, end, key)
             if context is not None and context.search(candidate.before) is None:
                 continue

@@ -3,6 +3,8 @@
 import json
 from collections.abc import Sequence
 
+import msgspec
+
 from gateway.guard import FaultError, attempt
 from processors.redaction import regex
 from processors.redaction.json_text import JsonText
@@ -13,6 +15,11 @@ from processors.redaction.scanner import Prefilter, Scanner, Span
 
 MAX_DEPTH = 5
 """How deep JSON in strings of JSON is parsed; deeper it is scanned as text."""
+
+_BRACKET = ord("[")
+
+_SHORT = 32
+"""What is known of so short a text is kept: roles, types and names repeat."""
 
 
 class Scrubber:
@@ -47,6 +54,7 @@ class Scrubber:
         self._search = None if prefilter is None else prefilter.search
         self._json = JsonText(self)
         self._clean_keys: set[str] = set()
+        self._clean_texts: dict[bytes, bool] = {}
 
     def value(self, text: str, key: KeyInfo, report: Report) -> str | None:
         """Return the redacted value of an attribute or field, or ``None`` if nothing changes."""
@@ -87,7 +95,17 @@ class Scrubber:
         return self._plain(data, key, report, depth)
 
     def _is_clean(self, data: bytes, key: KeyInfo) -> bool:
-        return self._search is not None and not key.telling and self._search(data) is None
+        if self._search is None or key.telling:
+            return False
+        if len(data) > _SHORT:
+            return self._search(data) is None
+        clean = self._clean_texts.get(data)
+        if clean is None:
+            clean = self._search(data) is None
+            if len(self._clean_texts) > 20_000:
+                self._clean_texts.clear()
+            self._clean_texts[data] = clean
+        return clean
 
     def whole(self, data: bytes, kind: str, report: Report, depth: int = 0) -> bytes | None:
         """Return what replaces a value under a blocked key; JSON keeps its shape."""
@@ -143,11 +161,16 @@ class Scrubber:
         return b"".join(out)
 
     def _counts(self, data: bytes, span: Span) -> bool:
+        if data[span.start] != _BRACKET and not self._allowed:
+            return True
         text = data[span.start : span.end].decode("utf-8", "replace")
         return not is_placeholder(text) and not self._is_allowed(text)
 
     def _is_allowed(self, text: str) -> bool:
-        return any(pattern.fullmatch(text.encode("utf-8", "replace")) for pattern in self._allowed)
+        if not self._allowed:
+            return False
+        data = text.encode("utf-8", "replace")
+        return any(pattern.fullmatch(data) for pattern in self._allowed)
 
 
 def _is_word(text: str) -> bool:
@@ -156,9 +179,22 @@ def _is_word(text: str) -> bool:
     return len(word) < 4 or (word.isalpha() and len(word) < 12)
 
 
+_decode_fast = msgspec.json.Decoder().decode
+_decoder = json.JSONDecoder()
+
+
 def _is_json(data: bytes) -> bool:
     try:
-        json.loads(data)
+        _decode_fast(data)
+    except (ValueError, RecursionError):
+        return _is_loose_json(data)
+    return True
+
+
+def _is_loose_json(data: bytes) -> bool:
+    """Whether Python takes a text for JSON: it is laxer about numbers and surrogates."""
+    try:
+        _decoder.decode(data.decode("utf-8", "surrogatepass"))
     except (ValueError, RecursionError):
         return False
     return True
@@ -188,7 +224,6 @@ def _documents(data: bytes) -> list[tuple[int, int, bool]]:
     if opening is None:
         return [(0, len(data), False)]
     text = data.decode("latin-1")  # one character a byte, so that positions agree
-    decoder = json.JSONDecoder()
     pieces: list[tuple[int, int, bool]] = []
     last = failures = 0
     while opening is not None and failures < _TRIES:
@@ -197,7 +232,7 @@ def _documents(data: bytes) -> list[tuple[int, int, bool]]:
             opening = _OPENING.search(data, start + 1)  # a subscript: environ["API_KEY"] = ...
             continue
         try:
-            _, end = decoder.raw_decode(text, start)
+            _, end = _decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
             failures += 1
             opening = _OPENING.search(data, start + 1)

@@ -7,6 +7,8 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from processors.redaction.keys import NO_KEY, KeyInfo
+from processors.redaction.memory import Memory, Outcome
+from processors.redaction.operators import FAILED
 from processors.redaction.report import Names, Report
 from processors.redaction.scrubber import Scrubber
 
@@ -20,8 +22,9 @@ CARD_NUMBERS = range(2**42, 2**56)
 class Walker:
     """Redact messages in place; ``changed`` says whether anything was written."""
 
-    def __init__(self, scrubber: Scrubber, report: Report) -> None:
+    def __init__(self, scrubber: Scrubber, report: Report, memory: Memory) -> None:
         self._scrubber = scrubber
+        self._memory = memory
         self._report = report
         self._where = ""
         self.changed = False
@@ -75,26 +78,60 @@ class Walker:
             setattr(message, name, new)
             self.changed = True
 
+    def attribute(self, span: trace_pb2.Span, ordinal: int, encoded: bytes) -> None:
+        """Redact one attribute of a span, given its encoding; known ones are not read again."""
+        if self._report.findings is not None:
+            self._where = f'span "{span.name}"'
+        outcome = self._memory.get(encoded) if self._report.findings is None else None
+        if outcome is None:
+            self._attribute_afresh(span, ordinal, encoded)
+            return
+        if outcome.new is not None:
+            span.attributes[ordinal].ParseFromString(outcome.new)
+            self.changed = True
+        for kind, count in outcome.counts:
+            self._report.counts[kind] += count
+
+    def _attribute_afresh(self, span: trace_pb2.Span, ordinal: int, encoded: bytes) -> None:
+        """Redact an attribute and remember the outcome, where it depends on nothing else."""
+        report, changed = self._report, self.changed
+        field = span.attributes[ordinal]
+        key = field.key
+        self._report, self.changed = Report(details=report.findings is not None), False
+        self._discard_unknown(field)
+        self._attribute(field, span.attributes, None, NO_KEY)
+        counts = self._report.counts
+        if key == field.key and FAILED not in counts:
+            new = field.SerializeToString() if self.changed else None
+            self._memory.put(encoded, Outcome(new, tuple(counts.items())))
+        report.join(self._report)
+        self._report, self.changed = report, changed or self.changed
+
     def _attributes(self, fields: Any, parent: KeyInfo = NO_KEY) -> None:
         """Redact key-value pairs; ``parent`` says what holds for all below."""
-        info = self._scrubber.keys.info
         names: Names | None = None
         for field in fields:
-            key = field.key
+            names = self._attribute(field, fields, names, parent)
+
+    def _attribute(
+        self, field: Any, siblings: Any, names: Names | None, parent: KeyInfo
+    ) -> Names | None:
+        """Redact one of several pairs; return the names that are taken, once they matter."""
+        known = self._scrubber.keys.info(field.key)
+        if not known.allowed:
             self._report.place = f"{self._where}: key"
-            known = info(key)
-            if not known.allowed:
-                names = self._key(field, fields, names)
-            if parent.allowed or parent.blocked is not None:
-                known = known._replace(
-                    blocked=None if known.allowed else parent.blocked,
-                    allowed=known.allowed or parent.allowed,
-                )
-            if known.allowed:
-                continue
-            if self._report.findings is not None:
-                self._report.place = f"{self._where}: attribute {field.key}"
-            self._value(field.value, known)
+            names = self._key(field, siblings, names)
+        if parent.allowed or parent.blocked is not None:
+            known = known._replace(
+                blocked=None if known.allowed else parent.blocked,
+                allowed=known.allowed or parent.allowed,
+            )
+        if known.allowed:
+            return names
+        if self._report.findings is not None:
+            self._report.place = f"{self._where}: attribute {field.key}"
+        self._value(field.value, known)
+        return names
 
     def _key(self, field: Any, siblings: Any, names: Names | None) -> Names | None:
         """Redact a key; two that become the same are numbered."""

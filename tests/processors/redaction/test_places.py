@@ -1,0 +1,98 @@
+"""Where in an encoded request something is hit, however unusually it is encoded."""
+
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
+from gateway.batch import Batch
+from gateway.testing import batch, processor
+from processors.redaction import Redaction, places, regex
+
+ADDRESS = "ada@" + "example.org"
+
+
+def _framed(tag: bytes, content: bytes) -> bytes:
+    size, length = len(content), b""
+    while size > 0x7F:
+        length += bytes((size & 0x7F | 0x80,))
+        size >>= 7
+    return tag + length + bytes((size,)) + content
+
+
+def _request(span: bytes) -> bytes:
+    return _framed(b"\x0a", _framed(b"\x12", _framed(b"\x12", span)))
+
+
+def _pair(key: str, value: str) -> bytes:
+    return _framed(b"\x0a", key.encode()) + _framed(b"\x12", _framed(b"\x0a", value.encode()))
+
+
+@pytest.mark.parametrize(
+    "span",
+    [
+        _framed(b"\x4a", _pair("a", "clean")) + _framed(b"\x4a", _pair("b", ADDRESS)),
+        _framed(b"\xca\x00", _pair("a", "clean")) + _framed(b"\x4a", _pair("b", ADDRESS)),
+        _framed(b"\x4a", _pair("b", ADDRESS)) + _framed(b"\xca\x00", _pair("a", ADDRESS)),
+        b"\x93\x06\x08\x01\x94\x06" + _framed(b"\x4a", _pair("b", ADDRESS)),
+        _framed(b"\x4a", _pair("b", ADDRESS)) + b"\x39" + bytes(8) + b"\x30\x01",
+        _framed(b"\x2a", ADDRESS.encode()) + _framed(b"\x4a", _pair("b", ADDRESS)),
+        _framed(b"\x4a", _pair("b", ADDRESS)) + _framed(b"\x2a", ADDRESS.encode()),
+        _framed(b"\x4a", _pair("b", ADDRESS) + _framed(b"\x7a", ADDRESS.encode())),
+        _framed(b"\x5a", _framed(b"\x12", ADDRESS.encode())),
+        _framed(b"\x4a", _pair(ADDRESS, ADDRESS)),
+    ],
+    ids=[
+        *("second", "long tag before", "long tag", "group before", "fixed behind"),
+        *("name before", "name behind", "unknown field within", "event", "key"),
+    ],
+)
+def test_nothing_escapes_by_its_encoding(span: bytes) -> None:
+    """Fields in any order, long tags, groups and unknown fields hide no address."""
+    data = _request(span)
+    ExportTraceServiceRequest.FromString(data)
+
+    out = processor(Redaction).process(Batch(data)).encode()
+
+    assert b"ada@" not in out
+
+
+def test_only_hit_attributes_are_named() -> None:
+    """Of a span's attributes only those are listed in which the pattern hits."""
+    data = batch({"a": "x", "b": "hit", "c": "y", "d": "hit hit"}, {"e": "z"}).encode()
+    search = regex.compile("hit").search
+    first = search(data)
+    assert first is not None
+
+    hits = places.locate(data, first, search, places.spans(data))
+
+    assert [0] == list(hits.spans)
+    assert [1, 3] == [place.ordinal for place in hits.spans[0] or ()]
+
+
+def test_all_of_a_span_is_named_where_its_name_is_hit() -> None:
+    """A hit outside the attributes asks for a look at the whole span."""
+    data = batch({"a": "hit"}, name="hit").encode()
+    search = regex.compile("hit").search
+    first = search(data)
+    assert first is not None
+
+    hits = places.locate(data, first, search, places.spans(data))
+
+    assert {0: None} == hits.spans
+
+
+def test_places_hold_the_attribute() -> None:
+    """The bounds of a place are the encoded key and value."""
+    data = batch({"a": "x", "b": "hit"}).encode()
+    search = regex.compile("hit").search
+    first = search(data)
+    assert first is not None
+
+    ((place,),) = [
+        found or []
+        for found in places.locate(data, first, search, places.spans(data)).spans.values()
+    ]
+
+    span = Span()
+    span.attributes.add().ParseFromString(data[place.start : place.end])
+    assert "hit" == span.attributes[0].value.string_value
