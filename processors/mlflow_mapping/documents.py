@@ -17,10 +17,10 @@ _READ = frozenset({*_TEXT, "metadata", "id", "score"})
 
 def read_document(item: Any) -> Document | None:
     """Return a document as MLflow's retriever view shows it: page_content, metadata, id."""
-    held = reparse(item)
-    if isinstance(held, str):
-        return {"page_content": held, "metadata": {}}
-    return _read(held) if isinstance(held, dict) else None
+    held = item if isinstance(item, dict) else reparse(item)
+    if isinstance(held, dict):
+        return _read(held)
+    return {"page_content": held, "metadata": {}} if isinstance(held, str) else None
 
 
 def _read(item: Mapping[str, Any]) -> Document:

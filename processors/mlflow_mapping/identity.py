@@ -1,16 +1,19 @@
 """Who answered, who asked, and what the trace is called and tagged."""
 
+import functools
 import hashlib
 import re
 from collections.abc import Iterator
 from typing import Any
+
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from gateway.otlp import values
 from gateway.plugin import Span
 from processors.mlflow_mapping.keys import TAG, TRACE_NAME
 from processors.mlflow_mapping.plan import Reading
 from processors.mlflow_mapping.providers import provider_name
-from processors.mlflow_mapping.texts import dump, read, string
+from processors.mlflow_mapping.texts import dump, parse, read, string
 
 MAX_ID = 250
 """Longest session that MLflow takes; the whole request fails with a longer one."""
@@ -69,12 +72,22 @@ def find_user(reading: Reading) -> str | None:
 
 def _from_metadata(reading: Reading, names: tuple[str, ...]) -> str | None:
     for hit in reading.get("metadata"):
-        held = read(reading.value(hit))
-        if isinstance(held, dict):
-            for name in names:
-                if isinstance(held.get(name), str | int) and held[name]:
-                    return str(held[name])
+        held = _metadata(reading.value(hit))
+        for name in names:
+            if isinstance(held.get(name), str | int) and held[name]:
+                return str(held[name])
     return None
+
+
+def _metadata(value: AnyValue) -> dict[Any, Any]:
+    """Return an object; the spans of an agent have the same ones again and again."""
+    text = value.string_value
+    held = _parsed(text) if 0 < len(text) <= _LONGEST_METADATA else read(value)
+    return held if isinstance(held, dict) else {}
+
+
+_LONGEST_METADATA = 4000
+_parsed = functools.lru_cache(maxsize=512)(parse)
 
 
 def short_id(text: str) -> str:
@@ -119,11 +132,9 @@ def _tags(reading: Reading) -> Iterator[tuple[str, str]]:
             value = reading.value(hit)
             yield hit.detail, string(value) or _plain(values.decode(value))
     for hit in reading.get("metadata"):
-        held = read(reading.value(hit))
-        if isinstance(held, dict):
-            for key, value in held.items():
-                if isinstance(key, str) and _is_telling(key):
-                    yield key, _plain(value)
+        for key, value in _metadata(reading.value(hit)).items():
+            if isinstance(key, str) and _is_telling(key):
+                yield key, _plain(value)
 
 
 def _is_telling(key: str) -> bool:

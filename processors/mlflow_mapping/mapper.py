@@ -10,6 +10,7 @@ from processors.mlflow_mapping.dialect import Dialect
 from processors.mlflow_mapping.events import Told, read_events
 from processors.mlflow_mapping.failures import show_failure
 from processors.mlflow_mapping.identity import (
+    MAX_ID,
     find_model,
     find_provider,
     find_session,
@@ -18,7 +19,7 @@ from processors.mlflow_mapping.identity import (
     short_id,
 )
 from processors.mlflow_mapping.inout import beside_chat, read_inputs, read_outputs
-from processors.mlflow_mapping.mending import mend
+from processors.mlflow_mapping.mending import mend, mend_id
 from processors.mlflow_mapping.moving import superfluous
 from processors.mlflow_mapping.plan import Plan, Reading
 from processors.mlflow_mapping.span_types import find_type, is_rollup, said_type
@@ -54,8 +55,11 @@ class Mapper:
         if "\0" in name:  # PostgreSQL holds no such text
             span.name = name.replace("\0", "\ufffd")
         reading = self._plan.read(span)
-        texts: Texts = dict(mend(reading))
         told = read_events(span) if span.peek.events else _NO_EVENTS
+        if reading.layout.is_silent and told is _NO_EVENTS and not span.is_root:
+            span.append(*_only_type(find_type(self._plan, reading, span)))
+            return
+        texts = mend(reading)
         kind = said_type(reading) or find_type(self._plan, reading, span)
         usage: Counters | None = None
         rollup = False
@@ -118,11 +122,21 @@ class Mapper:
     def _add_people(texts: Texts, reading: Reading) -> None:
         for key, find in ((keys.SESSION, find_session), (keys.USER, find_user)):
             written = reading.at(key)
-            if key in texts or (written is not None and written.string_value):
-                continue
+            if written is not None:
+                text = written.string_value
+                if not 0 < len(text) <= MAX_ID:
+                    mend_id(texts, key, written)
+                if text or key in texts:
+                    continue
             found = find(reading)
             if found:
                 texts[key] = short_id(found)
+
+
+@functools.lru_cache(maxsize=256)
+def _only_type(kind: str) -> tuple[bytes, dict[str, str]]:
+    """Return what is written onto a span that says nothing about models."""
+    return text_attribute(keys.SPAN_TYPE, kind), {keys.SPAN_TYPE: kind}
 
 
 def _tools(reading: Reading) -> bytes:

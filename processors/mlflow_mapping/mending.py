@@ -10,7 +10,7 @@ from typing import Any
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from processors.mlflow_mapping.identity import MAX_ID, short_id
-from processors.mlflow_mapping.keys import COST, SPAN_TYPE, TOKEN_USAGE, UNCHANGED, USER
+from processors.mlflow_mapping.keys import COST, SPAN_TYPE, TOKEN_USAGE, UNCHANGED
 from processors.mlflow_mapping.plan import Reading
 from processors.mlflow_mapping.texts import as_text, dump, leaves, read
 from processors.mlflow_mapping.usage import from_object, normalise
@@ -18,7 +18,7 @@ from processors.mlflow_mapping.usage import from_object, normalise
 _COSTS = ("input_cost", "output_cost", "total_cost")
 _LONGEST_TEXT = 8000
 
-Texts = dict[str, str]
+Texts = dict[str, str | bytes]
 
 
 def mend(reading: Reading) -> Texts:
@@ -49,7 +49,8 @@ def _words(value: AnyValue) -> str:
     return ", ".join(as_text(leaf) for leaf in leaves(read(value)))[:_LONGEST_TEXT]
 
 
-def _mend_id(fixed: Texts, key: str, value: AnyValue) -> None:
+def mend_id(fixed: Texts, key: str, value: AnyValue) -> None:
+    """Shorten an id that is too long."""
     text = value.string_value or as_text(read(value))
     if len(text) > MAX_ID:
         fixed[key] = short_id(text)
@@ -113,9 +114,7 @@ def _mend_type(fixed: Texts, key: str, value: AnyValue) -> None:
 
 
 _MENDERS: dict[str, Callable[[Texts, str, AnyValue], None]] = {
-    "session.id": _mend_id,
-    "gen_ai.conversation.id": _mend_id,
-    USER: _mend_id,
+    "gen_ai.conversation.id": mend_id,
     COST: _mend_cost,
     TOKEN_USAGE: _mend_usage,
     SPAN_TYPE: _mend_type,

@@ -30,6 +30,12 @@ _ITEMS = {"function_call", "function_call_output", "reasoning", "custom_tool_cal
           "custom_tool_call_output"}  # fmt: skip
 """Responses API items that are no messages but belong to the conversation."""
 
+_PLAIN_ROLES = ("system", "user", "assistant")
+_TURN = {"role", "content"}
+_PARTS_TURN = {"role", "parts", "finish_reason"}
+_MAYBE_PARTS = ("[{", '{"')
+"""Beginnings of texts that may be parts of a message, written as JSON."""
+
 _READ = frozenset({
     "role", "_role", "content", "_content", "parts", "contents", "blocks", "tool_calls",
     "toolCalls", "tool_call_id", "toolCallId", "function_call", "name", "_name", "reasoning",
@@ -66,6 +72,9 @@ def read_message(item: Any) -> list[Message] | None:
     """Return one message (and the tool results inside it), or ``None`` where it is none."""
     if not isinstance(item, dict):
         return None
+    plain = _plain_turn(item)
+    if plain is not None:
+        return [plain]
     item = _unwrap(item)
     kind = item.get("type")
     if isinstance(kind, str) and kind in _ITEMS and "role" not in item:
@@ -76,6 +85,34 @@ def read_message(item: Any) -> list[Message] | None:
     draft = Draft()
     _read_body(draft, item)
     return _finish(draft, role, item)
+
+
+def _plain_turn(item: dict[str, Any]) -> Message | None:
+    """Return the usual message, one text of a known role, without looking for anything else."""
+    role = item.get("role")
+    if role not in _PLAIN_ROLES:
+        return None
+    if item.keys() == _TURN:
+        text = item["content"]
+    elif item.keys() <= _PARTS_TURN:
+        text = item.get("parts")
+    else:
+        return None
+    if isinstance(text, list):
+        text = _only_text(text)
+    if not isinstance(text, str) or not text or text[:2] in _MAYBE_PARTS:
+        return None
+    finish = item.get("finish_reason")
+    message: Message = {"role": role, "content": text}
+    return {**message, "finish_reason": as_text(finish)} if finish else message
+
+
+def _only_text(parts: list[Any]) -> Any:
+    """Return the text of a message that is nothing but that."""
+    part = parts[0] if len(parts) == 1 else None
+    if isinstance(part, dict) and len(part) == 2 and part.get("type") == "text":
+        return part.get("content", part.get("text"))
+    return None
 
 
 def _unwrap(item: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -140,7 +177,7 @@ def _assistant(draft: Draft) -> Message:
 
 def _read_body(draft: Draft, item: Mapping[str, Any]) -> None:
     content = first(item, "content", "parts", "contents", "blocks", "_content", "text", "message")
-    if isinstance(content, str) and content[:2] in ("[{", '{"'):
+    if isinstance(content, str) and content[:2] in _MAYBE_PARTS:
         content = _parts_in(content)
     if isinstance(content, list):
         for part in content:

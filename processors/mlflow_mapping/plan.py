@@ -5,6 +5,7 @@ Spans of one instrumentation have the same keys in the same order, so what keys 
 worked out once a layout and remembered; a span then costs one look at its keys.
 """
 
+import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -14,7 +15,16 @@ from gateway.plugin import Span
 from processors.mlflow_mapping.dialect import Dialect, Names
 from processors.mlflow_mapping.dialects.common import KINDS
 from processors.mlflow_mapping.flattened import Path, Tree, parse_path, plant
-from processors.mlflow_mapping.keys import COST, SESSION, SPAN_TYPE, TOKEN_USAGE, USER
+from processors.mlflow_mapping.keys import (
+    COST,
+    MESSAGE_FORMAT,
+    MODEL,
+    PROVIDER,
+    SESSION,
+    SPAN_TYPE,
+    TOKEN_USAGE,
+    USER,
+)
 
 _REMEMBERED = 20_000
 """Distinct keys whose meaning is kept; more of them than that come from a broken sender."""
@@ -39,6 +49,7 @@ _GROUPED = (
     "tool_groups",
     "texts",
 )
+_OURS = frozenset({SPAN_TYPE, MODEL, PROVIDER, MESSAGE_FORMAT, SESSION, USER})
 _ERRORS = frozenset({"error_type", "error_message", "error_level"})
 _COUNTED = (
     "input_tokens", "output_tokens", "total_tokens", "cache_read", "cache_write", "cache_write_1h",
@@ -47,15 +58,13 @@ _COUNTED = (
 
 
 SUSPECTS = (
-    SESSION,
     "gen_ai.conversation.id",
-    USER,
     COST,
     TOKEN_USAGE,
     SPAN_TYPE,
     "ai.prompt.tools",
 )
-"""Keys, besides those of kinds, whose values MLflow may fail on."""
+"""Keys, besides those of kinds, sessions and users, whose values MLflow may fail on."""
 
 
 class Meaning(NamedTuple):
@@ -81,7 +90,7 @@ class Hit(NamedTuple):
 class Layout:
     """What the keys of a span tell together."""
 
-    __slots__ = ("counters", "hits", "keys", "may_fail", "suspects", "trees")
+    __slots__ = ("counters", "hits", "is_silent", "keys", "may_fail", "suspects", "trees")
 
     def __init__(self, keys: dict[str, int], hits: dict[str, tuple[Hit, ...]]) -> None:
         self.keys = keys
@@ -96,6 +105,8 @@ class Layout:
         """The lists that flattened keys spell, one a prefix, best first."""
         self.suspects = tuple(key for key in SUSPECTS if key in keys)
         self.counters = tuple((name, hits[name]) for name in _COUNTED if name in hits)
+        self.is_silent = not hits and not self.suspects and _OURS.isdisjoint(keys)
+        """Whether no key tells anything."""
         self.may_fail = not _ERRORS.isdisjoint(hits)
         """Whether a key tells of a failure."""
 
@@ -140,6 +151,7 @@ class Plan:
         self._layouts: dict[tuple[str, ...], Layout] = {}
         self._laid_out = 0
         self._names: list[tuple[tuple[str, ...], Names]] = []
+        self._named_type = functools.lru_cache(maxsize=4096)(self._find_named_type)
         self._exclusive: list[Dialect] = []
         kinds: dict[str, dict[str, str]] = {}
         for number, dialect in enumerate(dialects):
@@ -220,10 +232,12 @@ class Plan:
 
     def named_type(self, span: Span) -> str | None:
         """Return the type that the span's name tells within its instrumentation's scope."""
-        scope = span.scope.peek.name
+        return self._named_type(span.scope.peek.name, span.peek.name)
+
+    def _find_named_type(self, scope: str, span_name: str) -> str | None:
         for scopes, names in self._names:
             if scope.startswith(scopes):
-                name = span.peek.name.lower()
+                name = span_name.lower()
                 return names.get(name) or names.get(name.split(" ", 1)[0].split("[", 1)[0])
         return None
 

@@ -1,5 +1,7 @@
 """What a span is, in MLflow's words."""
 
+import functools
+
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from gateway.plugin import Span
@@ -60,21 +62,22 @@ def _guess(reading: Reading, span: Span) -> str:
         return str(hit.detail)
     hits = reading.hits
     if not hits:
-        return "RETRIEVER" if _searches_vectors(span) else UNKNOWN
+        return "RETRIEVER" if _searches_vectors(span.peek.name) else UNKNOWN
     if "vectors" in hits or "texts" in hits:
         return "EMBEDDING"
     if "output_messages" in hits or "output_groups" in hits or "reply" in hits:
         return "LLM"
     if "documents" in hits or "document_lists" in hits:
         return "RETRIEVER"
-    if _searches_vectors(span):
+    if _searches_vectors(span.peek.name):
         return "RETRIEVER"
     return UNKNOWN
 
 
-def _searches_vectors(span: Span) -> bool:
+@functools.lru_cache(maxsize=4096)
+def _searches_vectors(span_name: str) -> bool:
     """Whether the span asks a vector database, as Traceloop and OpenLIT instrument them."""
-    name = span.name.lower()
+    name = span_name.lower()
     head = name.split(".", 1)[0].split(" ", 1)[0]
     return head.startswith(_VECTOR_STORES) and any(word in name for word in _SEARCHES)
 

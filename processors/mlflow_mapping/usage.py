@@ -69,6 +69,9 @@ _NESTED: dict[str, dict[str, str]] = {
     "inputTokenDetails": {"cacheReadTokens": "cache_read", "cacheWriteTokens": "cache_write"},
     "outputTokenDetails": {"reasoningTokens": "reasoning"},
 }  # fmt: skip
+_MOST = 2**53
+"""Larger numbers are no counters."""
+
 _HOLDERS = ("usage_metadata", "usageMetadata", "usage", "token_usage")
 
 
@@ -89,12 +92,9 @@ def whole(value: Any) -> int | None:
 
 
 def _count(value: AnyValue) -> int | None:
-    number = value.int_value
-    if number:
-        return number if 0 < number < 2**53 else None
     kind = value.WhichOneof("value")
     if kind == "int_value":
-        return 0
+        return whole(value.int_value)
     if kind == "double_value":
         return whole(value.double_value)
     return whole(value.string_value.strip().strip('"')) if kind == "string_value" else None
@@ -105,7 +105,10 @@ def read_usage(reading: Reading) -> Counters:
     counters: Counters = {}
     for concept, hits in reading.layout.counters:
         for hit in hits:
-            number = _count(reading.value(hit))
+            value = reading.value(hit)
+            number = value.int_value or None
+            if number is None or not 0 < number < _MOST:
+                number = _count(value)
             if number is not None:
                 counters[concept] = number
                 break
@@ -170,7 +173,8 @@ def normalise(counters: Counters, *, exclusive: bool) -> Counters | None:
         "output_tokens": given,
         "total_tokens": max(total or 0, taken + given),
     }
-    for concept, name in _WRITTEN.items():
-        if number := counters.get(concept):
-            usage[name] = number
+    if not _WRITTEN.keys().isdisjoint(counters):
+        for concept, name in _WRITTEN.items():
+            if number := counters.get(concept):
+                usage[name] = number
     return usage
