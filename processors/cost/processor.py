@@ -17,7 +17,7 @@ from processors.cost.price_file import read_price_file
 from processors.cost.rates import Cost as Amounts
 from processors.cost.reported import Reported, read_reported
 from processors.cost.settings import CostConfig
-from processors.cost.told import NO_TYPE, OTHER_TYPES, ROLLUP
+from processors.cost.told import MODEL, NO_TYPE, OTHER_TYPES, ROLLUP
 from processors.cost.unknown import UnknownModels
 from processors.cost.written import (
     CATALOGUE,
@@ -83,6 +83,7 @@ class Cost(Processor[CostConfig]):
         for number, (call, quote) in enumerate(zip(calls, quotes, strict=True)):
             if number in twice:
                 call.span.attributes[ROLLUP] = True
+                call.span.attributes[MODEL] = ""  # or MLflow prices it, and not the calls inside
                 continue
             if quote is None:
                 unknown[call.model] += 1

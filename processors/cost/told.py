@@ -17,6 +17,7 @@ from processors.cost.written import WRITTEN_KEYS
 SPAN_TYPE = "mlflow.spanType"
 TOKEN_USAGE = "mlflow.chat.tokenUsage"  # noqa: S105 - tokens of a model, no secret
 ROLLUP = "spangate.rollup"
+MODEL = "mlflow.llm.model"
 
 CHAT, _EMBEDDING, _RERANKER = "chat", "embedding", "reranker"
 TYPES = {"LLM": CHAT, "CHAT_MODEL": CHAT, "EMBEDDING": _EMBEDDING, "RERANKER": _RERANKER}
@@ -29,7 +30,7 @@ NO_TYPE = "UNKNOWN"
 WRAPPER = "ai.operationId"
 
 _MODEL = (
-    "mlflow.llm.model", "gen_ai.response.model", "llm.response.model_name", "ai.response.model",
+    MODEL, "gen_ai.response.model", "llm.response.model_name", "ai.response.model",
     "llm.model_name", "gen_ai.request.model", "llm.request.model_name", "embedding.model_name",
     "reranker.model_name", "ai.model.id", "langfuse.observation.model.name",
 )  # fmt: skip

@@ -110,10 +110,11 @@ class Mapper:
                 texts[keys.TOKEN_USAGE] = encode(usage)
         counted = usage is not None or keys.TOKEN_USAGE in reading.keys
         rollup = counted and (kind in keys.ROLLUP_TYPES or is_rollup(reading))
-        if not rollup:  # MLflow prices whatever has both tokens and a model
-            model = find_model(reading)
-            if model and keys.MODEL not in reading.keys:
-                texts[keys.MODEL] = model
+        model = find_model(reading)
+        if model and keys.MODEL not in reading.keys:
+            # MLflow 3.17 finds the model by itself and prices whatever has one and tokens, which
+            # would hide the costs of the calls below; an empty name stops it.
+            texts[keys.MODEL] = "" if rollup else model
         if provider and keys.PROVIDER not in reading.keys:
             texts[keys.PROVIDER] = provider
         return usage, rollup

@@ -50,7 +50,7 @@ def told(span: Span) -> dict[str, Any]:
     attributes = plain(span.attributes)
     if COST in attributes:
         attributes[COST] = json.loads(attributes[COST])
-    found = {"span": span.name}
+    found: dict[str, Any] = {"span": span.name}
     found |= {key: attributes[key] for key in sorted(attributes) if key.startswith(WRITTEN)}
     if span.proto.status.code == 2:
         found["error"] = span.proto.status.message
