@@ -96,6 +96,11 @@ class Gateway:
                 return
         raise AssertionError("the gateway did not start")
 
+    @property
+    def is_running(self) -> bool:
+        """Whether it was started and has not ended."""
+        return self._process is not None and self._process.returncode is None
+
     def workers(self) -> list[int]:
         """Return the process ids of the workers."""
         return children(self.pid)
