@@ -43,6 +43,9 @@ class _Served:
         """Records at the front of the line that make up a request to be tried again."""
         self.attempts = Attempts()
         self.bell = asyncio.Event()
+        self.busy = False
+        """Whether a request is under way."""
+        self.task: asyncio.Task[None] | None = None
         self.turn: Turn | None = None
         """The turn of the request that is under way or waits to be."""
 
@@ -73,21 +76,41 @@ class Lane:
         self._flush_timeout_s = float(batch.flush_timeout)
         self._served: dict[str, _Served] = {}
         self._flushing = False
+        self._leaving = False
 
     async def run(self) -> None:
-        """Serve until cancelled."""
-        async with asyncio.TaskGroup() as tasks:
-            while True:
-                for destination in await self._lane.news():
-                    served = self._served.get(destination)
-                    if served is None:
-                        served = _Served(destination, self._state_of(destination))
-                        self._served[destination] = served
-                        tasks.create_task(self._serve(served))
-                    served.bell.set()
-                    if served.turn is not None and served.turn.waiting:
-                        tenants = self._lane.line(destination).tenants()
-                        served.turn.count_for(party(destination, tenants))
+        """Serve until cancelled; what was under way then waits again."""
+        self._leaving = False
+        self._lane.ring_all()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                while True:
+                    for destination in await self._lane.news():
+                        self._wake(destination, tasks)
+        finally:
+            self._served.clear()
+            self._queue.recall(self._lane)
+
+    def _wake(self, destination: str, tasks: asyncio.TaskGroup) -> None:
+        served = self._served.get(destination)
+        if served is None:
+            served = _Served(destination, self._state_of(destination))
+            self._served[destination] = served
+            served.task = tasks.create_task(self._serve(served))
+        served.bell.set()
+        if served.turn is not None and served.turn.waiting:
+            tenants = self._lane.line(destination).tenants()
+            served.turn.count_for(party(destination, tenants))
+
+    async def leave(self, timeout_s: float) -> None:
+        """Finish the requests that are under way, as far as they come back soon, and no others."""
+        self._leaving = True
+        busy = [s.task for s in self._served.values() if s.task is not None and s.busy]
+        for served in self._served.values():
+            if served.task is not None and not served.busy:
+                served.task.cancel()
+        if busy:
+            await asyncio.wait(busy, timeout=timeout_s)
 
     @property
     def served(self) -> Collection[str]:
@@ -103,7 +126,7 @@ class Lane:
     async def _serve(self, served: _Served) -> None:
         """Serve one destination until nothing waits for it."""
         waiting = self._lane.line(served.destination)
-        while waiting or served.suspects:
+        while (waiting or served.suspects) and not self._leaving:
             suspects = served.suspects[0] if served.suspects else None
             proven = suspects is not None and served.state.stored > suspects.stored_before
             if not waiting and not proven:
@@ -112,8 +135,9 @@ class Lane:
                 await self._send_waiting(served, waiting)
             else:
                 await self._send_suspects(served)
-        del self._served[served.destination]
-        self._lane.forget(served.destination)
+        if not self._leaving:
+            del self._served[served.destination]
+            self._lane.forget(served.destination)
 
     async def _send_waiting(self, served: _Served, waiting: FairLine) -> None:
         if not served.postponed:
@@ -178,16 +202,31 @@ class Lane:
             PostponedError: nothing of it is settled, put the records back; with ``attempts`` only.
 
         """
+        served.busy = True
+        try:
+            await self._send(served, records, stored_before, turn, attempts)
+        finally:
+            served.busy = False
+
+    async def _send(
+        self,
+        served: _Served,
+        records: list[Record],
+        stored_before: int,
+        turn: Turn,
+        attempts: Attempts | None,
+    ) -> None:
         parts = [Part(record) for record in records]
         entries = [entry for part in parts for entry in part.entries()]
         arranged = wire.arrange(entries, unique=self._requests.exporter.unique_spans)
         pieces = list(cut(arranged, self._max_spans, self._max_bytes))
-        gone: set[bytes] = set()
+        gone = self._settle(served, parts) if self._lane.unsettled else set[bytes]()
         for at, piece in enumerate(pieces):
             request = Request(self._requests, served.destination, served.state, stored_before, turn)
             try:
                 left = [entry for entry in piece if entry.trace_id not in gone] if gone else piece
-                await request.deliver(left, attempts if at == 0 else None)
+                if left:
+                    await request.deliver(left, attempts if at == 0 else None)
             except OutageError as outage:
                 rest = {(e.trace_id, e.span_id) for more in pieces[at:] for e in more}
                 self._suspect(served, parts, rest, gone, stored_before)
@@ -196,6 +235,14 @@ class Lane:
             gone |= self._move(parts, request.moved)
         for part in parts:
             self._queue.ack(part.record)
+
+    def _settle(self, served: _Served, parts: list[Part]) -> set[bytes]:
+        """Move traces that belong elsewhere, of records that came before this lane did."""
+        gone: set[bytes] = set()
+        for part in parts:
+            moved = self._lane.elsewhere(part.record, served.destination)
+            gone |= self._move([part], moved)
+        return gone
 
     def _suspect(
         self,

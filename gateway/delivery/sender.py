@@ -84,10 +84,18 @@ class Sender:
         return type(self.exporter).route is not Exporter.route
 
     async def run(self) -> None:
-        """Deliver until cancelled."""
+        """Deliver from all lanes until cancelled."""
         async with asyncio.TaskGroup() as tasks:
-            for lane in self._lanes:
-                tasks.create_task(lane.run())
+            for number in range(self.num_lanes):
+                tasks.create_task(self.serve(number))
+
+    async def serve(self, lane: int) -> None:
+        """Deliver from one lane until cancelled."""
+        await self._lanes[lane].run()
+
+    async def leave(self, lane: int, timeout_s: float) -> None:
+        """Finish what is under way in a lane; :meth:`serve` is cancelled next."""
+        await self._lanes[lane].leave(timeout_s)
 
     async def drain(self) -> None:
         """

@@ -113,6 +113,19 @@ class Gatherer:
                 tasks.create_task(lane.run())
         self._over.set()
 
+    async def serve(self, lane: int) -> None:
+        """Serve one lane until cancelled."""
+        await self._lanes[lane].serve()
+
+    async def leave(self, lane: int, timeout_s: float) -> None:
+        """Finish what is under way in a lane; :meth:`serve` is cancelled next."""
+        await self._lanes[lane].leave(timeout_s)
+
+    @property
+    def num_lanes(self) -> int:
+        """How many lanes there are."""
+        return len(self._lanes)
+
     async def drain(self) -> None:
         """
         Return once everything is decided, or, where it is on disk, nothing is under way.

@@ -1,6 +1,7 @@
 """Serve one lane of a pipeline's queue: gather, let decide, hand over, acknowledge."""
 
 import asyncio
+import contextlib
 from collections import Counter
 from collections.abc import Callable, Sequence
 
@@ -59,18 +60,42 @@ class GatheringLane:
         self._reader = Reader(queue.read)
         self._fed: dict[str, None] = {}
         self._stopping = False
+        self._leaving = False
+        self._over = asyncio.Event()
         self.traces = OpenTraces()
 
     async def run(self) -> None:
         """Serve until told to finish; then decide or keep what is left, as the storage allows."""
-        while not self._stopping:
+        while not (self._stopping or self._leaving):
             await self._wait()
             try:
                 await self._work(None)
             except PostponedError:
                 return
-        if not self._queue.durable:
+        if not self._queue.durable and not self._leaving:
             await self._end()
+
+    async def serve(self) -> None:
+        """Serve until cancelled; what is undecided then waits again, for whoever serves next."""
+        self._leaving = False
+        self._over.clear()
+        self._lane.ring_all()
+        try:
+            await self.run()
+            self._over.set()
+            await asyncio.Event().wait()
+        finally:
+            self.traces, self._reader = OpenTraces(), Reader(self._queue.read)
+            self._in_memory, self._in_memory_bytes = {}, 0
+            self._queue.recall(self._lane)
+
+    async def leave(self, timeout_s: float) -> None:
+        """Finish the round that is under way."""
+        self._leaving = True
+        self._lane.ring("")
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(timeout_s):
+                await self._over.wait()
 
     def finish(self) -> None:
         """Let ``run`` return soon."""
@@ -112,7 +137,9 @@ class GatheringLane:
         )
         await self._threads.run(round_.run, taken, self._decided(taken), self._room(), ending)
         self._remember(taken)
-        await self._handover.give(round_.chunks, lambda: self._stopping and self._queue.durable)
+        await self._handover.give(
+            round_.chunks, lambda: self._leaving or (self._stopping and self._queue.durable)
+        )
         self._settle(round_.settled)
         if round_.evicted:
             metrics.sampling_early_traces.labels(self._guard.pipeline).inc(round_.evicted)

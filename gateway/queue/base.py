@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from gateway.batch import BatchContext
     from gateway.queue.line import Line
+    from gateway.queue.queue import Shelf
 
 NOWHERE = -1
 """Position of a record that no log holds."""
@@ -20,7 +21,7 @@ class Record:
 
     __slots__ = (
         "commit", "context", "destination", "lane", "line", "only", "payload", "position", "queue",
-        "received_unix_ns", "since", "size", "spans", "tenant", "trace_ids",
+        "received_unix_ns", "shelf", "since", "size", "spans", "tenant", "trace_ids",
     )  # fmt: skip
 
     def __init__(
@@ -58,6 +59,9 @@ class Record:
         """Monotonic seconds when it was queued."""
         self.line: Line | None = None
         """Where it waits."""
+        self.shelf: Shelf | None = None
+        """Where its payload lies, for a guest: a record of another worker's log. It counts in
+        that worker's queue, not in ours."""
 
     def piece(self, destination: str, only: tuple[int, ...]) -> "Record":
         """Return a part of the record, for another destination."""
@@ -77,6 +81,7 @@ class Record:
         part.commit = self.commit
         part.since = self.since
         part.only = only
+        part.shelf = self.shelf
         return part
 
 

@@ -13,7 +13,7 @@ from gateway.queue.base import Record
 from gateway.queue.line import Line, position_of
 from gateway.queue.queue import Queue
 from gateway.queue.reading import fetch_frame
-from gateway.queue.segment import Segment
+from gateway.queue.segment import Segment, log_of
 from gateway.queue.shelf import DiskShelf
 from gateway.queue.writer import Writer
 
@@ -30,15 +30,18 @@ class Compaction:
         writer: Writer,
         queues: Callable[[], Iterable[Queue]],
         segment_bytes: int,
+        log: int = 0,
     ) -> None:
         self._shelf = shelf
+        self._log = log
         self._writer = writer
         self._queues = queues
         self._slack = segment_bytes
 
     def candidate(self) -> Segment | None:
         """Return the segment to move next, or None where space is used well enough."""
-        ended = [segment for segment in self._shelf.segments.values() if segment.sealed]
+        segments = self._shelf.segments.values()
+        ended = [s for s in segments if s.sealed and log_of(s.number) == self._log]
         used = sum(segment.size for segment in ended)
         live = sum(segment.live_bytes for segment in ended)
         if used <= _SHARE * live + self._slack:

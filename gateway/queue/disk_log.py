@@ -1,13 +1,12 @@
-"""The log behind all queues on disk: taken up at start, written to, and kept small."""
+"""A log behind the queues on disk: taken up at start, written to, and kept small."""
 
 import asyncio
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 
 from gateway.errors import Retry
 from gateway.plugin import Logger
 from gateway.queue.base import Record
 from gateway.queue.compaction import Compaction
-from gateway.queue.damage import Damaged
 from gateway.queue.disk import Disk
 from gateway.queue.folder import QueueFolder, QueueFolderError
 from gateway.queue.homes import HomesFile
@@ -15,7 +14,7 @@ from gateway.queue.log import Log
 from gateway.queue.notes import Notes
 from gateway.queue.queue import Queue
 from gateway.queue.recovery import Recovery, conflicts
-from gateway.queue.segment import Segment
+from gateway.queue.segment import LOG_SHIFT, Segment, log_of, numbers
 from gateway.queue.shelf import DiskShelf
 from gateway.queue.writer import Commit, Writer
 
@@ -30,7 +29,10 @@ class DiskLog:
     Keeps records on disk; used from the event loop only.
 
     Args:
+        folder: where it lies; its ``worker`` says which log it is.
+        shelf: for the payloads of all logs.
         queues: returns all queues whose records may lie in the log.
+        on_empty: called once nothing is left of a log that is not written to.
 
     """
 
@@ -39,14 +41,18 @@ class DiskLog:
         folder: QueueFolder,
         disk: Disk,
         logger: Logger,
+        shelf: DiskShelf,
+        *,
         queues: Callable[[], list[Queue]],
+        on_empty: Callable[[], None] | None = None,
     ) -> None:
         self._folder = folder
         self._disk = disk
         self._logger = logger
         self._queues = queues
-        self._damaged = Damaged(folder.damaged, disk, logger)
-        self.shelf = DiskShelf(folder.log, self._damaged, self._on_done)
+        self._damaged = shelf.damaged
+        self._on_empty = on_empty
+        self.shelf = shelf
         self.trouble: str | None = None
         """Why nothing can be written now."""
         self._writer: Writer | None = None
@@ -54,6 +60,7 @@ class DiskLog:
         self._compaction: Compaction | None = None
         self._compacting: asyncio.Task[None] | None = None
         self._number = 0
+        self._emptying = False
 
     async def start(
         self, queues: Mapping[str, Queue], queue_of: QueueOf, segment_bytes: int
@@ -67,49 +74,99 @@ class DiskLog:
 
         """
         durable = {name: queue for name, queue in queues.items() if queue.durable}
-        recovery = await asyncio.to_thread(self._recover, durable, queue_of)
-        problems = conflicts(queues, self._folder.lanes(), recovery.refused)
-        if problems:
-            raise QueueFolderError("; ".join(problems))
+        self._folder.check()
+        recovery = self._recovery(queue_of)
+        await asyncio.to_thread(self._recover, durable, recovery)
+        self._check(queues, recovery)
         await asyncio.to_thread(self._prepare, durable)
         self.shelf.segments |= recovery.segments
         self._number = recovery.last_commit
+        self._begin(segment_bytes)
+        self.keep_homes(durable.values())
+
+    async def empty(
+        self, queues: Mapping[str, Queue], queue_of: QueueOf, segment_bytes: int
+    ) -> None:
+        """
+        Take up, while the queues are in use, what a worker that is gone has left.
+
+        Raises:
+            QueueFolderError: these settings leave no place for some of it.
+            OSError: the folder cannot be used.
+
+        """
+        recovery = self._recovery(queue_of)
+        self._begin(segment_bytes)
+        self._emptying = True
+        try:
+            await recovery.run_beside(self._on_begun, self._on_ended)
+        finally:
+            self._emptying = False
+        self._check(queues, recovery)
+        if not self._in_use:
+            self._give_up()
+
+    def _check(self, queues: Mapping[str, Queue], recovery: Recovery) -> None:
+        problems = conflicts(queues, self._folder.lanes(), recovery.refused)
+        if problems:
+            raise QueueFolderError("; ".join(problems))
+
+    def _begin(self, segment_bytes: int) -> None:
+        """Begin to write behind what is there."""
+        worker = self._folder.worker
+        last = max(numbers(self._folder.log), default=0)
         log = Log(
             self._folder.log,
             self._disk,
-            first=recovery.last_segment + 1,
+            first=(worker << LOG_SHIFT) + last + 1,
             segment_bytes=segment_bytes,
         )
         log.remove_spare()
         self._writer = Writer(log, self._on_written, self._on_ended)
         self._notes = Notes(self._writer, self._disk, self._logger, self._compact)
+        self._compaction = Compaction(self.shelf, self._writer, self._queues, segment_bytes, worker)
+
+    def homes_file(self, queue: str, lane: int, kind: str) -> HomesFile:
+        """Return where what a lane remembers is kept."""
+        return HomesFile(self._folder.homes, queue, lane, self._disk, kind)
+
+    def keep_homes(self, queues: Iterable[Queue]) -> None:
+        """Write down from now on where the traces of these queues' lanes go."""
+        assert self._notes is not None, "started"
         self._notes.homes = [
-            (homes, self._homes_file(name, number, kind))
-            for name, queue in durable.items()
+            (homes, self.homes_file(queue.name, number, kind))
+            for queue in queues
             for number, lane in enumerate(queue.lanes)
             for kind, homes in lane.memories().items()
         ]
-        self._compaction = Compaction(self.shelf, self._writer, self._queues, segment_bytes)
 
-    def _homes_file(self, queue: str, lane: int, kind: str) -> HomesFile:
-        return HomesFile(self._folder.homes, queue, lane, self._disk, kind)
+    async def flush(self) -> None:
+        """Return once all that was acknowledged and settled until now is written down."""
+        assert self._notes is not None, "started"
+        assert self._writer is not None, "started"
+        self._notes.flush()
+        await self._writer.call(lambda: None, lambda _: None)
 
-    def _recover(self, queues: Mapping[str, Queue], queue_of: QueueOf) -> Recovery:
-        self._folder.check()
+    def _recover(self, queues: Mapping[str, Queue], recovery: Recovery) -> None:
         for name, queue in queues.items():
             for number, lane in enumerate(queue.lanes):
                 for kind, homes in lane.memories().items():
-                    homes.load(self._homes_file(name, number, kind).read())
+                    homes.load(self.homes_file(name, number, kind).read())
+        recovery.run()
+
+    def _recovery(self, queue_of: QueueOf) -> Recovery:
         lanes = self._folder.lanes()
-        recovery = Recovery(
+        return Recovery(
             self._folder,
             self._disk,
             self._damaged,
             self._logger,
             lambda name, lane: queue_of(name, lane, lanes),
         )
-        recovery.run()
-        return recovery
+
+    @property
+    def _in_use(self) -> bool:
+        return any(log_of(number) == self._folder.worker for number in self.shelf.segments)
 
     def _prepare(self, queues: Mapping[str, Queue]) -> None:
         self._folder.prepare()
@@ -177,13 +234,17 @@ class DiskLog:
             )
         self.trouble = f"the queue cannot be written: {error.strerror or error}"
 
-    def _on_done(self, segment: Segment) -> None:
+    def done(self, segment: Segment) -> None:
+        """Note that a record in a segment of this log was acknowledged."""
         if self._notes is None:
             return
         if segment.sealed and segment.live == 0:
             self._give_back(segment)
         else:
             self._notes.add(segment)
+
+    def _on_begun(self, segment: Segment) -> None:
+        self.shelf.segments[segment.number] = segment
 
     def _on_ended(self, segment: Segment) -> None:
         segment.sealed = True
@@ -194,6 +255,13 @@ class DiskLog:
         assert self._notes is not None, "started"
         self.shelf.segments.pop(segment.number, None)
         self._notes.remove(segment)
+        if not self._in_use:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        if self._on_empty is not None and not self._emptying:
+            on_empty, self._on_empty = self._on_empty, None
+            on_empty()
 
     def _compact(self) -> None:
         """Move what waits out of a segment that is mostly done, if there is one."""

@@ -6,6 +6,9 @@ from heapq import heappop, heappush, heapreplace
 from gateway.queue.base import Record
 from gateway.queue.line import Line, Packed, Weight
 
+_GUEST = "\0"
+"""Behind a tenant's name: its line of guests, since only records of one log keep their order."""
+
 
 class FairLine:
     """
@@ -54,11 +57,13 @@ class FairLine:
 
     def tenants(self) -> set[str]:
         """Return whose records wait."""
-        return self._again.tenants() | {name for name, line in self._lines.items() if line}
+        keys = (key for key, line in self._lines.items() if line)
+        return self._again.tenants() | {key.removesuffix(_GUEST) for key in keys}
 
     def append(self, record: Record) -> None:
         """Add a record with its payload at the end of its tenant's line."""
-        self._line(record.tenant).append(record)
+        key = record.tenant if record.shelf is None else record.tenant + _GUEST
+        self._line(key).append(record)
 
     def append_packed(self, record: Record) -> None:
         """Add a record that waits on disk alone, without its payload."""

@@ -1,10 +1,11 @@
 """
 The folder of the queues: ``data_dir/queue``.
 
-``FORMAT`` says how it is written; ``lanes.json`` how many lanes each queue has; ``log-0`` holds
-the segments, ``homes`` where traces went, ``damaged`` what could not be read.
+``FORMAT`` says how it is written; ``lanes.json`` how many lanes each queue has; ``log-0`` and so on
+hold the segments of each worker, ``homes`` where traces went, ``damaged`` what could not be read.
 """
 
+import os
 from pathlib import Path
 
 import msgspec
@@ -25,6 +26,8 @@ class QueueFolder:
 
     def __init__(self, path: Path, disk: Disk | None = None, worker: int = 0) -> None:
         self.path = path
+        self.worker = worker
+        """Whose log ``log`` is."""
         self.log = self.log_of(worker)
         self.homes = path / "homes"
         self.damaged = path / "damaged"
@@ -35,7 +38,11 @@ class QueueFolder:
     @property
     def exists(self) -> bool:
         """Whether a queue was ever kept here."""
-        return self.log.exists()
+        return bool(self.logs())
+
+    def of(self, worker: int) -> "QueueFolder":
+        """Return the same folder with another worker's log."""
+        return QueueFolder(self.path, self._disk, worker)
 
     def log_of(self, worker: int) -> Path:
         """Return the folder of the log that a worker writes."""
@@ -90,7 +97,7 @@ class QueueFolder:
             self._replace(self._lanes, msgspec.json.encode(lanes))
 
     def _replace(self, path: Path, data: bytes) -> None:
-        fresh = path.with_suffix(".new")
+        fresh = path.with_suffix(f".{os.getpid()}.new")  # other workers may do the same now
         self._disk.remove(fresh)
         self._disk.append(fresh, data, sync=True)
         self._disk.rename(fresh, path)

@@ -57,6 +57,7 @@ class Meta(msgspec.Struct, array_like=True, frozen=True, gc=False):
 _encode_meta = msgspec.msgpack.Encoder().encode
 decode_meta = msgspec.msgpack.Decoder(Meta).decode
 _TRACE_ID_BYTES = 16
+_IN_LOG = (1 << 64) - 1  # of a position; above that it says which log
 
 
 class Head(NamedTuple):
@@ -112,7 +113,8 @@ def encode(
 
 
 def _head_checksum(checked: bytes | memoryview, position: int) -> bytes:
-    return checksum(checked, checksum(position.to_bytes(8, "little"))).to_bytes(4, "little")
+    place = (position & _IN_LOG).to_bytes(8, "little")
+    return checksum(checked, checksum(place)).to_bytes(4, "little")
 
 
 def again(frame: bytes | memoryview, head: Head, position: int, synced: int) -> bytes:

@@ -22,9 +22,11 @@ class QueueLane:
     ) -> None:
         self.homes = homes
         self.decisions = decisions
+        self.unsettled = False
+        """Whether records wait whose traces nobody has asked the homes about."""
         self.lines: dict[str, FairLine] = {}
         self._queue = queue
-        self._number = number
+        self.number = number
         self._asides: dict[str, Line] = {}
         self._fed: dict[str, None] = {}
         self._bell = asyncio.Event()
@@ -41,15 +43,19 @@ class QueueLane:
         """Return the line of a destination, made on first use."""
         line = self.lines.get(destination)
         if line is None:
-            line = self.lines[destination] = FairLine(self._queue, self._number, destination)
+            line = self.lines[destination] = FairLine(self._queue, self.number, destination)
         return line
 
     def aside(self, destination: str) -> Line:
         """Return a second line of a destination, for records that have been tried."""
         line = self._asides.get(destination)
         if line is None:
-            line = self._asides[destination] = Line(self._queue, self._number, destination)
+            line = self._asides[destination] = Line(self._queue, self.number, destination)
         return line
+
+    def asides(self) -> list[Line]:
+        """Return the second lines that have records."""
+        return [line for line in self._asides.values() if line]
 
     def all_lines(self) -> list[Line]:
         """Return every line with records."""
@@ -60,20 +66,41 @@ class QueueLane:
         """Let the lines of a destination go; both are empty."""
         self.lines.pop(destination, None)
         self._asides.pop(destination, None)
+        if not self.lines:
+            self.unsettled = False
 
     def memories(self) -> dict[str, Homes]:
         """Return what the lane remembers of traces, by kind; it is kept on disk with the queue."""
-        known: dict[str, Homes] = {}
-        if self.homes is not None:
-            known["homes"] = self.homes
-        if self.decisions is not None:
-            known |= {"kept": self.decisions.kept, "dropped": self.decisions.dropped}
-        return known
+        return memories(self.homes, self.decisions)
 
     def ring(self, destination: str) -> None:
         """Tell the reader that a line has got records."""
         self._fed[destination] = None
         self._bell.set()
+
+    def ring_all(self) -> None:
+        """Tell a new reader of all that waits."""
+        for destination in self.lines:
+            self.ring(destination)
+
+    def gain(self, homes: Homes | None, decisions: Decisions | None) -> None:
+        """
+        Remember traces from now on, or no longer.
+
+        Where what waits already belongs is settled when it is sent.
+        """
+        self.homes, self.decisions = homes, decisions
+        self.unsettled = homes is not None and bool(self.all_lines())
+
+    def elsewhere(self, record: Record, here: str) -> dict[str, set[bytes]]:
+        """Settle where a waiting record's traces belong; return those that belong elsewhere."""
+        found: dict[str, set[bytes]] = {}
+        if self.homes is not None:
+            for trace in record.trace_ids:
+                home = self.homes.settle(trace, here, record.tenant)
+                if home != here:
+                    found.setdefault(home, set()).add(trace)
+        return found
 
     def at_home(self, candidate: str, trace_ids: bytes, tenant: str) -> bool:
         """Settle where traces belong; return whether all of them belong to the candidate."""
@@ -105,3 +132,13 @@ class QueueLane:
         for at, entry in enumerate(wire.index(record.payload)):
             spans.setdefault(elsewhere.get(entry.trace_id, candidate), []).append(at)
         return [record.piece(home, tuple(some)) for home, some in spans.items()]
+
+
+def memories(homes: Homes | None, decisions: Decisions | None) -> dict[str, Homes]:
+    """Return what is kept on disk of what a lane remembers, by kind."""
+    known: dict[str, Homes] = {}
+    if homes is not None:
+        known["homes"] = homes
+    if decisions is not None:
+        known |= {"kept": decisions.kept, "dropped": decisions.dropped}
+    return known

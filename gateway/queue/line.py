@@ -8,9 +8,12 @@ The others are packed: 28 bytes for each, so that a backlog of millions stays on
 import itertools
 import struct
 from collections import deque
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.queue.base import Record
+
+if TYPE_CHECKING:
+    from gateway.queue.queue import Shelf
 
 ALIGNMENT = 8
 """Records begin at multiples of this in a segment, so that 32 bits reach 32 GiB."""
@@ -190,6 +193,15 @@ class Line:
         assert first is record, "records lose their payload in the order they came"
         record.line = None
         self._pack(record)
+
+    def evict(self, shelf: "Shelf | None") -> None:
+        """Forget the guests that a shelf holds; all of them where it is None."""
+        guests = [r for r in self._fresh if r.shelf is not None and shelf in (None, r.shelf)]
+        if guests:
+            self._fresh = deque(r for r in self._fresh if r not in set(guests))
+        for record in guests:
+            record.line = None
+            self._count(record, -1)
 
     def put_back(self, records: list[Record]) -> None:
         """Put records at the front again, as they came; those on disk without their payload."""

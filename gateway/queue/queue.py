@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
@@ -142,6 +143,9 @@ class Queue:
                 self.put_back(line, records)
                 await asyncio.sleep(READ_RETRY_S)
                 return []
+            except asyncio.CancelledError:
+                self.put_back(line, records)
+                raise
             for lost in damaged:
                 records.remove(lost)
                 self.ack(lost)
@@ -164,21 +168,24 @@ class Queue:
         if record not in self._taken:
             return
         del self._taken[record]
-        self._spans -= record.spans
+        shelf = record.shelf or self._shelf
+        if record.shelf is None:
+            self._spans -= record.spans
         left = self._pieces.get(record.position, 1) - 1
         if left > 0:
             self._pieces[record.position] = left
-            self._shelf.let_go(record)
+            shelf.let_go(record)
             return
         self._pieces.pop(record.position, None)
-        self._holdings.add(record.tenant, -record.size)
-        self._shelf.done(record)
+        if record.shelf is None:
+            self._holdings.add(record.tenant, -record.size)
+        shelf.done(record)
 
     def put_back(self, line: Line | FairLine, records: list[Record]) -> None:
         """Return taken records to the front of their line, as they were."""
         for record in records:
             del self._taken[record]
-            self._shelf.let_go(record)
+            (record.shelf or self._shelf).let_go(record)
         line.put_back(records)
 
     def set_aside(self, record: Record, line: Line | FairLine, only: tuple[int, ...]) -> None:
@@ -189,8 +196,34 @@ class Queue:
         """
         piece = record.piece(line.destination, only)
         self._pieces[record.position] = self._pieces.get(record.position, 1) + 1
-        self._spans += piece.spans
+        if record.shelf is None:
+            self._spans += piece.spans
         self._wait(piece, line)
+
+    def recall(self, lane: QueueLane) -> None:
+        """Let all records of a lane wait in their lines: its reader has gone."""
+        for aside in lane.asides():
+            for record in aside.take(sys.maxsize, sys.maxsize):
+                self._note_taken(record)
+        lines: dict[str, list[Record]] = {}
+        for record in self._taken:
+            if record.lane == lane.number:
+                lines.setdefault(record.destination, []).append(record)
+        for destination, records in lines.items():
+            self.put_back(lane.line(destination), records)
+
+    def evict(self, shelf: Shelf | None = None, lanes: Sequence[QueueLane] | None = None) -> None:
+        """
+        Forget guests that wait; those under way end in their time.
+
+        Args:
+            shelf: whose guests; None for all.
+            lanes: where; None for all.
+
+        """
+        for lane in self.lanes if lanes is None else lanes:
+            for line in lane.all_lines():
+                line.evict(shelf)
 
     def stats(self) -> QueueStats:
         """Return what waits now, or is under way."""
@@ -229,20 +262,24 @@ class Queue:
 
     def enter(self, record: Record, since: float) -> None:
         """Take in a record that is stored."""
+        self._holdings.add(record.tenant, record.size)
+        self._spans += record.spans
+        self.visit(record, since)
+        while self._size_bytes > self.max_bytes and self.settings.on_full == "drop_oldest":
+            if not self._drop_oldest():
+                return
+
+    def visit(self, record: Record, since: float) -> None:
+        """Take in a record that does not count here: a guest, kept by another worker."""
         record.since = since
         if record.position == NOWHERE:
             record.position = next(self._serial)
-        self._holdings.add(record.tenant, record.size)
-        self._spans += record.spans
         lane = self.lanes[record.lane]
         pieces = lane.pieces(record)
         if len(pieces) > 1:
             self._pieces[record.position] = len(pieces)
         for piece in pieces:
             self._wait(piece, lane.line(piece.destination))
-        while self._size_bytes > self.max_bytes and self.settings.on_full == "drop_oldest":
-            if not self._drop_oldest():
-                return
 
     def restore(self, position: int, size: int, commit: int, meta: Meta, path: Path) -> None:
         """Take in a record that was found on disk at start, in the file ``path``."""
@@ -279,7 +316,7 @@ class Queue:
         for lane in self.lanes:
             for line in lane.lines.values():
                 line.sort()
-                lane.ring(line.destination)
+            lane.ring_all()
 
     def lines(self) -> list[Line]:
         """Return every line with records."""
@@ -302,14 +339,14 @@ class Queue:
 
     def _wait(self, record: Record, line: Line | FairLine) -> None:
         line.append(record)
-        self._shelf.held(record)
+        (record.shelf or self._shelf).held(record)
         lane = self.lanes[record.lane]
         if lane.lines.get(line.destination) is line:
             lane.ring(line.destination)
 
     def _note_taken(self, record: Record) -> None:
         self._taken[record] = None
-        self._shelf.taken(record)
+        (record.shelf or self._shelf).taken(record)
 
     def _drop_oldest(self) -> bool:
         """

@@ -1,7 +1,9 @@
 """At start: read the log, sort what waits into its queues, and tidy up behind a crash."""
 
+import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from functools import partial
 
 from gateway.plugin import Logger
 from gateway.queue.damage import Damaged
@@ -10,12 +12,14 @@ from gateway.queue.folder import QueueFolder
 from gateway.queue.line import ALIGNMENT, position_of
 from gateway.queue.queue import PIPELINE_QUEUE, Queue
 from gateway.queue.reading import Cut, Damage, Found, read
-from gateway.queue.segment import Segment, acknowledgements, numbers, synced_note
+from gateway.queue.segment import LOG_SHIFT, Segment, acknowledgements, numbers, synced_note
+
+_PORTION = 500  # records that are taken in before others get their turn
 
 
 class Recovery:
     """
-    One reading of the log; ``run`` may be called from any thread, once.
+    One reading of a log, by ``run`` from any thread or by ``run_beside``.
 
     Args:
         queue_of: returns the queue that records belong to, made where its exporter is not
@@ -32,6 +36,7 @@ class Recovery:
         queue_of: Callable[[str, int], Queue | None],
     ) -> None:
         self._folder = folder
+        self._first = folder.worker << LOG_SHIFT
         self._disk = disk
         self._damaged = damaged
         self._logger = logger
@@ -40,33 +45,66 @@ class Recovery:
         self.segments: dict[int, Segment] = {}
         self.refused: dict[str, int] = {}
         """Records that the settings leave no place for, by queue."""
-        self.last_segment = 0
         self.last_commit = 0
 
     def run(self) -> None:
         """Read every segment; one that cannot be read is left alone and logged."""
-        for number in numbers(self._folder.log):
-            self.last_segment = number
-            segment = Segment(self._folder.log, number)
+        for segment in self._segments():
             try:
-                self._read(segment)
+                self._read(segment, partial(self._restore, segment))
             except OSError as error:
-                self._logger.error(
-                    "a segment of the queue cannot be read; it stays where it is",
-                    path=str(segment.path),
-                    reason=error.strerror or str(error),
-                )
+                self._complain(segment, error)
+            else:
+                self._finish(segment)
 
-    def _read(self, segment: Segment) -> None:
+    async def run_beside(
+        self, begun: Callable[[Segment], None], finished: Callable[[Segment], None]
+    ) -> None:
+        """
+        Do the same while the queues are in use, from the event loop that uses them.
+
+        Args:
+            begun: called with each segment before the first record in it can be acknowledged.
+            finished: called with each segment once all of its records are in their queues.
+
+        """
+        for segment in self._segments():
+            found: list[Found] = []
+            try:
+                await asyncio.to_thread(self._read, segment, found.append)
+            except OSError as error:
+                self._complain(segment, error)
+                continue
+            begun(segment)
+            for at in range(0, len(found), _PORTION):
+                for item in found[at : at + _PORTION]:
+                    self._restore(segment, item)
+                await asyncio.sleep(0)
+            finished(segment)
+
+    def _segments(self) -> Iterator[Segment]:
+        for number in numbers(self._folder.log):
+            yield Segment(self._folder.log, self._first + number)
+
+    def _complain(self, segment: Segment, error: OSError) -> None:
+        self._logger.error(
+            "a segment of the queue cannot be read; it stays where it is",
+            path=str(segment.path),
+            reason=error.strerror or str(error),
+        )
+
+    def _read(self, segment: Segment, restore: Callable[[Found], None]) -> None:
         notes = b""
         for item in read(segment.path, segment.number):
             if isinstance(item, Found):
-                self._restore(segment, item)
+                restore(item)
             elif isinstance(item, Damage):
                 self._damaged.report(segment.path, item.offset, item.size, item.meta)
                 notes += acknowledgements(segment.number, [item.offset // ALIGNMENT])
             else:
                 self._cut(segment, item, notes)
+
+    def _finish(self, segment: Segment) -> None:
         segment.sealed = True
         if segment.live or self.refused:
             self.segments[segment.number] = segment

@@ -89,8 +89,7 @@ class Scanner:
                 yield found
 
     def _items(self) -> Iterator[tuple[Found | Damage, tuple[Path, int]]]:
-        for number in numbers(self._folder.log):
-            path = self._folder.log / f"seg-{number:08x}.log"
+        for path, number in self._segments():
             try:
                 found = [item for item in read(path, number) if not isinstance(item, Cut)]
             except FileNotFoundError:
@@ -98,3 +97,9 @@ class Scanner:
             if path.exists():  # else it may have been written over meanwhile
                 for item in found:
                     yield item, (path, number)
+
+    def _segments(self) -> Iterator[tuple[Path, int]]:
+        for worker in self._folder.logs():
+            log = self._folder.log_of(worker)
+            for number in numbers(log):
+                yield log / f"seg-{number:08x}.log", number

@@ -1,6 +1,9 @@
 """
 Segments of the log: their names, what is known of each, and their notes.
 
+A segment's number is unique among all logs: that of its log stands above the 32 bits that count it
+in there.
+
 Beside ``seg-00000001.log`` lies ``seg-00000001.ack`` with notes of eight bytes: a number and its
 checksum. A note says that a record was acknowledged, or up to where the segment is durable. Notes
 are not synced: one that is lost costs a duplicate or a question, never a record.
@@ -14,6 +17,8 @@ from gateway.queue.base import Record
 from gateway.queue.frame import checksum
 from gateway.queue.line import ALIGNMENT
 
+LOG_SHIFT = 32
+_IN_LOG = (1 << LOG_SHIFT) - 1
 _NOTE = struct.Struct("<II")
 _ACKNOWLEDGED = 0
 _SYNCED = 1
@@ -24,7 +29,7 @@ class Segment:
 
     def __init__(self, folder: Path, number: int) -> None:
         self.number = number
-        self.path = folder / f"seg-{number:08x}.log"
+        self.path = folder / f"seg-{number & _IN_LOG:08x}.log"
         self.notes_path = self.path.with_suffix(".ack")
         self.size = 0
         """Bytes that its frames take."""
@@ -44,6 +49,11 @@ class Segment:
 def numbers(folder: Path) -> list[int]:
     """Return the numbers of the segments in a folder, oldest first."""
     return sorted(int(path.stem[4:], 16) for path in folder.glob("seg-*.log"))
+
+
+def log_of(number: int) -> int:
+    """Return the number of a segment's log."""
+    return number >> LOG_SHIFT
 
 
 def acknowledgements(number: int, places: Iterable[int]) -> bytes:

@@ -23,17 +23,16 @@ _TRIES = 3
 
 class DiskShelf:
     """
-    The payloads of all queues on disk; used from the event loop only.
+    The payloads of all queues on disk, in whichever log; used from the event loop only.
 
     Args:
         on_done: called with a segment when a record in it was acknowledged.
 
     """
 
-    def __init__(self, folder: Path, damaged: Damaged, on_done: Callable[[Segment], None]) -> None:
+    def __init__(self, damaged: Damaged, on_done: Callable[[Segment], None]) -> None:
         self.segments: dict[int, Segment] = {}
-        self._folder = folder
-        self._damaged = damaged
+        self.damaged = damaged
         self._on_done = on_done
         self._cache: OrderedDict[Record, None] = OrderedDict()
         self._cached_bytes = 0
@@ -132,7 +131,7 @@ class DiskShelf:
             record.queue, record.lane, record.destination, record.tenant,
             record.received_unix_ns, record.spans, b"",
         )  # fmt: skip
-        self._damaged.report(path, offset, record.size, meta)
+        self.damaged.report(path, offset, record.size, meta)
 
     def _segment(self, record: Record) -> Segment:
         return self.segments[place_of(record.position)[0]]

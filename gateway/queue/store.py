@@ -5,9 +5,12 @@ Queues with ``storage: disk`` share one log, so that a request costs one write a
 the number of its exporters; queues in memory stand beside them.
 """
 
-from collections.abc import Callable, Sequence
+import asyncio
+import contextlib
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TypeAlias
 
 from gateway.clock import SystemClock
 from gateway.config.exporting import MIB, QueueConfig
@@ -15,13 +18,15 @@ from gateway.errors import Flow, Retry
 from gateway.plugin import Clock, Logger
 from gateway.queue import frame
 from gateway.queue.base import Record
+from gateway.queue.damage import Damaged
 from gateway.queue.decisions import Decisions
 from gateway.queue.disk import Disk
 from gateway.queue.disk_log import DiskLog
 from gateway.queue.folder import QueueFolder
 from gateway.queue.homes import Homes
-from gateway.queue.lane import QueueLane
-from gateway.queue.queue import PIPELINE_QUEUE, MemoryShelf, Queue
+from gateway.queue.lane import QueueLane, memories
+from gateway.queue.queue import PIPELINE_QUEUE, MemoryShelf, Queue, Shelf
+from gateway.queue.segment import Segment, log_of
 from gateway.queue.shelf import DiskShelf
 from gateway.telemetry import logs
 
@@ -30,6 +35,8 @@ _LARGEST_SEGMENT = 32 * MIB
 _SMALLEST_SEGMENT = 1 * MIB
 _SEGMENTS_A_QUEUE = 32
 _ORPHAN_LANES = 64
+
+_Memories: TypeAlias = tuple[Homes | None, Decisions | None]
 
 
 class Store:
@@ -40,6 +47,7 @@ class Store:
         folder: where queues with ``storage: disk`` lie; None where all are in memory.
         segment_bytes: size of the log's files; derived from the sizes of the queues where None.
         several_tenants: whether there are several, so that each gets a share of a queue only.
+        worker: number of the worker whose log this one writes.
 
     """
 
@@ -52,17 +60,20 @@ class Store:
         disk: Disk | None = None,
         segment_bytes: int | None = None,
         several_tenants: Callable[[], bool] = lambda: False,
+        worker: int = 0,
     ) -> None:
         self._clock = clock or SystemClock()
         self._disk = disk or Disk()
         self._logger = logger or logs.get("queue")
-        self._folder = QueueFolder(folder, self._disk) if folder else None
+        self._folder = QueueFolder(folder, self._disk, worker) if folder else None
         self._segment_bytes = segment_bytes
         self._several_tenants = several_tenants
         self._queues: dict[str, Queue] = {}
         self._orphans: dict[str, Queue] = {}
         self._memory = MemoryShelf()
+        self._fresh: dict[str, Callable[[], _Memories]] = {}
         self._log: DiskLog | None = None
+        self._emptying: dict[int, DiskLog] = {}
         self._closed = False
 
     @property
@@ -89,17 +100,15 @@ class Store:
 
         """
         if name not in self._queues:
-            lanes = [
-                QueueLane(name, number, *self._memories(settings, follow, decisions))
-                for number in range(settings.num_lanes)
-            ]
+            fresh = self._fresh[name] = partial(self._memories, settings, follow, decisions)
+            lanes = [QueueLane(name, number, *fresh()) for number in range(settings.num_lanes)]
             shelf = self._memory if settings.storage == "memory" else self._shelf()
             self._queues[name] = Queue(name, settings, shelf, lanes, self._several_tenants)
         return self._queues[name]
 
     def _memories(
         self, settings: QueueConfig, follow: bool, decisions: tuple[int, int] | None
-    ) -> tuple[Homes | None, Decisions | None]:
+    ) -> _Memories:
         monotonic = self._clock.monotonic
         homes = Homes(monotonic) if follow else None
         if decisions is None:
@@ -111,7 +120,9 @@ class Store:
         if self._folder is None:
             raise ValueError("a store without a folder has queues in memory only")
         if self._log is None:
-            self._log = DiskLog(self._folder, self._disk, self._logger, self._all)
+            damaged = Damaged(self._folder.damaged, self._disk, self._logger)
+            shelf = DiskShelf(damaged, self._done)
+            self._log = DiskLog(self._folder, self._disk, self._logger, shelf, queues=self._all)
         return self._log.shelf
 
     @property
@@ -119,22 +130,39 @@ class Store:
         """The queues of configured exporters and pipelines."""
         return list(self._queues.values())
 
+    def _done(self, segment: Segment) -> None:
+        """Note an acknowledgement in the log that it belongs to."""
+        log = self._emptying.get(log_of(segment.number), self._log)
+        assert log is not None, "a segment belongs to a log"
+        log.done(segment)
+
     def _all(self) -> list[Queue]:
         return [*self._queues.values(), *self._orphans.values()]
 
-    async def start(self) -> None:
+    async def start(self, lanes: Collection[int] | None = None) -> None:
         """
         Take up what waits on disk from before.
+
+        Args:
+            lanes: those that are served here, and settled where their traces go; None for all.
 
         Raises:
             QueueFolderError: this version or these settings cannot read it.
             OSError: the folder cannot be used.
 
         """
+        if lanes is not None:
+            for _, lane in self._lanes(set(range(_ORPHAN_LANES)) - set(lanes)):
+                lane.gain(None, None)
         if self._log is None and self._folder is not None and self._folder.exists:
             self._shelf()  # nothing may be left behind unseen
         if self._log is not None:
             await self._log.start(self._queues, self._queue_of, self._segment_size())
+        self._tell_of_orphans()
+        for queue in self._queues.values():
+            queue.open()
+
+    def _tell_of_orphans(self) -> None:
         for name, orphan in self._orphans.items():
             self._logger.warning(
                 "undecided traces wait on disk for a processor that is not configured; they stay"
@@ -144,8 +172,68 @@ class Store:
                 spans=orphan.spans,
                 advice=f"configure it again, or save them: spangate queue export --exporter {name}",
             )
-        for queue in self._queues.values():
-            queue.open()
+
+    async def gain(self, lanes: Collection[int]) -> None:
+        """Settle from now on where traces of these lanes go; no other worker does."""
+        for queue, lane in self._lanes(lanes):
+            fresh = self._fresh[queue.name]()
+            if queue.durable and self._log is not None:
+                for kind, homes in memories(*fresh).items():
+                    file = self._log.homes_file(queue.name, lane.number, kind)
+                    homes.load(await asyncio.to_thread(file.read))
+            lane.gain(*fresh)
+        if self._log is not None:
+            self._log.keep_homes(queue for queue in self._queues.values() if queue.durable)
+
+    async def lose(self, lanes: Collection[int]) -> None:
+        """Write down where traces of these lanes go, and leave it to another worker."""
+        if self._log is not None:
+            await self._log.flush()
+        for queue, lane in self._lanes(lanes):
+            lane.gain(None, None)
+            queue.evict(lanes=[lane])
+        if self._log is not None:
+            self._log.keep_homes(queue for queue in self._queues.values() if queue.durable)
+
+    def _lanes(self, numbers: Collection[int]) -> list[tuple[Queue, QueueLane]]:
+        return [
+            (queue, lane)
+            for queue in self._queues.values()
+            for lane in queue.lanes
+            if lane.number in numbers
+        ]
+
+    async def empty(self, worker: int, on_empty: Callable[[], None]) -> None:
+        """
+        Take up, beside what comes, the log of a worker that is gone.
+
+        Args:
+            worker: its number.
+            on_empty: called once nothing is left of it.
+
+        Raises:
+            QueueFolderError: these settings leave no place for some of it.
+            OSError: it cannot be read.
+
+        """
+        if self._folder is None or not self._folder.log_of(worker).exists():
+            on_empty()
+            return
+        shelf = self._shelf()
+        folder = self._folder.of(worker)
+        log = DiskLog(folder, self._disk, self._logger, shelf, queues=self._all, on_empty=on_empty)
+        self._emptying[worker] = log
+        await log.empty(self._queues, self._queue_of, self._segment_size())
+        self._tell_of_orphans()
+
+    async def forget(self, worker: int) -> None:
+        """Remove the log of a worker that is gone; nothing is left of it."""
+        log = self._emptying.pop(worker, None)
+        if log is None or self._folder is None:
+            return
+        await log.close()
+        with contextlib.suppress(OSError):  # what could not be read stays
+            await asyncio.to_thread(self._folder.log_of(worker).rmdir)
 
     def _queue_of(self, name: str, lane: int, lanes: dict[str, int]) -> Queue | None:
         """Return the queue of records that were found, or None where it cannot take them."""
@@ -221,8 +309,23 @@ class Store:
             queue.release(record.tenant, record.size)
             queue.enter(record, since)
 
+    def visit(self, record: Record) -> bool:
+        """Let a reader have a record that another worker keeps; return whether there is one."""
+        queue = self._queues.get(record.queue)
+        if queue is None or record.lane >= len(queue.lanes):
+            return False
+        queue.visit(record, self._clock.monotonic())
+        return True
+
+    def leave(self, shelf: Shelf) -> None:
+        """Forget what waits of another worker's records; it keeps them."""
+        for queue in self._queues.values():
+            queue.evict(shelf)
+
     async def close(self) -> None:
         """Refuse what comes; what was not acknowledged stays where the storage is durable."""
         self._closed = True
+        for log in self._emptying.values():
+            await log.close()
         if self._log is not None:
             await self._log.close()
