@@ -7,7 +7,7 @@ queues drain for at most ``shutdown_timeout``, exporters end last.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -38,6 +38,7 @@ from gateway.threads import Threads
 from gateway.trace_guard import TraceGuard
 from gateway.version import __version__
 from gateway.why import Told
+from gateway.workers.duties import Duties
 from gateway.workers.messages import Own
 
 CLOSING_S = 1.0
@@ -48,6 +49,8 @@ class Seat(Protocol):
     """What a worker process gets from its supervisor, which does the rest for all workers."""
 
     number: int
+    sockets: Path
+    """Where workers listen for each other."""
 
     async def take_place(self, lanes: int) -> Own:
         """Say that all is built; return what to serve at first."""
@@ -59,6 +62,10 @@ class Seat(Protocol):
 
     def released(self, lanes: list[int]) -> None:
         """Say that lanes are no longer served here."""
+        ...
+
+    def emptied(self, log: int) -> None:
+        """Say that nothing is left in the log of a worker that is gone."""
         ...
 
     async def drained(self) -> None:
@@ -101,11 +108,13 @@ class Service:
         self._store = Store(
             self._data_dir.path / "queue",
             clock=self._clock,
+            worker=seat.number if seat else 0,
             several_tenants=lambda: self._components.tenants.several,
         )
         self._senders: dict[str, Sender] = {}
         self._gatherers: list[Gatherer] = []
         self._sending: list[asyncio.Task[None]] = []
+        self._duties: Duties | None = None
         self._dead_letters = DeadLetters(
             self._data_dir.path / "dead-letters",
             self._clock,
@@ -216,7 +225,8 @@ class Service:
 
     def own(self, own: Own) -> None:
         """Serve these lanes and logs from now on."""
-        del own
+        if self._duties is not None:
+            self._duties.change(own)
 
     def leave(self, *, reload: bool) -> None:
         """Say, before :meth:`run` is told to stop, whether another worker goes on instead."""
@@ -249,11 +259,10 @@ class Service:
             )
         intake = Intake(await self._wire(), self._store)
         if self._seat is not None:
-            lanes = max((sender.num_lanes for sender in self._senders.values()), default=0)
-            await self._seat.take_place(lanes)
-        await self._store.start()
-        self._sending = [tasks.create_task(worker.run()) for worker in self._workers()]
-        if self._seat is None:
+            self._sending = [tasks.create_task(await self._take_seat(self._seat))]
+        else:
+            await self._store.start()
+            self._sending = [tasks.create_task(worker.run()) for worker in self._workers()]
             telemetry = self._settings.service.telemetry
             self.endpoints |= await self._telemetry.start(telemetry.metrics, telemetry.status)
         for receiver_id, receiver in parts.receivers.items():
@@ -261,6 +270,21 @@ class Service:
             await guard.start(where, receiver.listen(intake.deliver(receiver_id)))
             prefix = "" if len(parts.receivers) == 1 else f"{receiver_id} "
             self.endpoints |= {prefix + k: v for k, v in receiver.endpoints().items()}
+
+    async def _take_seat(self, seat: Seat) -> Coroutine[None, None, None]:
+        """Take up what the supervisor says; return what serves it."""
+        workers = self._workers()
+        first = await seat.take_place(max(worker.num_lanes for worker in workers))
+        await self._store.start(first.lanes)
+        self._duties = Duties(
+            seat.number,
+            seat.sockets,
+            self._store,
+            workers,
+            supervision=seat,
+            logger=logs.get("workers"),
+        )
+        return self._duties.run(first)
 
     async def _wire(self) -> dict[str, list[tuple[Pipeline, Sequence[Splitter]]]]:
         """Start the pipelines and join them with receivers and senders."""

@@ -172,7 +172,7 @@ class Supervisor:
         assert lock is not None, "run() holds the data directory"
         child = self._children[number] = await spawn(number, [lock])
         tree = pickle.dumps(self._loaded.tree)
-        child.send(messages.Begin(number, tree, str(self._data_dir.path)))
+        child.send(messages.Begin(number, tree, str(self._data_dir.path / "workers")))
         self._tasks.create_task(self._attend(child))
         return child
 
@@ -290,7 +290,8 @@ class Supervisor:
         for child in self._children.values():
             if child.built:
                 taken = [log for log, who in self._logs.items() if who == child.number]
-                child.send(messages.Own(self._lanes.of(child.number), taken, owners))
+                mine, shared = self._lanes.of(child.number), len(self._children) > 1
+                child.send(messages.Own(mine, taken, owners, shared))
 
     # Ending.
 

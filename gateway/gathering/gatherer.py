@@ -51,7 +51,6 @@ class Gatherer:
         self._max_traces = guard.processor.max_traces
         self._open = metrics.sampling_open_traces.labels(guard.pipeline)
         self._clock = clock
-        self._over = asyncio.Event()
         handover = Handover(outlets, store=store, dead_letters=dead_letters, clock=clock)
         self._lanes = [
             GatheringLane(
@@ -111,7 +110,6 @@ class Gatherer:
         async with asyncio.TaskGroup() as tasks:
             for lane in self._lanes:
                 tasks.create_task(lane.run())
-        self._over.set()
 
     async def serve(self, lane: int) -> None:
         """Serve one lane until cancelled."""
@@ -134,7 +132,7 @@ class Gatherer:
         """
         for lane in self._lanes:
             lane.finish()
-        await self._over.wait()
+        await asyncio.gather(*(lane.over.wait() for lane in self._lanes))
 
     def nudge(self) -> None:
         """Let every lane look at the clock again."""

@@ -61,28 +61,31 @@ class GatheringLane:
         self._fed: dict[str, None] = {}
         self._stopping = False
         self._leaving = False
-        self._over = asyncio.Event()
+        self.over = asyncio.Event()
+        """Set while nothing is under way, and nothing will be."""
+        self.over.set()
         self.traces = OpenTraces()
 
     async def run(self) -> None:
         """Serve until told to finish; then decide or keep what is left, as the storage allows."""
-        while not (self._stopping or self._leaving):
-            await self._wait()
-            try:
+        self.over.clear()
+        try:
+            while not (self._stopping or self._leaving):
+                await self._wait()
                 await self._work(None)
-            except PostponedError:
-                return
-        if not self._queue.durable and not self._leaving:
-            await self._end()
+            if not self._queue.durable and not self._leaving:
+                await self._end()
+        except PostponedError:
+            return
+        finally:
+            self.over.set()
 
     async def serve(self) -> None:
         """Serve until cancelled; what is undecided then waits again, for whoever serves next."""
         self._leaving = False
-        self._over.clear()
         self._lane.ring_all()
         try:
             await self.run()
-            self._over.set()
             await asyncio.Event().wait()
         finally:
             self.traces, self._reader = OpenTraces(), Reader(self._queue.read)
@@ -95,7 +98,7 @@ class GatheringLane:
         self._lane.ring("")
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
-                await self._over.wait()
+                await self.over.wait()
 
     def finish(self) -> None:
         """Let ``run`` return soon."""

@@ -309,13 +309,13 @@ class Store:
             queue.release(record.tenant, record.size)
             queue.enter(record, since)
 
-    def visit(self, record: Record) -> bool:
-        """Let a reader have a record that another worker keeps; return whether there is one."""
-        queue = self._queues.get(record.queue)
-        if queue is None or record.lane >= len(queue.lanes):
-            return False
-        queue.visit(record, self._clock.monotonic())
-        return True
+    def has(self, queue: str, lane: int) -> bool:
+        """Tell whether there is such a lane."""
+        return queue in self._queues and lane < len(self._queues[queue].lanes)
+
+    def visit(self, record: Record) -> None:
+        """Let a reader have a record that another worker keeps."""
+        self._queues[record.queue].visit(record, self._clock.monotonic())
 
     def leave(self, shelf: Shelf) -> None:
         """Forget what waits of another worker's records; it keeps them."""

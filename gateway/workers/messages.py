@@ -33,6 +33,8 @@ class Own(msgspec.Struct, tag="own"):
     """Logs of workers that are gone, for it to empty."""
     owners: dict[int, int]
     """Worker by lane, as far as there is one."""
+    shared: bool
+    """Whether there are other workers, which may bring something."""
 
 
 class Port(msgspec.Struct, tag="port"):

@@ -1,7 +1,9 @@
 """What a gateway of several processes promises when some of them die, hang or are replaced."""
 
 import asyncio
+import contextlib
 import os
+import random
 import signal
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import aiohttp
 import pytest
 
 from gateway.testing import batch
-from tests.gateway.real import CONFIG, Gateway, Sink, serving
+from tests.gateway.real import CONFIG, SENDERS, Gateway, Sink, send, serving
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for workers in /proc")
 HEADERS = {"Content-Type": "application/x-protobuf"}
@@ -79,3 +81,78 @@ async def test_workers_end_with_their_supervisor(tmp_path: Path) -> None:
         async with asyncio.timeout(30):
             while alive(worker):
                 await asyncio.sleep(0.02)
+
+
+def configure(folder: Path, sink: str, workers: int) -> None:
+    """Write the configuration of a gateway with so many workers."""
+    text = CONFIG.format(sink=sink)
+    (folder / "gateway.yaml").write_text(
+        text.replace("  shutdown_timeout", f"  workers: {workers}\n  shutdown_timeout")
+    )
+
+
+@pytest.mark.parametrize("workers", [2, 3])
+async def test_whoever_receives_a_span_it_is_delivered(tmp_path: Path, workers: int) -> None:
+    """Each connection reaches some worker, each lane belongs to one: all spans arrive, once."""
+    sink, gateway = Sink(), Gateway(tmp_path)
+    async with serving(sink) as address:
+        configure(tmp_path, address, workers)
+        await gateway.start()
+        assert workers == len(gateway.workers())
+        sent: set[bytes] = set()
+        for _ in range(12):  # connections of their own
+            async with aiohttp.ClientSession() as http:
+                sent |= await post(http, gateway, 20)
+
+        async with asyncio.timeout(30):
+            while sink.spans != sent:
+                await asyncio.sleep(0.02)
+        async with aiohttp.ClientSession() as http:
+            assert len(sent) == await metric(http, gateway, "spangate_exporter_sent_spans_total")
+            assert workers == await metric(http, gateway, "spangate_workers")
+        assert 0 == await gateway.end(gently=True)
+
+
+async def killing_workers(folder: Path, workers: int, kills: int) -> None:
+    """Kill workers, the supervisor or all of them under load, and compare at last."""
+    sink, gateway = Sink(), Gateway(folder)
+    acknowledged: set[bytes] = set()
+    stop = asyncio.Event()
+    async with serving(sink) as address:
+        configure(folder, address, workers)
+        await gateway.start()
+        senders = [asyncio.create_task(send(gateway, acknowledged, stop)) for _ in range(SENDERS)]
+        for kill in range(kills):
+            sink.away = kill % 3 == 1  # sometimes with a backlog
+            at_least = len(acknowledged) + random.randint(50, 800)
+            async with asyncio.timeout(60):
+                while len(acknowledged) < at_least:
+                    await asyncio.sleep(random.random() * 0.02)
+            if kill % 4 == 3:
+                await gateway.end()
+                await gateway.start()
+            else:
+                for worker in gateway.workers()[:1]:
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(worker, signal.SIGKILL)
+        stop.set()
+        await asyncio.gather(*senders)
+        sink.away = False
+        async with asyncio.timeout(90):
+            while acknowledged - sink.spans:
+                await asyncio.sleep(0.02)
+        assert 0 == await gateway.end(gently=True)
+    assert acknowledged <= sink.spans
+
+
+async def test_kill_under_load(tmp_path: Path) -> None:
+    """Workers and their supervisor die now and then: every acknowledged span arrives."""
+    await killing_workers(tmp_path, workers=2, kills=4)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(1200)
+@pytest.mark.parametrize("workers", [1, 2, 3])
+async def test_kill_under_load_fifty_times(tmp_path: Path, workers: int) -> None:
+    """The same fifty times."""
+    await killing_workers(tmp_path, workers, kills=50)
