@@ -5,11 +5,14 @@ Frameworks wrap the call of a model, instrumentations wrap the framework, and so
 span of their own. The innermost one is priced, since an outer one may sum up several.
 """
 
+import itertools
 from collections.abc import Sequence
 
 from gateway.plugin import Span
 from processors.cost.calls import ModelCall, is_transparent
 
+_MOST_ALIKE = 32
+"""Calls beside each other with the same model and tokens, beyond which none are compared."""
 _MAX_STEPS = 16
 """How far up the way to an outer call is followed."""
 
@@ -39,7 +42,41 @@ def repeated(calls: Sequence[ModelCall], others: Sequence[Span]) -> set[int]:
             if parent is None or not is_transparent(parent):
                 break
             parent_id = parent.parent_span_id
-    return {outer for outer, inner in inside.items() if _repeats(calls[outer], inner)}
+    twice = {outer for outer, inner in inside.items() if _repeats(calls[outer], inner)}
+    return twice | _beside(calls)
+
+
+def _beside(calls: Sequence[ModelCall]) -> set[int]:
+    """
+    Return the positions of calls during which an SDK tells of the same call beside them.
+
+    Some instrumentations (Traceloop's over Anthropic and Mistral) do not make their span the
+    parent of what happens inside, so that the SDK's own span stands next to it.
+    """
+    alike: dict[tuple[bytes, bytes, str, int], list[int]] = {}
+    for number, call in enumerate(calls):
+        message = call.span.peek
+        if message.parent_span_id:
+            key = (message.trace_id, message.parent_span_id, call.entry, call.usage.input)
+            alike.setdefault(key, []).append(number)
+    found: set[int] = set()
+    for numbers in alike.values():
+        if 1 < len(numbers) <= _MOST_ALIKE:
+            pairs = itertools.permutations(numbers, 2)
+            found.update(outer for outer, inner in pairs if _spans(calls[outer], calls[inner]))
+    return found
+
+
+def _spans(outer: ModelCall, inner: ModelCall) -> bool:
+    """Whether one call goes on all the while another instrumentation's does."""
+    one, two = outer.span.peek, inner.span.peek
+    return (
+        one.start_time_unix_nano <= two.start_time_unix_nano
+        and two.end_time_unix_nano <= one.end_time_unix_nano
+        and (one.start_time_unix_nano, one.end_time_unix_nano)
+        != (two.start_time_unix_nano, two.end_time_unix_nano)
+        and outer.span.scope.peek.name != inner.span.scope.peek.name
+    )
 
 
 def _repeats(outer: ModelCall, inside: Sequence[ModelCall]) -> bool:

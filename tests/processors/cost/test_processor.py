@@ -19,7 +19,7 @@ from gateway.testing import batch, processor
 from processors.cost import Cost
 from processors.cost.unknown import MAX_MODELS, OTHERS
 from processors.mlflow_mapping import MlflowMapping
-from tests.processors.cost.support import COST, at, call, cost_of, priced
+from tests.processors.cost.support import AT_NS, COST, at, call, cost_of, priced
 
 CAPTURES = Path(__file__).parents[2] / "data" / "captures"
 INDEX: list[dict[str, Any]] = json.loads((CAPTURES / "index.json").read_text("utf-8"))
@@ -293,6 +293,35 @@ def test_a_call_that_is_told_twice_is_priced_once(
     assert priced_ones == costs(nested(*chain))
 
 
+def beside(*calls: tuple[str, int, int, Mapping[str, Value]]) -> Batch:
+    """Return calls of one parent: scope, begin and end, attributes."""
+    sent = Batch(b"".join(batch(held, scope=scope).encode() for scope, _, _, held in calls))
+    for number, (span, (_, begin, end, _)) in enumerate(zip(sent, calls, strict=True)):
+        span.proto.trace_id, span.proto.span_id = b"t" * 16, bytes([number + 1] * 8)
+        span.proto.parent_span_id = b"p" * 8
+        span.proto.start_time_unix_nano = AT_NS + begin
+        span.proto.end_time_unix_nano = AT_NS + end
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("calls", "priced_ones"),
+    [
+        ([("traceloop", 0, 9, LLM), ("sdk", 1, 8, SDK)], [False, True]),
+        ([("sdk", 1, 8, SDK), ("traceloop", 0, 9, LLM)], [True, False]),
+        ([("traceloop", 0, 9, LLM), ("traceloop", 1, 8, SDK)], [True, True]),
+        ([("traceloop", 0, 9, LLM), ("sdk", 5, 12, SDK)], [True, True]),
+        ([("traceloop", 0, 9, LLM), ("sdk", 0, 9, SDK)], [True, True]),
+        ([("traceloop", 0, 9, LLM), ("sdk", 1, 8, call("openai", "gpt-4o", USAGE))], [True, True]),
+    ],
+)
+def test_an_sdks_span_beside_the_instrumented_one_is_the_same_call(
+    calls: list[tuple[str, int, int, Mapping[str, Value]]], priced_ones: list[bool]
+) -> None:
+    """Some instrumentations are no parents of what happens inside; time and tokens tell."""
+    assert priced_ones == costs(beside(*calls))
+
+
 def test_an_outer_call_that_sums_up_several_is_not_priced() -> None:
     """The steps inside are, whatever models they use."""
     outer = call("openai", "router", {"input_tokens": 2000, "output_tokens": 1000})
@@ -301,9 +330,10 @@ def test_an_outer_call_that_sums_up_several_is_not_priced() -> None:
 
 
 def test_the_outer_span_says_that_it_repeats() -> None:
-    """Whoever adds up tokens later can tell."""
+    """Whoever adds up tokens later can tell; without a model MLflow does not price it either."""
     out = processor(Cost).process(nested(LLM, SDK))
     assert [True, None] == [span.attributes.get("spangate.rollup") for span in out]
+    assert ["", SDK["mlflow.llm.model"]] == [span.attributes["mlflow.llm.model"] for span in out]
 
 
 def test_a_circle_of_parents_ends() -> None:
