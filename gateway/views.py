@@ -96,13 +96,14 @@ class Attributes(MutableMapping[str, Value]):
         self.told = _NOTHING
         self._owner.touch()
 
-    def grow(self, told: Told) -> None:
-        """Say that attributes were added at the end; where they are not told they are looked up."""
-        self._index = self._json = None
-        if not told or self._names is None:
+    def grow(self, told: Told | None) -> None:
+        """Say that attributes were added at the end; ``None``: they must be looked up."""
+        if told is None or self._names is None:
             self._unread = True
         elif not self._unread:
             self._names += tuple(told)
+        if told != {}:
+            self._index = self._json = None
         if told:
             self.told = {**self.told, **told} if self.told else told
 
@@ -307,7 +308,7 @@ class Span(View[trace_pb2.Span]):
         self.tail = b""
         """What was appended since the batch was last encoded."""
 
-    def append(self, encoded: bytes, told: Told = _NOTHING) -> None:
+    def append(self, encoded: bytes, told: Told | None = None) -> None:
         """
         Add fields in protobuf's encoding, such as ready-made attributes; the cheapest way to add.
 
@@ -315,8 +316,8 @@ class Span(View[trace_pb2.Span]):
 
         Args:
             encoded: the fields.
-            told: all attributes among them, in order, where they are texts and flags; what is
-                not told is decoded when somebody asks.
+            told: all attributes among them, in order, where they are texts and flags or there
+                are none; ``None``: they are decoded when somebody asks.
 
         """
         self._encoding.grown = True

@@ -10,6 +10,7 @@ from typing import Annotated, Literal
 
 import msgspec
 
+from gateway.otlp.ready import length
 from gateway.plugin import Batch, Config, Context, Meter, Processor, Resource, Span
 from processors.consistent_sampling import (
     ALWAYS,
@@ -26,6 +27,7 @@ from processors.consistent_sampling import (
 
 Percentage = Annotated[float, msgspec.Meta(ge=0)]
 _PRIORITY = "sampling.priority"
+_TRACE_STATE = b"\x1a"  # Span.trace_state, field 3
 _SPAN_TYPES = ("mlflow.spanType", "openinference.span.kind")
 
 
@@ -275,7 +277,6 @@ class ProbabilisticSampler(Processor[ProbabilisticSamplerConfig]):
         def failed(reason: str) -> None:
             failures[reason] = failures.get(reason, 0) + 1
 
-        changed = False
         for span in batch.spans:
             message = span.peek
             trace_id, old = key = message.trace_id, message.trace_state
@@ -290,17 +291,14 @@ class ProbabilisticSampler(Processor[ProbabilisticSamplerConfig]):
             if new is None:
                 batch.drop(span)
             elif new != old:
-                message.trace_state = new
-                changed = True
-        if changed:
-            batch.touch()
+                _mark(span, new)
         self._count(failures)
         return batch
 
     @staticmethod
     def _may_ask(batch: Batch) -> bool:
         """Whether a span may bear a priority; bytes are searched faster than spans."""
-        return not batch.untouched or _PRIORITY.encode() in batch.encode()
+        return not batch.untouched or _mentions_priority(batch.encode())
 
     def _count(self, failures: Mapping[str, int]) -> None:
         if self._meter is not None:
@@ -347,9 +345,37 @@ def _said(key: str, resource: Resource, tenant: str, span: Span) -> str:
     return "" if value is None else str(value)
 
 
+_ENCODED = b"\x11" + _PRIORITY.encode()
+"""The key as it stands in a request: its length and its text."""
+
+
+def _mentions_priority(data: bytes) -> bool:
+    """Whether the key may stand in a request; the length is rare in texts, which saves a search."""
+    at = data.find(_ENCODED[:1])
+    for _ in range(len(data) // 64):
+        if at < 0 or data.startswith(_ENCODED, at):
+            return at >= 0
+        at = data.find(_ENCODED[:1], at + 1)
+    return _ENCODED in data
+
+
+@lru_cache(maxsize=1024)
+def _holds_priority(names: tuple[str, ...]) -> bool:
+    return _PRIORITY in names
+
+
+def _mark(span: Span, trace_state: str) -> None:
+    """Set the trace state; where there was none the span's bytes stay and it is added to them."""
+    if span.peek.trace_state:
+        span.proto.trace_state = trace_state
+    else:
+        data = trace_state.encode()
+        span.append(_TRACE_STATE + length(len(data)) + data, {})
+
+
 def read_priority(span: Span) -> Priority:
     """Return what a span's ``sampling.priority`` asks for: 0 to drop it, more to keep it."""
-    if _PRIORITY not in span.attributes.names():
+    if not _holds_priority(span.attributes.names()):
         return Priority.DEFER
     value = span.attributes[_PRIORITY]
     if isinstance(value, str):

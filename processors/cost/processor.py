@@ -109,15 +109,14 @@ class Cost(Processor[CostConfig]):
         if self._reads_reported and call.layout.is_reported:
             reported = read_reported(call.span.attributes)
         if reported is not None and (quote is None or self._prefers_reported):
-            ending = text_attribute(RULE, f"reported: {reported.key}")
-            _write(call, _reported_json(reported), ending)
+            _write(call, _reported_json(reported), {RULE: f"reported: {reported.key}"})
             return reported.total
         if quote is not None:
             amounts = quote.price.cost(call.usage)
-            ending = _ending(quote)
+            numbers = b""
             if self._compares and reported is not None:
-                ending += _comparison(amounts, reported)
-            _write(call, _COST_JSON % amounts, ending)
+                numbers = _comparison(amounts, reported)
+            _write(call, _COST_JSON % amounts, _origin(quote), numbers)
             return amounts.total
         return None
 
@@ -134,10 +133,12 @@ class Cost(Processor[CostConfig]):
         return explain(Question(**question), config)
 
 
-def _ending(quote: Quote) -> bytes:
-    """Return the attributes that say where a price is from; the same for all its calls."""
-    rule = word_attribute(RULE, quote.rule)
-    return rule + word_attribute(CATALOGUE, quote.catalogue) if quote.catalogue else rule
+def _origin(quote: Quote) -> dict[str, str]:
+    """Return the attributes that say where a price is from."""
+    origin = {RULE: quote.rule}
+    if quote.catalogue:
+        origin[CATALOGUE] = quote.catalogue
+    return origin
 
 
 def _reported_json(reported: Reported) -> str:
@@ -157,8 +158,20 @@ def _comparison(amounts: Amounts, reported: Reported) -> bytes:
     return number_attribute(REPORTED, reported.total) + number_attribute(DIFFERENCE, difference)
 
 
-def _write(call: ModelCall, cost: str, ending: bytes) -> None:
+def _write(call: ModelCall, cost: str, origin: Mapping[str, str], numbers: bytes = b"") -> None:
+    """
+    Write what a call costs.
+
+    Args:
+        call: of a model.
+        cost: as JSON.
+        origin: attributes that say where the price is from; many calls have the same.
+        numbers: more attributes, encoded.
+
+    """
     if call.layout.is_written:
         for key in WRITTEN_KEYS:
             call.span.attributes.pop(key, None)
-    call.span.append(text_attribute(COST, cost) + ending)
+    parts = [word_attribute(key, text) for key, text in origin.items()]
+    encoded = b"".join((text_attribute(COST, cost), *parts, numbers))
+    call.span.append(encoded, None if numbers else {COST: cost, **origin})

@@ -16,6 +16,7 @@ from gateway.otlp.values import Value, key_value
 from gateway.testing import processor
 from processors.consistent_sampling import adjusted_count, read_trace_state
 from processors.probabilistic_sampler import ProbabilisticSampler, _fnv1a
+from tests.processors.watching import watched
 
 HALF = "fefefefefefefefefe80000000000000"  # kept at 50 %, not at 49 %
 SURE = "111111111111111111ffffffffffffff"  # kept whatever the share
@@ -376,3 +377,36 @@ def test_any_span_is_decided(
     left = sample(given_batch, mode=mode, sampling_percentage=50, fail_closed=fail_closed)
     if left is not None and left != state:
         assert read_trace_state(left).threshold is not None
+
+
+async def test_what_cannot_be_decided_is_counted_by_reason() -> None:
+    """Once started, spans without randomness and with broken trace states are counted."""
+    sampler = await watched(ProbabilisticSampler, sampling_percentage=50)
+    nothing = bytes(16)
+    sent = many([(nothing, "", {}), (nothing, "", {}), (bytes.fromhex(SURE), "ot=th:zz", {})])
+    sampler.processor.process(sent)
+
+    assert {
+        "sampling_errors_total reason=no randomness": 2,
+        "sampling_errors_total reason=th must have 1 to 14 hexadecimal digits": 1,
+    } == sampler.counts
+
+
+@pytest.mark.parametrize("filler", [b"", b"\x11" * 5000, b"\x11sampling.priorit" * 90])
+@pytest.mark.parametrize("asks", [True, False])
+def test_the_priority_is_found_whatever_stands_around_it(filler: bytes, asks: bool) -> None:
+    """Bytes that resemble the key neither hide it nor stand for it."""
+    attributes: dict[str, Value] = {"filler": filler}
+    if asks:
+        attributes["sampling.priority"] = 0
+    kept = sample(one_span(SURE, attributes=attributes), sampling_percentage=50)
+    assert asks == (kept is None)
+
+
+def test_kept_spans_keep_their_bytes() -> None:
+    """The mark is added to what was received; nothing is encoded anew."""
+    sent = one_span(SURE)
+    (before,) = sent.entries()
+    (after,) = processor(ProbabilisticSampler, sampling_percentage=50).process(sent).entries()
+    assert after.span.startswith(before.span)
+    assert "ot=th:8" == Batch(sent.encode()).spans[0].peek.trace_state
