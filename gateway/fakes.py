@@ -1,10 +1,13 @@
-"""What a component is given when it starts, for tests: a still clock, and records of its words."""
+"""What components are given, for tests: a still clock, records of their words, gathered traces."""
 
 import asyncio
 import shutil
 import tempfile
 import weakref
 from pathlib import Path
+
+from gateway.batch import Batch
+from gateway.trace import Ending, Trace
 
 T0_UNIX_NS = 1_700_000_000_000_000_000
 
@@ -134,3 +137,32 @@ class FakeContext:
             self._data_dir = Path(tempfile.mkdtemp(prefix="spangate-test-"))
             weakref.finalize(self, shutil.rmtree, self._data_dir, ignore_errors=True)
         return self._data_dir
+
+
+def trace(
+    spans: Batch,
+    *,
+    age_s: float = 3600.0,
+    root_age_s: float | None = None,
+    ending: Ending | None = None,
+) -> Trace:
+    """
+    Return what has been gathered of a trace, as ``TraceProcessor.decide`` is given it.
+
+    Args:
+        spans: its spans.
+        age_s: how long ago the first of them was received.
+        root_age_s: how long ago the root was; ``None`` for as long as the first.
+        ending: why there is no more waiting.
+
+    """
+    gathered = Trace(spans.spans[0].trace_id, spans.context, spans)
+    gathered.span_count = len(spans)
+    gathered.size_bytes = sum(len(entry.span) for entry in spans.entries())
+    gathered.now_unix_ns = T0_UNIX_NS
+    gathered.first_unix_ns = gathered.last_unix_ns = T0_UNIX_NS - int(age_s * 1e9)
+    if gathered.root is not None:
+        root_age = age_s if root_age_s is None else root_age_s
+        gathered.root_unix_ns = T0_UNIX_NS - int(root_age * 1e9)
+    gathered.ending = ending
+    return gathered

@@ -17,7 +17,7 @@ from google.protobuf.message import DecodeError
 from gateway.batch import Batch, BatchContext, Resource, Snapshot
 from gateway.blame import blame, blame_unseen, home_of, is_ours, line_of, place
 from gateway.errors import Busy, Flow, Reject, Retry
-from gateway.plugin import Component, Config, Exporter, Logger, OnError, Processor
+from gateway.plugin import Component, Config, Exporter, Logger, OnError, Processor, TraceProcessor
 from gateway.telemetry import metrics
 
 T = TypeVar("T")
@@ -55,7 +55,9 @@ def build(where: str, component: type[Component[Config]], config: Config) -> Com
     """
     try:
         built = component(config)
-        if isinstance(built, Processor) and built.on_error not in get_args(OnError):
+        if isinstance(built, Processor | TraceProcessor) and built.on_error not in get_args(
+            OnError
+        ):
             choices = ", ".join(get_args(OnError))
             raise ValueError(f"on_error: expected one of {choices}, found {built.on_error!r}")
     except _FAULTS as error:

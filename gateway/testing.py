@@ -17,9 +17,9 @@ from gateway.config.types import from_yaml
 from gateway.contract.check import check
 from gateway.contract.report import ContractError
 from gateway.fake_mlflow import FakeMlflow
-from gateway.fakes import T0_UNIX_NS, FakeClock, FakeContext, FakeLogger, FakeMeter
+from gateway.fakes import T0_UNIX_NS, FakeClock, FakeContext, FakeLogger, FakeMeter, trace
 from gateway.otlp.values import Value, key_value
-from gateway.plugin import Component, Ending, Trace
+from gateway.plugin import Component
 from gateway.registry import config_type
 
 __all__ = [
@@ -98,43 +98,15 @@ def component(kind: type[T], **settings: object) -> T:
 processor = component
 
 
-def trace(
-    spans: Batch,
-    *,
-    age_s: float = 3600.0,
-    root_age_s: float | None = None,
-    ending: Ending | None = None,
-) -> Trace:
-    """
-    Return what has been gathered of a trace, as ``TraceProcessor.decide`` is given it.
-
-    Args:
-        spans: its spans.
-        age_s: how long ago the first of them was received.
-        root_age_s: how long ago the root was; ``None`` for as long as the first.
-        ending: why there is no more waiting.
-
-    """
-    gathered = Trace(spans.spans[0].trace_id, spans.context, spans)
-    gathered.span_count = len(spans)
-    gathered.size_bytes = sum(len(entry.span) for entry in spans.entries())
-    gathered.now_unix_ns = T0_UNIX_NS
-    gathered.first_unix_ns = gathered.last_unix_ns = T0_UNIX_NS - int(age_s * 1e9)
-    if gathered.root is not None:
-        root_age = age_s if root_age_s is None else root_age_s
-        gathered.root_unix_ns = T0_UNIX_NS - int(root_age * 1e9)
-    gathered.ending = ending
-    return gathered
-
-
 def check_contract(kind: type[Component[Any]] | Component[Any], **settings: object) -> None:
     """
     Check that a component keeps what every component promises.
 
     Import without side effects; settings that can be written and read again; starting and
     stopping in every order; and by kind: a processor takes empty batches and strange values,
-    keeps ids, remembers nothing between batches and is safe on several threads; an exporter
-    routes steadily and fails by name; a receiver opens and closes.
+    keeps ids, remembers nothing between batches and is safe on several threads; a trace
+    processor decides on strange traces too; an exporter routes steadily and fails by name; a
+    receiver opens and closes.
 
     Args:
         kind: the component's class, or a component whose class and settings are then used.

@@ -79,6 +79,10 @@ class TraceGuard:
             line = line_of(self.processor.decide)
             found = type(answer).__name__
             raise Reject(f"decide() returned {found}, expected Keep, Drop or Wait, at {line}")
+        seconds: object = answer.seconds if isinstance(answer, Wait) else 0
+        if not isinstance(seconds, int | float):
+            line = line_of(self.processor.decide)
+            raise Reject(f"decide() asked to wait for no number of seconds, at {line}")
         return answer
 
     def release(self, batch: Batch, reason: str) -> Batch:

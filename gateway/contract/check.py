@@ -15,13 +15,15 @@ from gateway.contract.lifecycle import Build, Stage, check_lifecycle
 from gateway.contract.report import Report
 from gateway.contract.settings import check_settings
 from gateway.contract.stage_1 import check_processor
-from gateway.plugin import Component, Exporter, Processor, Receiver
+from gateway.contract.stage_2 import check_trace_processor
+from gateway.plugin import Component, Exporter, Processor, Receiver, TraceProcessor
 
 LIMIT_S = 300.0
 """Far beyond what any component takes; for those that never return."""
 
 _BY_KIND: dict[type[Component[Any]], Callable[[Stage], None]] = {
     Processor: check_processor,
+    TraceProcessor: check_trace_processor,
     Exporter: check_exporter,
     Receiver: check_receiver,
 }

@@ -9,9 +9,9 @@ from gateway.plugin import API_VERSION
 SINCE_1_0 = {
     "gateway.plugin": """
         API_VERSION Attributes Batch BatchConfig BatchContext Busy ClientTlsConfig Clock Config
-        Context Deliver Duration Exporter ExporterConfig FilePath Forbidden HttpExporterConfig Logger
-        Meter Moved Processor QueueConfig Receiver Reject Resource Retry RetryConfig Scope Secret Span
-        TooLarge Trace TraceProcessor Value Keep Drop Wait Ending
+        Context Deliver Drop Duration Ending Exporter ExporterConfig FilePath Forbidden
+        HttpExporterConfig Keep Logger Meter Moved Processor QueueConfig Receiver Reject Resource
+        Retry RetryConfig Scope Secret Span TooLarge Trace TraceProcessor Value Wait
     """,
     "gateway.testing": """
         ContractError FakeClock FakeContext FakeLogger FakeMeter FakeMlflow batch check_contract

@@ -22,6 +22,7 @@ NEEDED: dict[str, dict[str, Any]] = {
     "probabilistic_sampler": {"sampling_percentage": 50},
     "tail_sampling": {"policies": [{"name": "all", "type": "always_sample"}]},
     "transform": {"statements": [{"set": {"feature": "assistant"}}]},
+    "loadbalancing": {"resolver": {"static": {"hostnames": [NOWHERE]}}},
     "otlp_http": {"endpoint": f"http://{NOWHERE}"},
     "otlp_grpc": {"endpoint": NOWHERE, "tls": {"insecure": True}},
 }

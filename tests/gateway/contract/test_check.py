@@ -168,6 +168,32 @@ class Plugin(Exporter[ExporterConfig]):
         return str(self.count)
     async def export(self, batch): ...
 """,
+    "decide() on an ordinary batch (and 5 more) returned bool": """
+class Plugin(TraceProcessor[Config]):
+    def decide(self, trace):  # here
+        return True
+""",
+    "changes the trace": """
+class Plugin(TraceProcessor[Config]):
+    def decide(self, trace):  # here
+        for span in trace.spans:
+            span.attributes["seen"] = True
+        return Keep()
+""",
+    "asked to wait for -1 seconds": """
+class Plugin(TraceProcessor[Config]):
+    def decide(self, trace):  # here
+        return Wait(-1) if trace.ending is None else Keep("late")
+""",
+    "returned other spans than it was given": """
+class Plugin(TraceProcessor[Config]):
+    def decide(self, trace):
+        return Keep()
+    def release(self, batch, reason):  # here
+        for span in batch:
+            batch.drop(span)
+        return batch
+""",
     "refuse() before listen() failed: AttributeError": """
 class Plugin(Receiver[Config]):
     async def listen(self, deliver): self.deliver = None
