@@ -46,6 +46,26 @@ class Handover:
             if result is not None:
                 raise result
 
+    async def replace(self, record: Record, payload: bytes) -> bool:
+        """Queue a part of a record's spans in its place; return whether there was room."""
+        entries = wire.index(payload)
+        part = Record(
+            queue=record.queue,
+            lane=record.lane,
+            destination=record.destination,
+            payload=payload,
+            spans=len(entries),
+            trace_ids=frozenset(entry.trace_id for entry in entries),
+            tenant=record.tenant,
+            received_unix_ns=record.received_unix_ns,
+            context=record.context,
+        )
+        try:
+            await self._store.commit([part])
+        except Flow:
+            return False
+        return True
+
     async def _give(self, chunk: Chunk, give_up: Callable[[], bool]) -> None:
         batch = chunk.batch
         records: list[Record] = []

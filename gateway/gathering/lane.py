@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from gateway.gathering.handover import Handover, PostponedError
 from gateway.gathering.round import Reader, Round, Settled
 from gateway.gathering.traces import Held, OpenTraces
+from gateway.otlp import wire
 from gateway.plugin import Clock
 from gateway.queue.base import Record
 from gateway.queue.decisions import Decision
@@ -73,7 +74,9 @@ class GatheringLane:
             while not (self._stopping or self._leaving):
                 await self._wait()
                 await self._work(None)
-            if not self._queue.durable and not self._leaving:
+            if self._queue.durable:
+                await self._part()
+            elif not self._leaving:
                 await self._end()
         except PostponedError:
             return
@@ -114,6 +117,20 @@ class GatheringLane:
         while self._lane.all_lines() or len(self.traces):
             self._fed |= dict.fromkeys(line.destination for line in self._lane.all_lines())
             await self._work("stopping")
+
+    async def _part(self) -> None:
+        """Let what is undecided wait by itself, so that nothing decided is sent once more."""
+        for held, places in list(self.traces.partly_settled()):
+            payload = await self._threads.run(self._rest, held, sorted(places))
+            if payload and await self._handover.replace(held.record, payload):
+                self._queue.ack(held.record)
+
+    def _rest(self, held: Held, places: Sequence[int]) -> bytes:
+        with contextlib.suppress(OSError):
+            entries = self._reader(held)
+            self._reader.forget()
+            return wire.assemble(entries[at] for at in places) if entries else b""
+        return b""
 
     async def _wait(self) -> None:
         """Return when there are records, or some trace's time has come."""
@@ -171,6 +188,8 @@ class GatheringLane:
         if not self._queue.durable:
             return
         for held in taken:
+            if held.record.shelf is not None:
+                continue  # another worker has it on its disk
             self._in_memory[held] = len(held.record.payload)
             self._in_memory_bytes += self._in_memory[held]
         while self._in_memory_bytes > self._held_bytes:

@@ -99,7 +99,7 @@ class Round:
             places: dict[bytes, list[int]] = {}
             for at, entry in enumerate(entries):
                 places.setdefault(entry.trace_id, []).append(at)
-            held.left = len(places)
+            held.left = held.traces = len(places)
             context = held.context
             for trace_id, some in places.items():
                 part = Part(held, tuple(some))

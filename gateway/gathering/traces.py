@@ -18,10 +18,12 @@ Load = Callable[["Held"], Sequence[wire.Entry]]
 class Held:
     """A taken record, until all of its traces are settled."""
 
-    __slots__ = ("left", "record")
+    __slots__ = ("left", "record", "traces")
 
     def __init__(self, record: Record) -> None:
         self.record = record
+        self.traces = 0
+        """How many it has spans of."""
         self.left = 0
         """Traces of it that are not settled."""
 
@@ -148,6 +150,15 @@ class OpenTraces:
                 self.wake_at(trace, trace.due)
             else:
                 yield trace
+
+    def partly_settled(self) -> "Iterator[tuple[Held, list[int]]]":
+        """Yield records of which some traces are decided, with the places of the other spans."""
+        places: dict[Held, list[int]] = {}
+        for trace in self._traces.values():
+            for part in trace.parts:
+                if part.held.left < part.held.traces:
+                    places.setdefault(part.held, []).extend(part.places)
+        yield from places.items()
 
     def all(self) -> list[OpenTrace]:
         """Return every trace, the oldest first."""

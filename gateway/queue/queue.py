@@ -161,7 +161,7 @@ class Queue:
             OSError: the disk cannot be read now.
 
         """
-        return record.payload or self._shelf.read(record)
+        return record.payload or (record.shelf or self._shelf).read(record)
 
     def ack(self, record: Record) -> None:
         """Forget a taken record: every span of it was delivered or given up, counted."""

@@ -37,7 +37,7 @@ class Judge(TraceProcessor[JudgeConfig]):
     def __init__(self, config: JudgeConfig) -> None:
         super().__init__(config)
         self.max_traces = config.most
-        self._later = config.fault == "later"
+        self.later = config.fault == "later"
 
     def decide(self, trace: Trace) -> Keep | Drop | Wait:
         if trace.ending is None and trace.age_s < self.config.wait:
@@ -46,8 +46,8 @@ class Judge(TraceProcessor[JudgeConfig]):
             raise KeyError("bug")
         if self.config.fault == "nonsense":
             return "keep"  # type: ignore[return-value] # what a plugin may get wrong
-        if self._later:
-            self._later = False
+        if self.later:
+            self.later = False
             raise Retry("not yet", after=0.01)
         self.asked.append((trace.trace_id, trace.span_count, trace.ending))
         if any(span.attributes.get("keep") for span in trace.spans):

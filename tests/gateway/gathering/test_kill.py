@@ -1,0 +1,52 @@
+"""What kill -9 of a real gateway may take of undecided traces: nothing."""
+
+from pathlib import Path
+
+import aiohttp
+import pytest
+
+from gateway.testing import batch
+from tests.gateway.gathering.bench import until
+from tests.gateway.real import CONFIG, Gateway, Sink, serving
+
+SAMPLING = """
+processors:
+  tail_sampling:
+    decision_wait: {wait}
+    policies: [{{name: errors, type: status_code, status_code: {{status_codes: [ERROR]}}}}]
+"""
+
+
+def configure(folder: Path, address: str, wait: str) -> None:
+    text = CONFIG.format(sink=address) + SAMPLING.format(wait=wait)
+    (folder / "gateway.yaml").write_text(
+        text.replace("processors: []", "processors: [tail_sampling]")
+    )
+
+
+@pytest.mark.parametrize("gently", [False, True])
+async def test_undecided_traces_are_decided_by_the_next_process(
+    tmp_path: Path, gently: bool
+) -> None:
+    """Acknowledged and undecided when the process ends: kept and dropped as policies say."""
+    sink, gateway = Sink(), Gateway(tmp_path)
+    headers = {"Content-Type": "application/x-protobuf"}
+    kept: set[bytes] = set()
+    async with serving(sink) as address, aiohttp.ClientSession() as http:
+        configure(tmp_path, address, "1h")
+        await gateway.start()
+        for number in range(50):
+            several = batch(*({} for _ in range(10)), one_trace=False)
+            for at, span in enumerate(several):
+                if (number + at) % 3 == 0:
+                    span.proto.status.code = 2  # type: ignore[assignment] # numbers are the enumeration's
+                    kept.add(span.span_id)
+            answer = await http.post(gateway.traces, data=several.encode(), headers=headers)
+            assert 200 == answer.status
+        await gateway.end(gently=gently)
+        assert set() == sink.spans
+        configure(tmp_path, address, "1ms")
+        await gateway.start()
+        await until(lambda: len(sink.spans) >= len(kept))
+        assert 0 == await gateway.end(gently=True)
+    assert kept == sink.spans
