@@ -1,6 +1,6 @@
 """Secrets that plain text gives a name: ``password=...``, ``api_key: ...``, headers, options."""
 
-from processors.redaction import commands, personal_checks, secret_checks
+from processors.redaction import checks, commands, secret_checks
 from processors.redaction.keys import DOUBTFUL, NAMES
 from processors.redaction.rules import Check, Rule, relax
 
@@ -140,7 +140,7 @@ RULES: list[Rule] = [
         "cvv",
         r"(?i:\b(?:cvv2?|cvc2?|card verification value|security code)\b)",
         r"[\"'\\]{0,12}[ \t]{0,3}(?:[:=#]| is| ist| es| est| é)?[ \t\"'\\]{0,8}(\d{3,4})\b",
-        personal_checks.standing_alone,
+        checks.standing_alone,
         hint=r"(?i:cvv|cvc|card verification value|security code)[^\n]{0,40}\d{3}",
     ),
 ]

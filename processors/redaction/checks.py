@@ -40,3 +40,8 @@ def number_alone(candidate: Candidate) -> bool:
     if before[-1:] in (b".", b"-", b"/", b",") and before[:1].isdigit():
         return False
     return not (after[:1] in (b".", b"-", b"/") and after[1:2].isdigit())
+
+
+def standing_alone(candidate: Candidate) -> Bounds | None:
+    """Believe what no letter or digit touches."""
+    return whole(candidate) if alone(candidate) else None

@@ -41,6 +41,19 @@ RULES: list[Rule] = [
         hint=r"(?i:password|identified by) {1,2}\\*[\"']",
     ),
     Rule(
+        "password",
+        r"(?i:\bpassword\s{1,4})",
+        r"([^\s\"'`<>]{3,})",
+        secret_checks.option,
+        (r"\blogin ",),
+    ),
+    Rule(
+        "password",
+        r"\$(?:2[abxy]|apr1|[156y]|argon2(?:id|i|d)|scrypt|pbkdf2[\w-]{0,12})\$",
+        r"[^\s:\"'<>]{12,}",
+        hint=r"\$(?:2[abxy]|apr1|[156y]|argon2|scrypt|pbkdf2)",
+    ),
+    Rule(
         "url_password",
         r"\bjdbc:oracle:\w{2,5}:",
         r"[^/\s@]{1,60}/([^@\s/]{3,})@",

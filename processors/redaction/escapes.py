@@ -5,7 +5,7 @@ import re
 from bisect import bisect_right
 
 _ESCAPE = re.compile(
-    rb"""\\+(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|["'/nrtbf\\])|%[0-9a-fA-F]{2}|&\#?\w{2,8};"""
+    rb"""\\+(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|["'/nrtbf\\])|%(?:25)*[0-9a-fA-F]{2}|&\#?\w{2,8};"""
 )
 _LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
@@ -14,7 +14,7 @@ class View:
     """
     A text with its escapes undone.
 
-    Knows JSON's and Python's backslash escapes at any depth, percent signs and HTML entities.
+    Knows JSON's and Python's backslash escapes and percent signs at any depth, and HTML entities.
     """
 
     def __init__(self, raw: bytes) -> None:
@@ -74,7 +74,7 @@ def has_escapes(raw: bytes) -> bool:
 
 def _undo(escape: bytes) -> bytes:
     if escape[:1] == b"%":
-        return bytes((int(escape[1:], 16),))
+        return bytes((int(escape[-2:], 16),))
     if escape[:1] == b"&":
         return html.unescape(escape.decode("ascii", "replace")).encode("utf-8", "surrogatepass")
     letters = escape.lstrip(b"\\")

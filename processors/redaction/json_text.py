@@ -27,13 +27,14 @@ _TOKEN = re.compile(
 )
 _INTEGER = re.compile(rb"-?\d+")
 _NAMING = frozenset(("name", "key", "header", "field", "k"))
+_CLOSED = re.compile(rb"\s*+\]")
 _NAMED = frozenset(("value", "val", "v", "content"))
 
 
 class _Frame:
     """An object or array that is open."""
 
-    __slots__ = ("in_object", "inherited", "key", "name", "path_key", "taken")
+    __slots__ = ("early", "in_object", "inherited", "key", "name", "path_key", "taken")
 
     def __init__(self, *, in_object: bool, key: KeyInfo, path_key: str) -> None:
         self.in_object = in_object
@@ -45,6 +46,9 @@ class _Frame:
         self.taken: list[str] = []
         """The keys so far."""
         self.name: str | None = None
+        """What the object calls its ``value``; the first of a pair in an array of pairs."""
+        self.early: tuple[int, int, int] | None = None
+        """A ``value`` that stood before its name, and how many edits there were before it."""
 
 
 class JsonText:
@@ -121,11 +125,40 @@ class _Walk:
         key = self._key()
         literal = self._data[start + 1 : end - 1]
         text = literal if b"\\" not in literal else _decode(self._data[start:end])
-        if frame is not None and frame.in_object and self._path in _NAMING:
-            frame.name = text[:200].decode("utf-8", "replace")
+        if frame is not None:
+            key = self._named(frame, text, key, start, end)
         new = self._scrubber.text(text, key, self._report, self._depth + 1)
         if new is not None:
             self._edits.append((start, end, _encode(new, literal)))
+
+    def _named(self, frame: _Frame, text: bytes, key: KeyInfo, start: int, end: int) -> KeyInfo:
+        """Learn names of values from strings; return what the name says about this one."""
+        if frame.in_object:
+            if self._path in _NAMING:
+                frame.name = text[:200].decode("utf-8", "replace")
+                self._redact_early(frame)
+            elif self._path in _NAMED and frame.name is None:
+                frame.early = start, end, len(self._edits)
+        elif len(self._stack) > 1 and not self._stack[-2].in_object:
+            if frame.name is None:
+                frame.name = text[:200].decode("utf-8", "replace")
+            elif key.blocked is None and _CLOSED.match(self._data, end):
+                return self._scrubber.keys.info(frame.name)
+        return key
+
+    def _redact_early(self, frame: _Frame) -> None:
+        """Redact a value that stood before its name."""
+        if frame.early is None or frame.name is None:
+            return
+        start, end, edits = frame.early
+        info = self._scrubber.keys.info(frame.name)
+        if info.blocked is None or frame.inherited.allowed:
+            return
+        text = _decode(self._data[start:end])
+        new = self._scrubber.whole(text, info.blocked, self._report, self._depth + 1)
+        if new is not None:
+            later = [edit for edit in self._edits[edits:] if edit[0] >= end]
+            self._edits[edits:] = [(start, end, _encode(new, text)), *later]
 
     def _object_key(self, frame: _Frame, start: int, end: int) -> None:
         """Learn from a key, and redact it where it holds a finding itself."""

@@ -6,6 +6,9 @@ from processors.redaction.rules import Rule, relax
 _LOCAL = r"[\p{L}\p{M}\p{N}._+'~-]"
 _LABEL = r"[\p{L}\p{M}\p{N}-]+"
 _NO_LOOPBACK = r"(?:[2-9]\d{0,2}|1(?:[013-9]\d?|2[0-689]?)?)"
+_SEP = "(?:[ .-]|\u00a0|\u2011|\u2013|\u202f|\u2009)"
+"""Spaces and hyphens between groups, those of typography too."""
+
 _H16 = r"[0-9A-Fa-f]{1,4}"
 
 # One prefilter for all wallets in base58; Monero's begin with 4, whose second may be a 0.
@@ -29,11 +32,16 @@ RULES: list[Rule] = [
     ),
     *birth_dates.RULES,
     *national_ids.RULES,
-    Rule("card", r"\b[2-68]\d(?:[ .-]?\d){10}", r"(?:[ .-]?\d){0,7}\b", personal_checks.card),
+    Rule(
+        "card",
+        rf"\b[2-68]\d(?:{_SEP}?\d){{10}}",
+        rf"(?:{_SEP}?\d){{0,7}}\b",
+        personal_checks.card,
+    ),
     Rule(
         "iban",
-        r"\b[A-Z]{2}\d{2}[ -]?[A-Z0-9]{4}[ -]?[A-Z0-9]{4}[ -]?[A-Z0-9]{3}",
-        r"(?:[ -]?[A-Z0-9]){0,23}",
+        rf"\b[A-Z]{{2}}\d{{2}}{_SEP}?[A-Z0-9]{{4}}{_SEP}?[A-Z0-9]{{4}}{_SEP}?[A-Z0-9]{{3}}",
+        rf"(?:{_SEP}?[A-Z0-9]){{0,23}}",
         personal_checks.iban,
     ),
     Rule(

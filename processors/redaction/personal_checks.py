@@ -216,11 +216,6 @@ def ethereum(candidate: Candidate) -> Bounds | None:
     return whole(candidate) if varied and alone(candidate) else None
 
 
-def standing_alone(candidate: Candidate) -> Bounds | None:
-    """Believe what no letter or digit touches."""
-    return whole(candidate) if alone(candidate) else None
-
-
 def luhn_digits(candidate: Candidate) -> Bounds | None:
     """Believe digits that pass Luhn, whatever separates them."""
     digits = _NOT_DIGIT.sub("", candidate.text)

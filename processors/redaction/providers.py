@@ -5,7 +5,7 @@ Sources: the providers' documentation, and what they publish for GitHub secret s
 pattern needs a terminator, so that a key at the end of a sentence is found.
 """
 
-from processors.redaction import secret_checks
+from processors.redaction import checks, secret_checks
 from processors.redaction.rules import Rule, relax
 
 
@@ -19,10 +19,16 @@ def _key(kind: str, pattern: str, mark: str) -> Rule:
 
 
 # In the order of precedence: where two overlap, the first one names the finding.
-PROVIDERS: list[Rule] = _keys(
+PROVIDERS: list[Rule] = [
+    Rule(
+        "aws_key",
+        r"\b(?:AKIA|ASIA|AIDA|AROA|AGPA|ANPA|ANVA|ABIA|ACCA|A3T[A-Z0-9])[A-Z0-9]{16}\b",
+        check=checks.standing_alone,
+    )
+]
+PROVIDERS += _keys(
     ("anthropic_key", r"\bsk-ant-[A-Za-z0-9_-]{10,}"),
     ("openai_key", r"\bsk-(?:proj-|svcacct-|admin-|None-)?[A-Za-z0-9_-]{16,}"),
-    ("aws_key", r"\b(?:AKIA|ASIA|AIDA|AROA|AGPA|ANPA|ANVA|ABIA|ACCA|A3T[A-Z0-9])[A-Z0-9]{16}\b"),
     ("github_token", r"\b(?:gh[opusr]_[A-Za-z0-9]{20,}|github_pat_[A-Za-z0-9_]{20,})"),
     (
         "gitlab_token",

@@ -91,8 +91,8 @@ def _relaxed_word(word: str) -> str:
     return relax(word, bounded=False) + (r"(?:(?-i:[^a-z])|\z)" if ends else "")
 
 
-_KEY_OF_SEVERAL = (r":\s{0,4}\[", r"\x12[\x00-\xff]{1,5}[\x2a\x18]")
-"""A key of a JSON array, of an attribute that is an array or an integer: its values may be far."""
+_KEY_OF_SEVERAL = (r":\s{0,4}\[", r"\x12[\x00-\xff]{1,5}[\x2a\x18\x21]")
+"""A key of a JSON array, of an attribute that is an array or a number: its values may be far."""
 
 
 def prefilter(rules: Sequence[Rule], keys: Sequence[str] = ()) -> Prefilter | None:

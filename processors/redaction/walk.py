@@ -183,13 +183,20 @@ class Walker:
 
     def _number(self, value: AnyValue, kind: str, key: KeyInfo) -> None:
         """Redact a number that is a card, a telephone, a password; counts stay."""
-        if key.blocked in ("token", "cookie") or (kind == "double_value" and key.blocked is None):
+        if key.blocked in ("token", "cookie"):
             return
         number = getattr(value, kind)
+        if kind == "double_value" and key.blocked is None and not _is_long(number):
+            return
         if key.blocked is None and not key.telling and abs(number) not in CARD_NUMBERS:
             return
-        text = str(number)
+        text = str(int(number)) if kind == "double_value" and number.is_integer() else str(number)
         new = self._scrubber.value(text, key, self._report)
         if new is not None:
             value.string_value = new
             self.changed = True
+
+
+def _is_long(number: float) -> bool:
+    """Whether a number is an integer of seven digits and more that was sent as a double."""
+    return abs(number) >= 1e6 and number.is_integer()

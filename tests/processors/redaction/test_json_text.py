@@ -11,7 +11,16 @@ from tests.processors.redaction.corpus import Maker
 
 REDACTION = processor(Redaction)
 MAKE = Maker(9)
-FOUND = [MAKE.email(), MAKE.card(), MAKE.jwt(), "415-555-2671", "10.1.2.3", "password: hunter22"]
+FOUND = [
+    "password",
+    "Authorization",
+    MAKE.email(),
+    MAKE.card(),
+    MAKE.jwt(),
+    "415-555-2671",
+    "10.1.2.3",
+    "password: hunter22",
+]
 
 LEAVES = (
     st.none()
@@ -22,7 +31,7 @@ LEAVES = (
     | st.sampled_from(FOUND)
 )
 KEYS = st.text(max_size=8) | st.sampled_from(
-    ["password", "token", "authorization", "phone", "a@b.cc"]
+    ["password", "token", "authorization", "phone", "a@b.cc", "name", "value", "key"]
 )
 DOCUMENTS = st.recursive(
     LEAVES,
@@ -150,3 +159,39 @@ def test_pairs_of_name_and_value() -> None:
     text = '[{"name": "X-Api-Key", "value": "abc"}, {"name": "Accept", "value": "text/html"}]'
 
     assert text.replace('"abc"', '"[API_KEY]"') == _redact(text)
+
+
+def test_a_value_before_its_name() -> None:
+    """The name tells what the value is, whichever of the two stands first."""
+    given_text = '[{"value": "hunter22", "id": 1, "name": "password"}, {"value": "x", "name": "a"}]'
+
+    assert (
+        '[{"value": "[PASSWORD]", "id": 1, "name": "password"}, {"value": "x", "name": "a"}]'
+        == (_redact(given_text))
+    )
+
+
+def test_a_value_with_a_finding_before_its_name() -> None:
+    """Where the value was redacted in part, its name still takes the rest."""
+    given_text = '{"value": "ada@' + 'example.org hunter22", "name": "password"}'
+
+    assert '{"value": "[PASSWORD]", "name": "password"}' == _redact(given_text)
+
+
+def test_pairs_in_arrays() -> None:
+    """A list of pairs, as of headers, is read as names and values; a list of names is not."""
+    given_text = (
+        '{"h": [["x-api-key", "abcd efgh"], ["a", "b"]], "required": ["password", "email"]}'
+    )
+
+    assert (
+        '{"h": [["x-api-key", "[API_KEY]"], ["a", "b"]], "required": ["password", "email"]}'
+        == _redact(given_text)
+    )
+
+
+def test_numbers_under_telling_keys() -> None:
+    """A telephone number is one, also without quotes."""
+    assert '{"phone": "[PHONE]", "n": 4155552671}' == _redact(
+        '{"phone": 4155552671, "n": 4155552671}'
+    )

@@ -347,3 +347,50 @@ def test_findings_name_places_and_no_values() -> None:
     assert [('span "chat": attribute a', "email", 15)] == [tuple(one) for one in findings]
     assert data == received.encode()
     assert ADA not in str(findings)
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('os.environ["DB_PASS"] = "Zx9!kLmN"', 'os.environ["DB_PASS"] = "[PASSWORD]"'),
+        ("<password>Zx9!kLmN</password>", "<password>[PASSWORD]</password>"),
+        ("Das Passwort ist Zx9!kLmN.", "Das Passwort ist [PASSWORD]."),
+        ("Mot de passe\u00a0: « Zx9!kLmN »", "Mot de passe\u00a0: « [PASSWORD] »"),
+        ("**Password:** Zx9!kLmN", "**Password:** [PASSWORD]"),
+        ("パスワードはZx9!kLmNです", "パスワードは[PASSWORD]です"),
+        ("mysql -u root -pZx9!kLmN shop", "mysql -u root -p[PASSWORD] shop"),
+        ("auth=('bob', 'Zx9!kLmN')", "auth=('bob', '[PASSWORD]')"),
+        ("4111\u00a01111\u00a01111\u00a01111", "[CARD]"),
+        ("https://a.example/?u=ada%2540example.org", "https://a.example/?u=[EMAIL]"),
+        ("DNI 12345678Z", "DNI [NATIONAL_ID]"),
+        ("geboren am 17. April 1986 in Ulm", "geboren am [DATE_OF_BIRTH] in Ulm"),
+        ("020 7946 0958 (24/7)", "[PHONE] (24/7)"),
+        ("Tel. (+34) 698 123 456", "Tel. [PHONE]"),
+    ],
+)
+def test_findings_as_people_write_them(text: str, expected: str) -> None:
+    """What is replaced is the finding, whatever stands around it."""
+    (span,) = processor(Redaction).process(batch({"note": text}))
+
+    assert expected == span.attributes["note"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Het wachtwoord is onjuist",
+        "La password è obbligatoria",
+        "versión 3.2.1.0",
+        "netmask 255.255.255.0",
+        "ratio 1:2:3:4:5:6:7:8",
+        "the mobile layout is 320 480 768 px wide",
+        "Bach was born on 31 March 1685",
+        "DNI 12345678A",
+        'matrix["token"] = value',
+    ],
+)
+def test_text_that_only_resembles_findings_stays(text: str) -> None:
+    """Words for secrets, versions, masks and ratios are none."""
+    (span,) = processor(Redaction).process(batch({"note": text}))
+
+    assert text == span.attributes["note"]
