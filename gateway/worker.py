@@ -13,7 +13,7 @@ import sys
 import threading
 from pathlib import Path
 
-from gateway import loop
+from gateway import garbage, loop
 from gateway.config.loader import settle
 from gateway.failures import foreseen
 from gateway.receivers.addresses import ListenError
@@ -138,6 +138,7 @@ class Worker:
     def _started(self) -> None:
         assert self._service is not None, "running"
         pages = self._service.pages()
+        garbage.settle()
         self._channel.send(messages.Started(self._service.endpoints, pages))
 
     async def _report(self) -> None:
