@@ -44,12 +44,13 @@ class Pipeline:
             Reject, Busy, Retry: what a processor or its guard says.
 
         """
+        size = len(batch.encode())
         for is_async, guards in self._steps:
             if is_async:
                 for guard in guards:
                     batch = await guard.run_async(batch)
             else:
-                batch = await self._threads.run(_run_all, guards, batch)
+                batch = await self._threads.run(batch.context.tenant, size, _run_all, guards, batch)
         return batch
 
 

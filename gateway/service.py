@@ -93,7 +93,6 @@ class Service:
         self._logger = logs.get("service")
         self._data_dir = DataDir(Path(settings.service.data_dir))
         self._state = "starting"
-        self._threads = Threads()
         audit_path = settings.service.telemetry.audit.path
         self._audit = Audit(
             logs.get("audit"), self._clock, Path(audit_path) if audit_path else None
@@ -105,11 +104,13 @@ class Service:
             self._audit,
             reserve=seat.reserve if seat else None,
         )
+        tenants = self._components.tenants
+        self._threads = Threads(lambda: tenants.several)
         self._store = Store(
             self._data_dir.path / "queue",
             clock=self._clock,
             worker=seat.number if seat else 0,
-            several_tenants=lambda: self._components.tenants.several,
+            several_tenants=lambda: tenants.several,
         )
         self._senders: dict[str, Sender] = {}
         self._gatherers: list[Gatherer] = []

@@ -15,7 +15,6 @@ from gateway.delivery.request import (
     Requests,
     Turn,
 )
-from gateway.delivery.slots import party
 from gateway.delivery.state import State
 from gateway.errors import Retry
 from gateway.otlp import wire
@@ -23,6 +22,7 @@ from gateway.queue.base import Record
 from gateway.queue.fair_line import FairLine
 from gateway.queue.line import Line
 from gateway.queue.queue import Queue
+from gateway.slots import party
 
 
 class _Suspects(NamedTuple):

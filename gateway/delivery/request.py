@@ -9,12 +9,12 @@ from gateway import guard
 from gateway.batch import Batch, BatchContext
 from gateway.config.exporting import RetryConfig
 from gateway.delivery.parts import by_trace
-from gateway.delivery.slots import Party, Place, Slots
 from gateway.delivery.state import State
 from gateway.errors import Moved, Reject, Retry
 from gateway.otlp import wire
 from gateway.plugin import Clock, Exporter
 from gateway.queue.dead_letters import DeadLetters
+from gateway.slots import Party, Place, Slots
 from gateway.telemetry import metrics
 from gateway.telemetry.history import HISTORY, Detail, trace_ids
 

@@ -64,6 +64,8 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault of ours
         self.kind = kind
         self.reason = reason[:MAX_REASON]
         self.spans = spans
+        self.hold_s = 0.0
+        """How long the answer is held back, from senders that do not wait as they are told."""
         self.after: float | None = None
         if kind in _DELAYED:
             self.after = after if after is not None and after > 0 else DEFAULT_DELAY_S

@@ -209,6 +209,7 @@ class _Methods(grpc.GenericRpcHandler):  # type: ignore[type-arg] # generic in t
 
 async def _abort(context: _Context, refusal: Refusal) -> NoReturn:
     trailing = ((DETAILS_KEY, refusal.to_protobuf()),) if refusal.after is not None else ()
+    await asyncio.sleep(refusal.hold_s)
     await context.abort(_CODES[refusal.kind.code], refusal.reason, trailing)
     raise AssertionError("abort always raises")
 

@@ -119,6 +119,7 @@ class HttpEndpoint:
         try:
             return await guard.answer(self._answer(request, media), expected, self._front.logger)
         except Refusal as refusal:
+            await asyncio.sleep(refusal.hold_s)
             return self._refuse(request, media, refusal)
         except Flow as flow:
             return self._refuse(request, media, Refusal.from_flow(flow))

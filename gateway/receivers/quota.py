@@ -5,6 +5,9 @@ from gateway.plugin import Clock
 from gateway.tenants import QuotaConfig
 
 MIB = 1024 * 1024
+REFUSALS_PER_SECOND = 20
+"""Refusals of one tenant that are answered at once; more of them have to wait for their answer."""
+LONGEST_HOLD_S = 1.0
 
 
 class Bucket:
@@ -40,6 +43,7 @@ class Quota:
         self._spans = Bucket(rate, burst, clock) if rate else None
         size = (config.mib_per_second or 0) * MIB
         self._bytes = Bucket(size, size * burst_s, clock) if size else None
+        self._refusals = Bucket(REFUSALS_PER_SECOND, REFUSALS_PER_SECOND, clock)
 
     def check(self) -> None:
         """
@@ -76,4 +80,8 @@ class Quota:
         }
         key, delay = max(delays.items(), key=lambda item: item[1])
         if delay > 0:
-            raise Refusal(BUSY, f"the quota of this tenant is used up ({key})", delay)
+            refusal = Refusal(BUSY, f"the quota of this tenant is used up ({key})", delay)
+            refusal.hold_s = min(self._refusals.delay(1), LONGEST_HOLD_S)
+            if refusal.hold_s < LONGEST_HOLD_S:
+                self._refusals.take(1)
+            raise refusal

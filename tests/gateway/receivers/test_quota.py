@@ -3,7 +3,7 @@
 import pytest
 
 from gateway.otlp.status import Refusal
-from gateway.receivers.quota import Quota
+from gateway.receivers.quota import LONGEST_HOLD_S, REFUSALS_PER_SECOND, Quota
 from gateway.tenants import QuotaConfig
 from gateway.testing import FakeClock
 
@@ -43,6 +43,27 @@ def test_larger_than_the_burst_goes_on_credit() -> None:
         quota.check()
 
     assert pytest.approx(4.1) == caught.value.after
+
+
+def test_who_does_not_wait_has_to() -> None:
+    """Answers to a tenant that is refused all the time are held back; a few are not."""
+    clock = FakeClock()
+    quota = Quota(QuotaConfig(spans_per_second=1), clock)
+    quota.take(1, 0)
+
+    def hold() -> float:
+        with pytest.raises(Refusal) as caught:
+            quota.take(100, 0)
+        return caught.value.hold_s
+
+    assert [0.0] * REFUSALS_PER_SECOND == [hold() for _ in range(REFUSALS_PER_SECOND)]
+    assert 0 < hold() < hold() < 1
+    for _ in range(1000):
+        hold()
+    assert LONGEST_HOLD_S == hold()
+    clock.advance(2)
+    quota.take(1, 0)
+    assert 0.0 == hold()
 
 
 def test_refused_requests_cost_nothing() -> None:

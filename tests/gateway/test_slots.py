@@ -2,7 +2,10 @@
 
 import asyncio
 
-from gateway.delivery.slots import Place, Slots, party
+import pytest
+
+from gateway import slots as slots_module
+from gateway.slots import Place, Slots, party
 
 ADA, BOB = party("x", {"ada"}), party("y", {"bob"})
 
@@ -32,7 +35,7 @@ def test_parties_take_turns() -> None:
     """A thousand destinations of one tenant delay another's only one by one place."""
     slots = Slots(1)
     places = {slots.ask(ADA): "a" for _ in range(5)} | {slots.ask(BOB): "b" for _ in range(2)}
-    assert "aababaa" == grants(slots, places)
+    assert "ababaaa" == grants(slots, places)
 
 
 def test_a_shared_destination_is_a_party() -> None:
@@ -41,7 +44,44 @@ def test_a_shared_destination_is_a_party() -> None:
     places = {slots.ask(ADA): "a" for _ in range(4)}
     shared = slots.ask(ADA)
     slots.move(shared, party("shared", {"ada", "bob"}))
-    assert "aasaa" == grants(slots, places | {shared: "s"})
+    assert "asaaa" == grants(slots, places | {shared: "s"})
+
+
+def test_turns_count_by_cost() -> None:
+    """Who asks for ten times as much gets a tenth of the turns."""
+    slots = Slots(1)
+    places = {slots.ask(ADA, 10): "a" for _ in range(3)}
+    places |= {slots.ask(BOB, 1): "b" for _ in range(15)}
+    assert "abbbbbbbbbbabbbbba" == grants(slots, places)
+
+
+def test_one_slot_is_kept_for_others() -> None:
+    """Where there are several tenants one that floods leaves a slot free."""
+    slots = Slots(3, lambda: True)
+    flood = [slots.ask(ADA) for _ in range(5)]
+    assert 2 == sum(place.granted.is_set() for place in flood)
+    other = slots.ask(BOB)
+    assert other.granted.is_set()
+    slots.leave(other)
+    assert 2 == sum(place.granted.is_set() for place in flood)
+    slots.leave(flood[0])
+    assert [True, True, False] == [place.granted.is_set() for place in flood[1:4]]
+
+
+def test_no_party_is_remembered_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Many parties, one after the other, leave little behind."""
+    monkeypatch.setattr(slots_module, "PARTIES_KEPT", 10)
+    slots = Slots(2)
+    always = slots.ask(ADA)
+    for number in range(1000):
+        slots.leave(slots.ask(("tenant", str(number))))
+        assert len(slots._had) <= 2
+    waiting = [slots.ask(ADA) for _ in range(1000)]
+    for number in range(1000):
+        slots.leave(always)
+        always = waiting[number]
+        slots.ask(("tenant", str(number)))
+        assert len(slots._had) <= 40
 
 
 async def test_giving_up_costs_nobody_a_slot() -> None:

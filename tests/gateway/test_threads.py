@@ -1,0 +1,21 @@
+"""What the threads of stage 1 promise to several tenants."""
+
+import asyncio
+
+from gateway.threads import Threads
+
+
+async def test_a_flood_delays_no_other_tenant() -> None:
+    """Behind a hundred requests of one tenant another's is processed as one of the next."""
+    threads = Threads(lambda: True)
+    order: list[str] = []
+    try:
+        flood = [asyncio.create_task(threads.run("a", 1000, order.append, "a")) for _ in range(100)]
+        await asyncio.sleep(0)
+        await threads.run("b", 10, order.append, "b")
+        before = order.index("b")
+        await asyncio.gather(*flood)
+    finally:
+        threads.close()
+    assert before < 5
+    assert 101 == len(order)
