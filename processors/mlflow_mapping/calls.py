@@ -74,15 +74,24 @@ def with_system(reading: Reading, messages: list[Message]) -> list[Message]:
 def prompts(reading: Reading, kind: str) -> Content | None:
     """Return prompts that were written without roles, one or a list."""
     written = [held_by(reading.value(hit)) for hit in reading.get("input_messages")]
-    for held in (*reading.lists("input_groups"), *written):
-        if not held or held == REDACTED:
+    for found in (*reading.lists("input_groups"), *written):
+        if not found or found == REDACTED:
             continue
+        held = [_prompt_in(item) for item in found] if isinstance(found, list) else found
         texts = [held] if isinstance(held, str) else held
         if kind == "CHAT_MODEL" and are_texts(texts):
             return as_json({"messages": [{"role": "user", "content": t} for t in texts]}, chat=True)
         if not isinstance(held, list) or not _says_nothing(held):
             return Content(held) if isinstance(held, str) else as_json({"prompt": held})
     return None
+
+
+def _prompt_in(item: Any) -> Any:
+    """Return the text of a prompt that OpenInference or old Traceloop writes beside its name."""
+    if isinstance(item, dict) and len(item) == 1:
+        (name, text), *_ = item.items()
+        return text if name in ("text", "user") and isinstance(text, str) else item
+    return item
 
 
 def _says_nothing(held: list[Any]) -> bool:

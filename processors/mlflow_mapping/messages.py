@@ -223,7 +223,8 @@ def _is_part(part: Mapping[str, Any]) -> bool:
     kind = part.get("type")
     if isinstance(kind, str):
         return kind in {"text", "image_url", "tool_use", "tool_result", "image", "thinking",
-                        "tool_call", "tool_call_response", "input_text", "output_text"}  # fmt: skip
+                        "tool_call", "tool_call_response", "input_text", "output_text", "document",
+                        "redacted_thinking", "server_tool_use", "input_image", "file"}  # fmt: skip
     return bool(set(part) & {"text", "toolUse", "toolResult", "reasoningContent"}) and len(part) < 3
 
 

@@ -1,6 +1,7 @@
 """Names of providers as MLflow's price catalogue has them."""
 
 import functools
+import re
 
 PROVIDERS = {
     "azure.ai.openai": "azure", "az.ai.openai": "azure", "azure_openai": "azure",
@@ -39,6 +40,19 @@ _PREFIXES = ("openai", "anthropic", "mistral", "cohere", "groq", "deepseek", "pe
              "togetherai", "fireworks", "cerebras", "ollama", "openrouter")  # fmt: skip
 
 
+_HOSTS = {
+    "openai.azure.com": "azure", "services.ai.azure.com": "azure_ai", "api.openai.com": "openai",
+    "api.anthropic.com": "anthropic", "generativelanguage.googleapis.com": "gemini",
+    "aiplatform.googleapis.com": "vertex_ai", "amazonaws.com": "bedrock",
+    "api.mistral.ai": "mistral", "api.groq.com": "groq", "api.deepseek.com": "deepseek",
+    "api.x.ai": "xai", "api.together.xyz": "together_ai", "api.fireworks.ai": "fireworks_ai",
+    "openrouter.ai": "openrouter", "api.cohere.com": "cohere", "api.cohere.ai": "cohere",
+    "api.perplexity.ai": "perplexity", "api.cerebras.ai": "cerebras",
+}  # fmt: skip
+"""Ends of the hosts that LiveKit and others write where the provider belongs."""
+_ADDRESS = re.compile(r"(?:localhost|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\])(?::\d+)?")
+
+
 @functools.lru_cache(maxsize=1024)
 def provider_name(text: str) -> str | None:
     """Return the provider that a text names; ``openai.chat`` and ``OpenAI`` are ``openai``."""
@@ -48,6 +62,13 @@ def provider_name(text: str) -> str | None:
     known = PROVIDERS.get(name)
     if known:
         return known
+    if "." in name or ":" in name:
+        if _ADDRESS.fullmatch(name):
+            return None
+        host = name.partition(":")[0]
+        for end, provider in _HOSTS.items():
+            if host.endswith(end):
+                return provider
     head = name.split(".", 1)[0]
     while head != name:
         longest = name.rsplit(".", 1)[0]

@@ -55,6 +55,9 @@ def read_request(value: Any) -> tuple[list[Message], dict[str, Any]] | None:
             if isinstance(value.get("message"), str):  # Cohere: the last turn stands alone
                 messages.append({"role": "user", "content": rest.pop("message")})
             return [*_system_of(value), *messages], rest
+    if "lc" in value or value.keys() == {"type", "data"}:  # LangChain: one message
+        messages = read_message(value)
+        return (messages, {}) if messages else None
     return None
 
 

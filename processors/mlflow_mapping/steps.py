@@ -71,10 +71,15 @@ def _embedded(reading: Reading) -> list[Any]:
     """Return texts that were embedded but written as messages."""
     written = [held_by(reading.value(hit)) for hit in reading.get("input_messages")]
     for held in (*reading.lists("input_groups"), *written):
-        messages = read_messages(held)
-        if messages:
-            return [message["content"] for message in messages]
+        messages = read_messages(held) or (held if isinstance(held, list) else [])
+        texts = [item["content"] for item in messages if _has_content(item)]
+        if texts:
+            return texts
     return []
+
+
+def _has_content(item: Any) -> bool:
+    return isinstance(item, dict) and item.get("content") is not None
 
 
 def _ranked(reading: Reading) -> dict[str, Any]:

@@ -16,7 +16,7 @@ MARKS = ('"input', '"output', '"type"', '"lc"', '"graph"')
 
 
 def unwrapped(value: Any) -> Any:
-    """Return a value without what LangWatch, Traceloop, LangSmith and LangGraph put around it."""
+    """Return a value without what LangWatch, Traceloop, LangSmith and LangChain put around it."""
     for _ in range(_DEEPEST):
         inner = _inside(value)
         if inner is value:
@@ -33,6 +33,9 @@ def _inside(value: Any) -> Any:
         return value
     if value.keys() == {"type", "value"}:
         return value["value"]
+    kwargs = value.get("kwargs")
+    if "lc" in value and isinstance(kwargs, dict) and "messages" in kwargs:
+        return kwargs
     if (inner := _command(value)) is not None:
         return inner
     for holder in _HOLDERS:

@@ -13,6 +13,7 @@ from processors.mlflow_mapping.dialects.langsmith import LANGSMITH, LANGSMITH_KI
 from processors.mlflow_mapping.dialects.livekit import LIVEKIT
 from processors.mlflow_mapping.dialects.openinference import OPENINFERENCE
 from processors.mlflow_mapping.dialects.others import (
+    ANTHROPIC_SDK,
     BRAINTRUST,
     LAMINAR,
     LANGTRACE,
@@ -49,6 +50,7 @@ ALL = (
     LANGWATCH,
     BRAINTRUST,
     LOGFIRE,
+    ANTHROPIC_SDK,
     MISTRAL_SDK,
     SEMANTIC_KERNEL,
     MLFLOW,

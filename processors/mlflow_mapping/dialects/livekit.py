@@ -14,6 +14,8 @@ LIVEKIT = Dialect(
         "agent_session": "AGENT",
         "agent_turn": "AGENT",
         "start_agent_activity": "CHAIN",
+        "session_start": "CHAIN",
+        "session_close": "CHAIN",
         "on_enter": "CHAIN",
         "on_exit": "CHAIN",
         "drain_agent_activity": "CHAIN",

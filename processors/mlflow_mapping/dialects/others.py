@@ -28,6 +28,17 @@ SPRING_AI = Dialect(
     ),
 )  # fmt: skip
 
+# anthropic._utils: the SDK's own spans
+ANTHROPIC_SDK = Dialect(
+    name="anthropic_sdk",
+    scopes=("com.anthropic.sdk",),
+    span_names={
+        "anthropic.messages.create": "CHAT_MODEL",
+        "anthropic.messages.stream": "CHAT_MODEL",
+        "anthropic.beta.messages.create": "CHAT_MODEL",
+    },
+)
+
 # langtrace_python_sdk.constants
 LANGTRACE = Dialect(
     name="langtrace",
@@ -37,6 +48,7 @@ LANGTRACE = Dialect(
     usage=("llm.token.counts",),
     input_messages=("llm.prompts",),
     output_messages=("llm.responses",),
+    texts=("gen_ai.request.embedding_inputs",),
     session=("langtrace.session.id",),
     user=("langtrace.user.id",),
 )
