@@ -34,7 +34,7 @@ format: $(READY) ## format and mend what can be mended
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-bench: $(READY) ## measure throughput on this machine
+bench: $(READY) ## measure throughput and each processor on this machine
 	$(BIN)/python -m benchmarks $(ARGS)
 
 bench-redaction: $(READY) ## measure what redaction finds, and how fast

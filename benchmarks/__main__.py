@@ -14,6 +14,7 @@ from pathlib import Path
 
 from rich.console import Console
 
+from benchmarks import processors
 from gateway.bench import report
 from gateway.bench.load import Protocol
 from gateway.bench.payload import Kind
@@ -68,16 +69,18 @@ def main() -> int:
     except BenchError as error:
         console.print(str(error), style="red", markup=False)
         return 1
+    section = "" if options.only else processors.report()
     if options.record:
         RESULTS.write_text(_page(results, options.rounds, options.seconds))
-    print(report.as_markdown(results))
+        processors.record(section or processors.report())
+    print(report.as_markdown(results), section, sep="\n\n")
     print("\n".join(report.warnings(results)), file=sys.stderr)
     return 0
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=4, help="of load for each measurement")
+    parser.add_argument("--seconds", type=float, default=2.5, help="of load for each measurement")
     parser.add_argument("--rounds", type=int, default=3, help="measurements, of which the median")
     parser.add_argument("--only", default="", help='rows that contain this, such as "LLM spans"')
     parser.add_argument("--record", action="store_true", help="write RESULTS.md")
