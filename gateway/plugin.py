@@ -332,6 +332,14 @@ class Receiver(Component[C]):
     async def refuse(self) -> None:
         """Accept nothing new and finish what is in flight; called before ``stop``."""
 
+    async def hand_over(self) -> None:
+        """
+        Leave what is new to another process that listens too; called instead of ``refuse``.
+
+        Return once nobody sends here any more; no sender needs to be refused.
+        """
+        await self.refuse()
+
     def endpoints(self) -> dict[str, str]:
         """Return the addresses that were opened, by protocol, for the banner."""
         return {}

@@ -20,7 +20,7 @@ from gateway.components import Components
 from gateway.config.exporting import MIB
 from gateway.config.settings import Settings
 from gateway.data_dir import DataDir
-from gateway.delivery.sender import Sender
+from gateway.delivery.sender import DRAIN_POLL_S, Sender
 from gateway.gathering.gatherer import Gatherer
 from gateway.intake import Intake, Outlet, Splitter
 from gateway.pipeline import Pipeline
@@ -116,6 +116,7 @@ class Service:
         self._gatherers: list[Gatherer] = []
         self._sending: list[asyncio.Task[None]] = []
         self._duties: Duties | None = None
+        self._handing_over = False
         self._dead_letters = DeadLetters(
             self._data_dir.path / "dead-letters",
             self._clock,
@@ -231,7 +232,7 @@ class Service:
 
     def leave(self, *, reload: bool) -> None:
         """Say, before :meth:`run` is told to stop, whether another worker goes on instead."""
-        del reload
+        self._handing_over = reload
 
     def pages(self) -> dict[str, str]:
         """Return addresses where a person sees what arrived, by name."""
@@ -324,10 +325,12 @@ class Service:
                 spans=sum(sender.queue.spans for sender in self._senders.values()),
                 at_most=str(self._settings.service.shutdown_timeout),
             )
-        self._state = "stopping"
+        if not self._handing_over:
+            self._state = "stopping"
         deadline = self._clock.monotonic() + float(self._settings.service.shutdown_timeout)
         for receiver_id, receiver in self._components.receivers.items():
-            await guard.stop(receiver_id, receiver.refuse(), self._logger, self._left_s(deadline))
+            leaving = receiver.hand_over() if self._handing_over else receiver.refuse()
+            await guard.stop(receiver_id, leaving, self._logger, self._left_s(deadline))
         await self._drain(self._left_s(deadline))
         if self._seat is not None and was_running:
             await self._seat.drained()
@@ -350,10 +353,18 @@ class Service:
             return  # nothing was accepted
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(timeout_s):
+                if self._handing_over:
+                    await self._hand_over_memory()
+                    return
                 await asyncio.gather(*(gatherer.drain() for gatherer in self._gatherers))
                 await asyncio.gather(*(sender.drain() for sender in self._senders.values()))
         for worker in self._workers():
             self._report_rest(worker.queue)
+
+    async def _hand_over_memory(self) -> None:
+        """Return once other workers have brought to their end what no disk holds."""
+        while any(w.queue.spans and not w.queue.durable for w in self._workers()):
+            await self._clock.sleep(DRAIN_POLL_S)
 
     def _report_rest(self, queue: Queue) -> None:
         """Say what a queue still holds."""

@@ -10,11 +10,13 @@ import contextlib
 import pickle
 from collections.abc import Awaitable, Callable
 from functools import partial
+from itertools import count
 from pathlib import Path
 
 from gateway.audit import Audit
 from gateway.clock import SystemClock
-from gateway.config.loader import Loaded
+from gateway.config.loader import ConfigError, Loaded
+from gateway.config.settings import TelemetryConfig
 from gateway.data_dir import DataDir
 from gateway.failures import WorkersError
 from gateway.queue.dead_letters import LetterFile
@@ -31,6 +33,7 @@ from gateway.workers import messages
 from gateway.workers.backoff import Backoff
 from gateway.workers.child import Child, spawn
 from gateway.workers.count import wanted
+from gateway.workers.fixed import refused
 from gateway.workers.lanes import Allotment
 from gateway.workers.messages import FromWorker
 from gateway.workers.ports import Ports
@@ -60,6 +63,8 @@ class Supervisor:
         self._backoff = Backoff()
         self._state = "starting"
         self._stop_wanted = asyncio.Event()
+        self._reloading: asyncio.Task[None] | None = None
+        self._reloads: asyncio.Queue[Callable[[], Loaded]] = asyncio.Queue()
         self._tasks = asyncio.TaskGroup()
         self._merged = Merged()
         audit_path = service.telemetry.audit.path
@@ -115,6 +120,16 @@ class Supervisor:
         """Have :meth:`run` end in order."""
         self._stop_wanted.set()
 
+    def reload(self, load: Callable[[], Loaded]) -> None:
+        """
+        Have a new configuration run, once it has proved to work; else the old one goes on.
+
+        Args:
+            load: reads it.
+
+        """
+        self._reloads.put_nowait(load)
+
     def kill(self) -> None:
         """End all workers at once; what is on disk stays."""
         for child in self._children.values():
@@ -158,19 +173,99 @@ class Supervisor:
         self.endpoints = await self._telemetry.start(
             settings.telemetry.metrics, settings.telemetry.status
         )
-        count = wanted(settings.workers)
-        self._logs = dict.fromkeys(log for log in self._folder.logs() if log >= count)
-        first = [await self._spawn(number) for number in range(count)]
+        workers = wanted(settings.workers)
+        self._logs = dict.fromkeys(log for log in self._folder.logs() if log >= workers)
+        first = [await self._spawn(number) for number in range(workers)]
         await asyncio.gather(*(child.settled.wait() for child in first))
         reasons = list(dict.fromkeys(reason for child in first for reason in child.reasons))
         if reasons or not all(child.started for child in first):
             raise WorkersError(reasons or ["a worker ended while it was starting; see above"])
         self._tasks.create_task(self._watch())
+        self._reloading = self._tasks.create_task(self._reload_when_told())
 
-    async def _spawn(self, number: int) -> Child:
+    # Reloading.
+
+    async def _reload_when_told(self) -> None:
+        while True:
+            load = await self._reloads.get()
+            refusal = await self._reload(load)
+            if refusal:
+                self._audit.failed("configuration not reloaded; the old one runs", reason=refusal)
+            else:
+                self._audit.changed("configuration reloaded", workers=len(self._children))
+
+    async def _reload(self, load: Callable[[], Loaded]) -> str:
+        """Let workers with a new configuration take over; return why not where they cannot."""
+        try:
+            loaded = await asyncio.to_thread(load)
+        except ConfigError as error:
+            return str(error)
+        unfit = refused(self._loaded.settings, loaded.settings)
+        if unfit:
+            return "; ".join(unfit)
+        before, self._loaded = self._loaded, loaded
+        olds = list(self._children.values())
+        first = await self._spawn(self._free_number(), trial=True)
+        await first.settled.wait()
+        if not first.started:
+            self._loaded = before
+            return "; ".join(first.reasons) or "a worker ended while it was starting; see above"
+        first.trial = False
+        await self._take_over(olds)
+        return await self._serve_telemetry(before.settings.service.telemetry)
+
+    async def _take_over(self, olds: list[Child]) -> None:
+        """Replace the other workers, one by one."""
+        settings = self._loaded.settings
+        log_settings = settings.service.telemetry.logs
+        logs.configure(log_settings.level, log_settings.format)
+        for warning in settings.warnings:
+            self._logger.warning(warning)
+        for left in range(wanted(settings.service.workers) - 1, -1, -1):
+            if olds:
+                await self._retire(olds.pop(0))
+            if left:
+                fresh = await self._spawn(self._free_number())
+                await fresh.settled.wait()
+        for old in olds:
+            await self._retire(old)
+        self._ports.keep({port for child in self._children.values() for port in child.ports})
+        served = {name: self.endpoints[name] for name in ("metrics", "status")}
+        opened = [child.endpoints for child in self._children.values()]
+        self.endpoints = {k: v for some in [served, *opened] for k, v in some.items()}
+
+    async def _retire(self, child: Child) -> None:
+        """Have a worker leave its work to others, and end it."""
+        child.stopping = True
+        self._share()
+        timeout_s = float(self._loaded.settings.service.shutdown_timeout)
+        await _within(timeout_s, [child], partial(_stop, reload=True))
+        await _within(CLOSING_S, [child], _close)
+        child.kill()
+        await child.gone.wait()
+
+    async def _serve_telemetry(self, before: TelemetryConfig) -> str:
+        """Move the telemetry endpoints where they changed; return why not where they cannot."""
+        now = self._loaded.settings.service.telemetry
+        if (now.metrics, now.status) == (before.metrics, before.status):
+            return ""
+        await self._telemetry.stop()
+        try:
+            self.endpoints |= await self._telemetry.start(now.metrics, now.status)
+        except OSError as error:
+            await self._telemetry.stop()
+            self.endpoints |= await self._telemetry.start(before.metrics, before.status)
+            return f"all else runs as configured, but {error}"
+        return ""
+
+    def _free_number(self) -> int:
+        return next(n for n in count() if n not in self._children and n not in self._logs)
+
+    async def _spawn(self, number: int, *, trial: bool = False) -> Child:
         lock = self._data_dir.descriptor
         assert lock is not None, "run() holds the data directory"
         child = self._children[number] = await spawn(number, [lock])
+        child.trial = trial
         tree = pickle.dumps(self._loaded.tree)
         child.send(messages.Begin(number, tree, str(self._data_dir.path / "workers")))
         self._tasks.create_task(self._attend(child))
@@ -187,7 +282,7 @@ class Supervisor:
         self._logs = {log: who if who != child.number else None for log, who in self._logs.items()}
         if child.stopping and self._state == "running":
             self._logs[child.number] = None
-        elif not child.stopping and self._state == "running":
+        elif not (child.stopping or child.trial) and self._state == "running":
             self._tasks.create_task(self._replace(child, code))
         self._share()
 
@@ -250,7 +345,7 @@ class Supervisor:
             case messages.Failed(reasons=reasons):
                 child.reasons = reasons
             case messages.Reserve():
-                child.send(self._reserve(message))
+                child.send(self._reserve(child, message))
             case messages.Released(lanes=lanes):
                 self._lanes.released(child.number, lanes)
                 self._tell_owners()
@@ -263,7 +358,8 @@ class Supervisor:
                 self._logger.error("a component hangs", component=component)
                 child.kill()
 
-    def _reserve(self, wish: messages.Reserve) -> messages.Port:
+    def _reserve(self, child: Child, wish: messages.Reserve) -> messages.Port:
+        child.ports.add((wish.where, wish.host, wish.port))
         try:
             port = self._ports.reserve(wish.where, wish.host, wish.port)
         except ListenError as error:
@@ -297,6 +393,8 @@ class Supervisor:
 
     async def _end(self) -> None:
         """Have all workers drain, and end them."""
+        if self._reloading is not None:
+            self._reloading.cancel()
         timeout_s = float(self._loaded.settings.service.shutdown_timeout)
         if self._state == "running":
             self._logger.info(

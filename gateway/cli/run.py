@@ -6,6 +6,7 @@ import os
 import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -86,6 +87,10 @@ async def _run(
             return
         supervisor = Supervisor(loaded)
         _on_signals(supervisor.stop, supervisor.kill)
+        load = partial(read, tuple(config or ()), tuple(overrides or ()), environ=environ)
+        asyncio.get_running_loop().add_signal_handler(
+            signal.SIGHUP, partial(supervisor.reload, load)
+        )
         await supervisor.run(on_ready=lambda: announce(loaded.settings, supervisor))
 
 

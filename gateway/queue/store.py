@@ -224,6 +224,9 @@ class Store:
         log = DiskLog(folder, self._disk, self._logger, shelf, queues=self._all, on_empty=on_empty)
         self._emptying[worker] = log
         await log.empty(self._queues, self._queue_of, self._segment_size())
+        for queue in self._queues.values():
+            for lane in queue.lanes:
+                lane.ring_all()
         self._tell_of_orphans()
 
     async def forget(self, worker: int) -> None:

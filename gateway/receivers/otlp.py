@@ -1,5 +1,7 @@
 """The ``otlp`` receiver: OTLP/gRPC and OTLP/HTTP."""
 
+import asyncio
+
 from gateway import endpoint
 from gateway.audit import Audit
 from gateway.component_context import Reserve
@@ -107,6 +109,12 @@ class OtlpReceiver(Receiver[OtlpConfig]):
         """Answer what still comes with UNAVAILABLE / 503, and finish what is under way."""
         if self._http is not None:
             self._http.refuse()
+        await self._admission.refuse()
+
+    async def hand_over(self) -> None:
+        """Let senders go to another process, each after the answer to its request."""
+        leaving = [end.hand_over() for end in (self._http, self._grpc) if end is not None]
+        await asyncio.gather(*leaving)
         await self._admission.refuse()
 
     async def stop(self) -> None:

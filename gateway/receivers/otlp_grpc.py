@@ -37,6 +37,8 @@ OTHER_SIGNALS = {
 PRESSURE_EVERY_S = 0.5
 """How often it is looked whether messages that still arrive must be given up for lack of room."""
 HANDSHAKE_MS = 10_000
+HAND_OVER_S = 5.0
+"""How long calls may take that are under way while another process goes on."""
 DETAILS_KEY = "grpc-status-details-bin"
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -89,6 +91,11 @@ class GrpcEndpoint:
         self._server = server
         self._relieving = asyncio.create_task(self._relieve())
         return endpoint.join(host, port)
+
+    async def hand_over(self) -> None:
+        """Have clients connect again, to another process, and finish what is under way."""
+        if self._server is not None:
+            await self._server.stop(HAND_OVER_S)
 
     async def stop(self) -> None:
         """End all connections."""

@@ -1,6 +1,7 @@
 """OTLP/HTTP: ``POST /v1/traces`` in protobuf or JSON."""
 
 import asyncio
+import time
 from typing import NamedTuple
 
 from aiohttp import web
@@ -34,6 +35,9 @@ PROTOBUF = "application/x-protobuf"
 JSON = "application/json"
 OTHER_SIGNALS = {"/v1/metrics": "metrics", "/v1/logs": "logs"}
 
+HAND_OVER_S = 5.0
+"""How long idle connections may stay open while another process goes on."""
+_POLL_S = 0.02
 CLOSE_S = 0.05
 """How long stopping waits for connections that are closing."""
 
@@ -64,6 +68,7 @@ class HttpEndpoint:
         self._server: HttpServer | None = None
         self._listener: asyncio.Server | None = None
         self._shared = False
+        self._leaving = False
 
     async def start(self, reserve: Reserve | None) -> str:
         """
@@ -104,6 +109,22 @@ class HttpEndpoint:
         if self._listener is not None and self._shared:
             self._listener.close()
 
+    async def hand_over(self) -> None:
+        """
+        Leave new connections to another process; return once the others are gone, or idle.
+
+        A connection ends with the answer to its next request, so that no request is lost on one
+        that closes.
+        """
+        self._leaving = True
+        if self._listener is not None:
+            self._listener.close()
+        until = time.monotonic() + HAND_OVER_S
+        while self._server is not None and self._server.connections:
+            if time.monotonic() > until:
+                return
+            await asyncio.sleep(_POLL_S)
+
     async def stop(self) -> None:
         """End all connections."""
         if self._listener is not None:
@@ -117,7 +138,10 @@ class HttpEndpoint:
         media = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         expected = (Refusal, ConnectionError)  # a client that is gone needs no answer
         try:
-            return await guard.answer(self._answer(request, media), expected, self._front.logger)
+            answer = await guard.answer(self._answer(request, media), expected, self._front.logger)
+            if self._leaving:
+                answer.force_close()
+            return answer  # noqa: TRY300 - what is refused is answered below
         except Refusal as refusal:
             await asyncio.sleep(refusal.hold_s)
             return self._refuse(request, media, refusal)

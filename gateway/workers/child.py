@@ -34,6 +34,10 @@ class Child:
         self.built = False
         self.started = False
         self.stopping = False
+        self.trial = False
+        """Whether it is the first with a new configuration: if it cannot start, none does."""
+        self.ports: set[tuple[str, str, int]] = set()
+        """What it reserved."""
         self.drained = asyncio.Event()
         self.settled = asyncio.Event()
         """Set once it has started, or has ended."""

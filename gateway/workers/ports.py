@@ -6,6 +6,7 @@ checked first without that option, so that a port that another program holds is 
 """
 
 import socket
+from collections.abc import Collection
 
 from gateway.receivers.addresses import check_free, listen_error
 
@@ -35,12 +36,15 @@ class Ports:
             self._held[key] = _bind(where, host, port)
         return self._held[key][0]
 
+    def keep(self, wishes: Collection[tuple[str, str, int]]) -> None:
+        """Give back all but those that were reserved by these arguments."""
+        for wish in self._held.keys() - set(wishes):
+            for each in self._held.pop(wish)[1]:
+                each.close()
+
     def close(self) -> None:
         """Give all of them back."""
-        for _, sockets in self._held.values():
-            for each in sockets:
-                each.close()
-        self._held.clear()
+        self.keep(())
 
 
 def _bind(where: str, host: str, port: int) -> tuple[int, list[socket.socket]]:

@@ -130,8 +130,14 @@ def children(pid: int) -> list[int]:
     return sorted(found)
 
 
-async def send(gateway: Gateway, acknowledged: set[bytes], stop: asyncio.Event) -> None:
-    """Send requests until told to stop; note the spans of those that were acknowledged."""
+async def send(
+    gateway: Gateway,
+    acknowledged: set[bytes],
+    stop: asyncio.Event,
+    failures: list[str] | None = None,
+) -> None:
+    """Send requests until told to stop; note which were acknowledged, and what went wrong."""
+    failures = [] if failures is None else failures
     async with aiohttp.ClientSession() as http:
         while not stop.is_set():
             several = batch(
@@ -143,5 +149,8 @@ async def send(gateway: Gateway, acknowledged: set[bytes], stop: asyncio.Event) 
                 answer = await http.post(gateway.traces, data=several.encode(), headers=headers)
                 if answer.status == 200:
                     acknowledged |= {span.span_id for span in several}
-            except (aiohttp.ClientError, OSError):
+                else:
+                    failures.append(str(answer.status))
+            except (aiohttp.ClientError, OSError) as error:
+                failures.append(repr(error))
                 await asyncio.sleep(0.01)

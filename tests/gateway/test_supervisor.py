@@ -2,10 +2,12 @@
 
 import asyncio
 import contextlib
+import json
 import os
 import random
 import signal
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -156,3 +158,83 @@ async def test_kill_under_load(tmp_path: Path) -> None:
 async def test_kill_under_load_fifty_times(tmp_path: Path, workers: int) -> None:
     """The same fifty times."""
     await killing_workers(tmp_path, workers, kills=50)
+
+
+def told(folder: Path) -> list[dict[str, Any]]:
+    """Return the lines of the audit file."""
+    path = folder / "audit.jsonl"
+    return [json.loads(line) for line in path.read_text().splitlines()] if path.exists() else []
+
+
+async def reloaded(folder: Path, gateway: Gateway) -> dict[str, Any]:
+    """Send SIGHUP and return what the audit log says of it."""
+    before = len(told(folder))
+    os.kill(gateway.pid, signal.SIGHUP)
+    async with asyncio.timeout(60):
+        while len(told(folder)) == before:
+            await asyncio.sleep(0.02)
+    return told(folder)[-1]
+
+
+def audited(folder: Path, sink: str, workers: int, extra: str = "") -> None:
+    """Write a configuration with an audit file."""
+    configure(folder, sink, workers)
+    path = folder / "gateway.yaml"
+    text = path.read_text().replace("  telemetry: {", "  telemetry: {audit: {path: audit.jsonl}, ")
+    path.write_text(text.replace("endpoint: http", f"{extra}endpoint: http"))
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+async def test_a_reload_under_load_fails_no_request(tmp_path: Path, workers: int) -> None:
+    """Every request is answered with success while workers are replaced; all spans arrive."""
+    sink, gateway = Sink(), Gateway(tmp_path)
+    acknowledged: set[bytes] = set()
+    failures: list[str] = []
+    stop = asyncio.Event()
+    async with serving(sink) as address:
+        audited(tmp_path, address, workers)
+        await gateway.start()
+        senders = [
+            asyncio.create_task(send(gateway, acknowledged, stop, failures)) for _ in range(SENDERS)
+        ]
+        before = set(gateway.workers())
+        audited(tmp_path, address, workers, "headers: {x-new: a}\n    ")
+        assert "configuration reloaded" == (await reloaded(tmp_path, gateway))["event"]
+        assert not before & set(gateway.workers())
+        assert workers == len(gateway.workers())
+        stop.set()
+        await asyncio.gather(*senders)
+        async with asyncio.timeout(60):
+            while acknowledged - sink.spans:
+                await asyncio.sleep(0.02)
+        assert 0 == await gateway.end(gently=True)
+    assert [] == failures
+    assert acknowledged
+    assert not list((tmp_path / "spangate-data" / "queue").glob("log-*/seg-*"))
+
+
+async def test_a_bad_configuration_is_not_reloaded(tmp_path: Path) -> None:
+    """The old one goes on, and the log says why, whatever is wrong with the new one."""
+    sink, gateway = Sink(), Gateway(tmp_path)
+    async with serving(sink) as address, aiohttp.ClientSession() as http:
+        audited(tmp_path, address, 1)
+        taken = address.removeprefix("http://")
+        good = (tmp_path / "gateway.yaml").read_text()
+        await gateway.start()
+        workers = gateway.workers()
+        for bad, why in (
+            (good.replace("otlp_http:", "otlp_htp:"), "otlp_htp"),
+            (good.replace('"127.0.0.1:0"}}}', f'"{taken}"}}}}}}'), "Address already in use"),
+            (good.replace("batch:", "sending_queue: {num_lanes: 7}\n    batch:"), "num_lanes"),
+            (good + "\n  data_dir: elsewhere\n", "data_dir"),
+        ):
+            (tmp_path / "gateway.yaml").write_text(bad)
+            verdict = await reloaded(tmp_path, gateway)
+            assert "configuration not reloaded; the old one runs" == verdict["event"]
+            assert why in verdict["reason"]
+        assert workers == gateway.workers()
+        sent = await post(http, gateway, 1)
+        async with asyncio.timeout(30):
+            while sink.spans != sent:
+                await asyncio.sleep(0.02)
+        assert 0 == await gateway.end(gently=True)
