@@ -121,7 +121,8 @@ class GatheringLane:
     async def _part(self) -> None:
         """Let what is undecided wait by itself, so that nothing decided is sent once more."""
         for held, places in list(self.traces.partly_settled()):
-            payload = await self._threads.run(self._rest, held, sorted(places))
+            size = held.record.size
+            payload = await self._threads.run(EVERYBODY, size, self._rest, held, sorted(places))
             if payload and await self._handover.replace(held.record, payload):
                 self._queue.ack(held.record)
 

@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from gateway.queue.scanner import Scanner
 from gateway.testing import batch
 from tests.gateway.real import CONFIG, SENDERS, Gateway, Sink, send, serving
 
@@ -210,7 +211,7 @@ async def test_a_reload_under_load_fails_no_request(tmp_path: Path, workers: int
         assert 0 == await gateway.end(gently=True)
     assert [] == failures
     assert acknowledged
-    assert not list((tmp_path / "spangate-data" / "queue").glob("log-*/seg-*"))
+    assert [] == Scanner(tmp_path / "spangate-data" / "queue").overview().waiting
 
 
 async def test_a_bad_configuration_is_not_reloaded(tmp_path: Path) -> None:
