@@ -50,7 +50,9 @@ class Pipeline:
                 for guard in guards:
                     batch = await guard.run_async(batch)
             else:
-                batch = await self._threads.run(batch.context.tenant, size, _run_all, guards, batch)
+                batch = await self._threads.run(
+                    _run_all, guards, batch, tenant=batch.context.tenant, cost=size
+                )
         return batch
 
 

@@ -12,10 +12,6 @@ Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
 
 
-EVERYBODY = ""
-"""The tenant of work that is done for all of them."""
-
-
 class Threads:
     """
     A small pool; receivers bound how much may wait for it.
@@ -30,8 +26,14 @@ class Threads:
         self._pool = ThreadPoolExecutor(workers, thread_name_prefix="stage-1")
         self._slots = Slots(workers, several_tenants)
 
-    async def run(self, tenant: str, cost: float, function: Callable[[*Ts], T], *args: *Ts) -> T:
-        """Run a function on a thread and return its result; tenants take turns, by cost."""
+    async def run(
+        self, function: Callable[[*Ts], T], *args: *Ts, tenant: str = "", cost: float = 0
+    ) -> T:
+        """
+        Run a function on a thread and return its result.
+
+        Tenants take turns, by cost; what is done for all of them has the tenant ``""``.
+        """
         place = self._slots.ask(("tenant", tenant), cost)
         try:
             await place.granted.wait()

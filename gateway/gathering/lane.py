@@ -15,7 +15,7 @@ from gateway.queue.decisions import Decision
 from gateway.queue.queue import Queue
 from gateway.telemetry import metrics
 from gateway.telemetry.history import HISTORY, Detail
-from gateway.threads import EVERYBODY, Threads
+from gateway.threads import Threads
 from gateway.trace import Ending
 from gateway.trace_guard import TraceGuard
 
@@ -156,9 +156,7 @@ class GatheringLane:
             now=self._clock.monotonic(),
             now_unix_ns=self._clock.time_ns(),
         )
-        size = sum(held.record.size for held in taken)
-        decided, room = self._decided(taken), self._room()
-        await self._threads.run(EVERYBODY, size, round_.run, taken, decided, room, ending)
+        await self._threads.run(round_.run, taken, self._decided(taken), self._room(), ending)
         self._remember(taken)
         await self._handover.give(
             round_.chunks, lambda: self._leaving or (self._stopping and self._queue.durable)

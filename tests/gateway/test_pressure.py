@@ -61,8 +61,8 @@ async def by_grpc(running: Gateway, sent: Batch, token: str) -> Answer:
         await running.call(sent.encode(), {"x-api-key": token})
     except grpc.aio.AioRpcError as error:
         code = error.code().value[0]
-        details = [v for k, v in error.trailing_metadata() or () if k == "grpc-status-details-bin"]
-        status = status_pb2.Status.FromString(details[0] if details else b"")
+        trailing: Any = error.trailing_metadata() or ()
+        status = status_pb2.Status.FromString(dict(trailing).get("grpc-status-details-bin", b""))
         return Answer(code, code, in_protobuf(status))
     return Answer(0, 0, None)
 
