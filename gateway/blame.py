@@ -5,7 +5,7 @@ import inspect
 import sys
 import sysconfig
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 _ENGINE = str(Path(__file__).parent)
@@ -47,9 +47,15 @@ def place(error: BaseException, home: Path | None) -> str:
         if not frame.filename.startswith("<frozen") and frame.filename not in _NOT_TO_BLAME
     ]
     own = [one for one in files if home is not None and _is_in(home, one[0])]
-    others = [one for one in files if not _is_plumbing(one[0])]
-    best = own or others or files
-    return f" at {_named(*best[-1])}" if best else ""
+    found = short(own or files)
+    return f" at {found}" if found else ""
+
+
+def short(places: Sequence[tuple[str, int]]) -> str | None:
+    """Return ``file:line`` of the last place that is neither Python's nor the engine's."""
+    others = [one for one in places if not _is_plumbing(one[0])]
+    best = others or places
+    return _named(*best[-1]) if best else None
 
 
 def line_of(function: Callable[..., object]) -> str:

@@ -29,7 +29,7 @@ from gateway.telemetry.snapshot import Merged, take
 from gateway.telemetry.status import Status, merge, stages
 from gateway.version import __version__
 from gateway.why import Told
-from gateway.workers import messages
+from gateway.workers import crash, messages
 from gateway.workers.backoff import Backoff
 from gateway.workers.child import Child, spawn
 from gateway.workers.count import wanted
@@ -297,6 +297,7 @@ class Supervisor:
             pid=child.pid,
             how=f"signal {-code}" if code < 0 else f"exit code {code}",
             reason="; ".join(child.reasons) or None,
+            **crash.found(self._data_dir.path, child.number),
             after_seconds=round(delay, 1),
         )
         with contextlib.suppress(TimeoutError):

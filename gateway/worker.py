@@ -19,7 +19,7 @@ from gateway.failures import foreseen
 from gateway.receivers.addresses import ListenError
 from gateway.service import Service
 from gateway.telemetry import logs, metrics, snapshot
-from gateway.workers import messages
+from gateway.workers import crash, messages
 from gateway.workers.channel import Channel
 from gateway.workers.messages import ToWorker
 
@@ -35,6 +35,7 @@ class Worker:
         self.number = begin.number
         self.sockets = Path(begin.sockets)
         self._channel = channel
+        crash.prepare(self.sockets.parent, begin.number)
         self._settings = settle(pickle.loads(begin.tree))  # noqa: S301 - from our supervisor
         self._service: Service | None = None
         self._stop = asyncio.Event()
