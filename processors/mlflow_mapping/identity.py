@@ -25,8 +25,8 @@ _SESSION_NAMES = ("session_id", "thread_id", "conversation_id", "sessionId", "th
                   "conversationId", "session")  # fmt: skip
 _USER_NAMES = ("user_id", "userId", "user")
 _WHO = frozenset({*_SESSION_NAMES, *_USER_NAMES, "tags", "chat_id", "chatId"})
-_CALL = frozenset({"_type", "model", "model_name", "stream", "stop"})
-"""Parameters of LangChain's models, which LangSmith writes as metadata."""
+_CALL = frozenset({"_type", "model", "model_name", "stream", "stop", "runId", "run_id"})
+"""Parameters of calls, which LangSmith writes as metadata, and ids of single runs."""
 _NOISE = ("ls_", "lc_", "langgraph_", "langsmith_", "langchain_", "checkpoint_", "__pregel",
           "langfuse_", "revision_id", "LANGSMITH_", "LANGCHAIN_", "run_attempt")  # fmt: skip
 """Beginnings of metadata that frameworks add for themselves."""

@@ -24,7 +24,7 @@ _NEAR = 40
 
 _CHAT_KEYS = frozenset({
     "update", "messages", "contents", "input", "prompt", "chat_history", "items", "history",
-    "choices",
+    "choices", "text",
     "generations", "candidates", "output", "message", "response", "content", "role", "lc", "data",
     "value", "inputs", "outputs",
 })  # fmt: skip

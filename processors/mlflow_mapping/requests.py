@@ -93,7 +93,7 @@ def read_answer(value: Any) -> list[Message] | None:
         return _choices(value) or read_messages(value)
     if not isinstance(value, dict):
         return None
-    for reader in (_openai, _generations, _gemini, _output, _message):
+    for reader in (_openai, _generations, _gemini, _output, _message, _fields):
         messages = reader(value)
         if messages:
             return messages
@@ -178,6 +178,14 @@ def _output(value: Mapping[str, Any]) -> list[Message] | None:
             if reason := first(value, "stopReason", "stop_reason", "finish_reason", "done_reason"):
                 found[-1].setdefault("finish_reason", as_text(reason))
             return found
+    return None
+
+
+def _fields(value: dict[str, Any]) -> list[Message] | None:
+    """Vercel's and Mastra's results: text beside tool calls and files."""
+    if isinstance(value.get("text"), str) and value.keys() & {"toolCalls", "files"}:
+        calls = value.get("toolCalls")
+        return read_message({"role": "assistant", "content": value["text"], "tool_calls": calls})
     return None
 
 

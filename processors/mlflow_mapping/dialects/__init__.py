@@ -11,6 +11,7 @@ from processors.mlflow_mapping.dialects.google import GEMINI_CLI, GOOGLE_ADK
 from processors.mlflow_mapping.dialects.langfuse import LANGFUSE
 from processors.mlflow_mapping.dialects.langsmith import LANGSMITH, LANGSMITH_KINDS
 from processors.mlflow_mapping.dialects.livekit import LIVEKIT
+from processors.mlflow_mapping.dialects.mastra import MASTRA
 from processors.mlflow_mapping.dialects.openinference import OPENINFERENCE
 from processors.mlflow_mapping.dialects.others import (
     ANTHROPIC_SDK,
@@ -49,6 +50,7 @@ ALL = (
     LANGTRACE,
     LANGWATCH,
     BRAINTRUST,
+    MASTRA,
     LOGFIRE,
     ANTHROPIC_SDK,
     MISTRAL_SDK,

@@ -38,6 +38,7 @@ GEN_AI = Dialect(
             "invoke_agent": "AGENT",
             "autogen.run": "AGENT",
             "handoff": "CHAIN",
+            "agent_step": "CHAIN",
             "plan": "CHAIN",
             "framework": "CHAIN",
             "invoke_workflow": "WORKFLOW",

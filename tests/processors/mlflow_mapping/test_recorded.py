@@ -1,5 +1,5 @@
 """
-What some forty instrumentations really wrote, mapped and priced.
+What some fifty instrumentations really wrote, mapped and priced.
 
 Each file under ``tests/data/recorded`` is one OTLP request: the instrumentation ran over a local
 stand-in for the provider's API, which always answers the same. ``tests/data/golden/recorded`` holds
