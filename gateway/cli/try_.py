@@ -21,6 +21,7 @@ from gateway.components import Components
 from gateway.config.loader import load
 from gateway.config.settings import Settings
 from gateway.errors import Flow
+from gateway.gathering.offline import Verdict, decide_all
 from gateway.guard import StartError
 from gateway.otlp.json import JsonError, decode_request
 from gateway.telemetry import logs
@@ -56,7 +57,7 @@ def try_(
     name = _choose(pipeline, settings)
     before = _read(file)
     try:
-        after, findings = asyncio.run(_process(settings, name, before))
+        after, findings, verdicts = asyncio.run(_process(settings, name, before))
     except (Flow, StartError, OSError) as failure:
         typer.secho(f"spangate: {failure}", err=True, fg="red")
         raise typer.Exit(1) from None
@@ -65,7 +66,7 @@ def try_(
         return
     from gateway.cli.try_table import show  # noqa: PLC0415 - rich is not needed for JSON
 
-    show(before, after, name, findings)
+    show(before, after, name, findings, verdicts)
 
 
 def _choose(wanted: str | None, settings: Settings) -> str:
@@ -133,7 +134,9 @@ def _unusable(problem: str) -> typer.Exit:
     return typer.Exit(2)
 
 
-async def _process(settings: Settings, name: str, before: Batch) -> tuple[Batch, Findings]:
+async def _process(
+    settings: Settings, name: str, before: Batch
+) -> tuple[Batch, Findings, list[Verdict]]:
     """Run the pipeline on a copy, with a data folder that is thrown away."""
     with tempfile.TemporaryDirectory(prefix="spangate-try-") as folder:
         components = Components(settings, SystemClock(), Path(folder))
@@ -141,7 +144,10 @@ async def _process(settings: Settings, name: str, before: Batch) -> tuple[Batch,
         try:
             pipeline = await components.pipeline(name, threads)
             after = await pipeline.process(Batch(before.encode(), before.context))
-            return after, find(components.processors, before)
+            verdicts: list[Verdict] = []
+            if pipeline.judge is not None:
+                after, verdicts = decide_all(pipeline.judge, after)
+            return after, find(components.processors, before), verdicts
         finally:
             await components.stop(logs.get("try"))
             threads.close()

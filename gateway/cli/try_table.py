@@ -8,6 +8,7 @@ from rich.text import Text
 
 from gateway.batch import Batch, Span
 from gateway.cli.findings import Finding, Findings
+from gateway.gathering.offline import Verdict
 from gateway.otlp.values import Value
 
 WIDTH = 60
@@ -16,8 +17,14 @@ LEAD = 20
 """How many of them stand before the first that differs."""
 
 
-def show(before: Batch, after: Batch, pipeline: str, findings: Findings) -> None:
-    """Print for each span what changed, or that nothing did, and then what was found."""
+def show(
+    before: Batch,
+    after: Batch,
+    pipeline: str,
+    findings: Findings,
+    verdicts: Sequence[Verdict] = (),
+) -> None:
+    """Print for each span what changed, or that nothing did; then traces, and what was found."""
     table = Table(title=f"pipeline {pipeline}", title_justify="left", show_lines=True)
     for column in ("span", "what", "before", "after"):
         table.add_column(column, overflow="fold")
@@ -38,8 +45,20 @@ def show(before: Batch, after: Batch, pipeline: str, findings: Findings) -> None
     console = Console()
     console.print(table)
     console.print(f"{len(before)} spans in, {len(after)} out")
+    if verdicts:
+        console.print(_traces(verdicts))
     for processor, found in findings.items():
         _show_findings(console, processor, found)
+
+
+def _traces(verdicts: Sequence[Verdict]) -> Table:
+    table = Table(title="traces, at the end of every wait", title_justify="left")
+    for column in ("trace", "spans", "decision", "by"):
+        table.add_column(column, overflow="fold")
+    for one in verdicts:
+        decision = Text("kept", style="green") if one.kept else Text("dropped", style="red")
+        table.add_row(one.trace_id.hex(), str(one.spans), decision, Text(one.reason))
+    return table
 
 
 def _show_findings(console: Console, processor: str, found: Sequence[Finding]) -> None:

@@ -12,7 +12,7 @@ from typing import TypeAlias
 import msgspec
 
 from gateway.batch import Batch, BatchContext
-from gateway.gathering.traces import Held, OpenTrace, OpenTraces, Part
+from gateway.gathering.traces import Held, OpenTrace, OpenTraces, Part, alone
 from gateway.otlp import wire
 from gateway.plugin import Drop, Keep, Wait
 from gateway.queue.base import Record
@@ -101,8 +101,9 @@ class Round:
                 places.setdefault(entry.trace_id, []).append(at)
             held.left = held.traces = len(places)
             context = held.context
+            ids: set[bytes] = set()
             for trace_id, some in places.items():
-                part = Part(held, tuple(some))
+                part = Part(held, tuple(some) if len(some) > 1 else alone(some[0]))
                 decision = late.get((trace_id, context.tenant))
                 if decision is not None:
                     self._settle_late(trace_id, part, decision)
@@ -110,6 +111,9 @@ class Round:
                 trace = self._traces.get(trace_id, context, self._read)
                 trace.add(part, entries)
                 touched[trace] = None
+                ids.add(trace.trace_id)
+            if len(ids) == len(places):
+                held.record.trace_ids = frozenset(ids)  # the same, sharing the traces' own ids
         return touched
 
     def _ask(self, traces: Iterable[OpenTrace], ending: Ending | None) -> None:

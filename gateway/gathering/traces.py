@@ -1,5 +1,6 @@
 """The traces of one lane that are undecided, and the records that hold their spans."""
 
+import functools
 import heapq
 import itertools
 from collections.abc import Callable, Iterator, Sequence
@@ -48,6 +49,12 @@ class Part:
         """Return the spans; fewer where the record was damaged on the disk meanwhile."""
         entries = load(self.held)
         return [entries[at] for at in self.places] if entries else []
+
+
+@functools.lru_cache(maxsize=4096)
+def alone(place: int) -> tuple[int, ...]:
+    """Return the places of a single span; shared, since most parts have one."""
+    return (place,)
 
 
 class OpenTrace(Trace):

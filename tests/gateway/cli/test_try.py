@@ -20,6 +20,11 @@ processors:
   say: {use: "tests.gateway.plugins_for_tests:Say", what: reject}
   bug: {use: "tests.gateway.plugins_for_tests:Say", what: crash}
   redaction: {}
+  tail_sampling:
+    policies:
+      - {name: errors, type: status_code, status_code: {status_codes: [ERROR]}}
+      - {name: root, type: and, and: {and_sub_policy: [{name: pair, type: span_count,
+          span_count: {min_spans: 2}}]}}
 exporters: {debug: }
 service:
   pipelines:
@@ -27,6 +32,7 @@ service:
     traces/drop: {receivers: [otlp], processors: [drop], exporters: [debug]}
     traces/safe: {receivers: [otlp], processors: [redaction], exporters: [debug]}
     traces/no: {receivers: [otlp], processors: [say], exporters: [debug]}
+    traces/tail: {receivers: [otlp], processors: [tag, tail_sampling], exporters: [debug]}
     traces/bug: {receivers: [otlp], processors: [bug], exporters: [debug]}
 """
 
@@ -114,6 +120,26 @@ def test_findings_are_shown(try_: Try) -> None:
 def test_dropped_spans_are_shown(try_: Try) -> None:
     """A span that a processor drops is marked so."""
     assert "dropped" in try_(batch({}).encode(), "--pipeline", "traces/drop").stdout
+
+
+def test_the_end_of_the_file_ends_every_wait(try_: Try) -> None:
+    """Whole traces are judged; each is shown with the policy that decided."""
+    saved = batch({"n": 1}, {"n": 2})
+    others = batch({"n": 3}, {"n": 4}, one_trace=False)
+    others.spans[1].proto.status.code = 2  # type: ignore[assignment] # numbers are the enumeration's
+    body = saved.encode() + others.encode()
+
+    table = try_(body, "--pipeline", "traces/tail")
+    out = try_(body, "--pipeline", "traces/tail", "--output", "json")
+
+    rows = [line.split() for line in table.stdout.splitlines()]
+    by_trace = {row[1]: " ".join(row) for row in rows if len(row) > 5}
+    assert "kept" in by_trace[saved.spans[0].trace_id.hex()]
+    assert "root" in by_trace[saved.spans[0].trace_id.hex()]
+    assert "dropped" in by_trace[others.spans[0].trace_id.hex()]
+    assert "errors" in by_trace[others.spans[1].trace_id.hex()]
+    left = Batch(decode_request(out.stdout.encode()).SerializeToString())
+    assert [1, 2, 4] == [span.attributes["n"] for span in left]
 
 
 @pytest.mark.parametrize(
