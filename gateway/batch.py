@@ -178,7 +178,7 @@ class Batch:
             return
         entries = None
         if self._spans is not None and not self._loose:
-            base = wire.index(self._data or b"") if self._entries is None else self._entries
+            base = self._entries or _indexed(self._data or b"")
             if len(base) == len(self._spans):  # else it is encoded in an unusual way
                 entries = self._merge(base, self._spans)
         self._compact()
@@ -297,6 +297,14 @@ class Snapshot(NamedTuple):
             for entry, tail in zip(self.entries, self.tails, strict=True)
         ]
         return Batch(None, self.context, entries=grown)
+
+
+def _indexed(data: bytes) -> Sequence[wire.Entry]:
+    """Return the spans of a request; none where it is encoded in a way that nobody does."""
+    try:
+        return wire.index(data)
+    except wire.MalformedError:
+        return ()
 
 
 class _Heads:

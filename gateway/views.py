@@ -252,6 +252,11 @@ class View(Generic[M]):
         """Whether anything but :meth:`Span.append` wrote here since the batch was last encoded."""
         return self._written or (self._attributes is not None and self._attributes.written)
 
+    def renew(self) -> None:
+        """Say that the message was written elsewhere, and forget what was read of it."""
+        self._attributes = None
+        self._written = self._encoding.stale = True
+
     def settle(self) -> None:
         """Take note that the batch was encoded."""
         self._written = False

@@ -83,20 +83,23 @@ class Redaction(Processor[RedactionConfig]):
         if hits is not None and not hits:
             return
         walker = Walker(self._scrubber, report, self._memory)
-        at = 0
-        for resource_spans in batch.peek.resource_spans:
-            if hits is None or hits.shared:
+        if hits is None or hits.shared:
+            for resource_spans in batch.peek.resource_spans:
                 walker.shared(resource_spans)
-            for scope_spans in resource_spans.scope_spans:
-                for span in scope_spans.spans:
-                    if hits is None or hits.spans.get(at, ()) is None:
-                        walker.span(span)
-                    elif at in hits.spans:
-                        for place in hits.spans[at] or ():
-                            walker.attribute(span, place.ordinal, data[place.start : place.end])
-                    at += 1
-        if walker.changed:
-            _ = batch.request  # voids the received bytes and the views that read the old texts
+            if walker.changed:
+                _ = batch.request  # voids the received bytes and the views that read the old texts
+        spans = batch.spans
+        for at in range(len(spans)) if hits is None else sorted(hits.spans):
+            walker.changed = False
+            span = spans[at]
+            found = None if hits is None else hits.spans[at]
+            if found is None:
+                walker.span(span.peek)
+            else:
+                for place in found:
+                    walker.attribute(span.peek, place.ordinal, data[place.start : place.end])
+            if walker.changed:
+                span.renew()
 
     def _hits(self, data: bytes) -> places.Hits | None:
         """Return where a look is needed; ``None`` means everywhere."""

@@ -347,3 +347,17 @@ def test_a_batch_is_freed_with_its_last_reference() -> None:
         assert before == views()
     finally:
         gc.enable()
+
+
+def test_groups_among_unknown_fields_survive_a_change() -> None:
+    """A span with a group, which the index does not know, can be changed and encoded."""
+    group = b"\x93\x06\x08\x01\x94\x06"
+    (entry,) = batch({"a": 1}).entries()
+    span = group + entry.span
+    scope = b"\x12" + bytes([len(span)]) + span
+    data = b"\x0a" + bytes([len(scope) + 2]) + b"\x12" + bytes([len(scope)]) + scope
+    changed = Batch(data)
+    changed.spans[0].append(extra(1))
+
+    assert {"a": 1, "extra1": "é"} == dict(reread(changed).spans[0].attributes)
+    assert group in changed.encode()
