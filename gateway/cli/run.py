@@ -19,7 +19,7 @@ from gateway.config.loader import Loaded, read
 from gateway.config.settings import Settings
 from gateway.data_dir import DataDir
 from gateway.failures import foreseen
-from gateway.reloading import Reloading
+from gateway.reloading import Watcher
 from gateway.service import Service
 from gateway.supervisor import Supervisor
 from gateway.telemetry import logs
@@ -82,12 +82,17 @@ async def _run(
         if sys.platform == "win32":
             await _run_alone(loaded.settings)
             return
-        if reload:
-            await _run_reloading(config or [], overrides or [], environ, loaded)
-            return
+        load: Callable[[], Loaded] = partial(
+            read, tuple(config or ()), tuple(overrides or ()), environ=environ
+        )
         supervisor = Supervisor(loaded)
+        if reload:
+            watcher = Watcher(config or (), load)
+            watcher.watch(loaded.settings)
+            load = watcher.load
+            watching = asyncio.create_task(watcher.run(supervisor.reload))
+            stack.callback(watching.cancel)
         _on_signals(supervisor.stop, supervisor.kill)
-        load = partial(read, tuple(config or ()), tuple(overrides or ()), environ=environ)
         asyncio.get_running_loop().add_signal_handler(
             signal.SIGHUP, partial(supervisor.reload, load)
         )
@@ -99,21 +104,6 @@ async def _run_alone(settings: Settings) -> None:
     service, stop = Service(settings), asyncio.Event()
     _on_signals(stop.set)
     await service.run(stop, on_ready=lambda: announce(settings, service))
-
-
-async def _run_reloading(
-    config: list[Path], overrides: list[str], environ: Mapping[str, str], loaded: Loaded
-) -> None:
-    options = [word for path in config for word in ("--config", str(path))]
-    options += [word for override in overrides for word in ("--set", override)]
-    reloading = Reloading(
-        lambda: read(config, overrides, environ=environ),
-        [sys.executable, "-m", "gateway.cli", "validate", *options],
-        environ,
-        config,
-    )
-    _on_signals(reloading.stop, reloading.kill)
-    await reloading.run(loaded)
 
 
 @contextlib.asynccontextmanager
