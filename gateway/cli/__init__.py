@@ -39,6 +39,7 @@ COMMANDS = {
     "queue": _Listed("queue", "Show or save what waits on disk."),
     "dead-letters": _Listed("dead_letters", "What could not be delivered, why, and again."),
     "new": _Listed("new", "Write a plugin project that passes its own test."),
+    "migrate": _Listed("migrate", "Write a Collector's configuration as ours."),
     "bench": _Listed("bench", "Measure the throughput of this machine."),
 }
 

@@ -51,6 +51,20 @@ def read(
     return Loaded(_decode(tree, registry if registry is not None else Registry(), problems), tree)
 
 
+def decode(text: str, base_dir: Path, environ: Mapping[str, str] = os.environ) -> Settings:
+    """
+    Return what a text says.
+
+    Raises:
+        ConfigError: every mistake found, each with its place.
+
+    """
+    problems = Problems()
+    tree = Reader(environ, problems).read_text(text, "text", base_dir)
+    problems.raise_any()
+    return _decode(tree, Registry(), problems)
+
+
 def settle(tree: Node) -> Settings:
     """
     Return the settings that a tree says, without looking at files or environment again.

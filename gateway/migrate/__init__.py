@@ -1,0 +1,1 @@
+"""From a Collector's configuration to ours."""
