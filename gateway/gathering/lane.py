@@ -122,7 +122,7 @@ class GatheringLane:
         """Let what is undecided wait by itself, so that nothing decided is sent once more."""
         for held, places in list(self.traces.partly_settled()):
             size = held.record.size
-            payload = await self._threads.run(EVERYBODY, size, self._rest, held, sorted(places))
+            payload = await self._threads.run(self._rest, held, sorted(places), cost=size)
             if payload and await self._handover.replace(held.record, payload):
                 self._queue.ack(held.record)
 
