@@ -44,12 +44,13 @@ def prune(config: dict[str, Any], names: Mapping[str, str], report: Report) -> N
         MigrationError: what is left is still refused.
 
     """
+    problems = _problems(config)
     for _ in range(_ROUNDS):
-        problems = _problems(config)
         if not problems:
             return
         if not any(_remove(config, problem, names, report) for problem in problems):
             break
+        problems = _problems(config)
     raise MigrationError("\n".join(map(str, problems)))
 
 
@@ -118,5 +119,6 @@ def _path(config: Any, text: str) -> KeyPath:
 
 def _origin(path: KeyPath, names: Mapping[str, str]) -> KeyPath:
     """Return where a setting stood before components got other ids."""
-    before = names.get(f"{path[0]}.{path[1]}") if len(path) > 1 else None
-    return (path[0], before, *path[2:]) if before is not None else path
+    kind, component_id, *rest = path
+    before = names.get(f"{kind}.{component_id}")
+    return (kind, before, *rest) if before is not None else path

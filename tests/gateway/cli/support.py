@@ -19,6 +19,6 @@ service:
 """
 
 
-def call(*arguments: str | Path) -> Result:
+def call(*arguments: str | Path, stdin: str | None = None) -> Result:
     """Call a command."""
-    return CliRunner().invoke(app, [str(one) for one in arguments])
+    return CliRunner().invoke(app, [str(one) for one in arguments], input=stdin)

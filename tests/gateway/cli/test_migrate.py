@@ -3,16 +3,15 @@
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
-from gateway.cli import load_command
+from tests.gateway.cli.support import call
 
 COLLECTORS = Path(__file__).parents[2] / "data" / "collectors"
 
 
-def migrate(*arguments: str, stdin: str = "") -> tuple[int, str, str]:
+def migrate(*arguments: str | Path, stdin: str | None = None) -> tuple[int, str, str]:
     """Call the command; return exit code, stdout and stderr."""
-    done = CliRunner().invoke(load_command("migrate"), list(arguments), input=stdin)
+    done = call("migrate", *arguments, stdin=stdin)
     return done.exit_code, done.stdout, done.stderr
 
 
