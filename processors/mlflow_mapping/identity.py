@@ -54,7 +54,7 @@ def find_model(reading: Reading) -> str | None:
 def find_provider(reading: Reading) -> str | None:
     """Return the provider's name in MLflow's spelling; frameworks are passed over."""
     for hit in reading.get("provider"):
-        name = provider_name(string(reading.value(hit)))
+        name = provider_name(reading.value(hit).string_value)
         if name:
             return name
     return None

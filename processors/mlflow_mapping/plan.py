@@ -87,16 +87,23 @@ class Hit(NamedTuple):
     detail: Any
 
 
+_NO_HITS: dict[str, tuple[Hit, ...]] = dict.fromkeys(
+    (*_PLAIN, *_NAMED, *_GROUPED, "kinds", "metadata_prefixes"), ()
+)
+
+
 class Layout:
     """What the keys of a span tell together."""
 
-    __slots__ = ("counters", "hits", "is_silent", "keys", "may_fail", "suspects", "trees")
+    __slots__ = ("counters", "get", "hits", "is_silent", "keys", "may_fail", "suspects", "trees")
 
     def __init__(self, keys: dict[str, int], hits: dict[str, tuple[Hit, ...]]) -> None:
         self.keys = keys
         """Where each key stands; the last one where it stands twice."""
         self.hits = hits
         """The attributes that tell a concept, best first."""
+        self.get = {**_NO_HITS, **hits}.__getitem__
+        """Return the same of any concept; nothing where no attribute tells it."""
         self.trees: dict[str, list[Tree]] = {
             concept: plant((hit.rank, hit.detail, hit.place) for hit in hits[concept])
             for concept in _GROUPED
@@ -114,17 +121,15 @@ class Layout:
 class Reading:
     """What one span tells."""
 
-    __slots__ = ("_fields", "hits", "keys", "layout")
+    __slots__ = ("_fields", "get", "hits", "keys", "layout")
 
     def __init__(self, layout: Layout, fields: Sequence[KeyValue]) -> None:
         self.layout = layout
         self.hits = layout.hits
+        self.get = layout.get
+        """Return the attributes that tell a concept, best first."""
         self.keys = layout.keys
         self._fields = fields
-
-    def get(self, concept: str) -> tuple[Hit, ...]:
-        """Return the attributes that tell a concept, best first."""
-        return self.hits.get(concept, ())
 
     def value(self, hit: Hit) -> AnyValue:
         """Return what stands there."""

@@ -3,6 +3,8 @@
 import functools
 import re
 
+from processors.mlflow_mapping.texts import unquoted
+
 PROVIDERS = {
     "azure.ai.openai": "azure", "az.ai.openai": "azure", "azure_openai": "azure",
     "azure-openai": "azure", "azureopenai": "azure", "azure.openai": "azure", "azure": "azure",
@@ -55,8 +57,13 @@ _ADDRESS = re.compile(r"(?:localhost|\d{1,3}(?:\.\d{1,3}){3}|\[[0-9a-f:]+\])(?::
 
 @functools.lru_cache(maxsize=1024)
 def provider_name(text: str) -> str | None:
-    """Return the provider that a text names; ``openai.chat`` and ``OpenAI`` are ``openai``."""
-    name = text.strip().lower()
+    """
+    Return the provider that a text names; ``openai.chat`` and ``OpenAI`` are ``openai``.
+
+    Space and JSON quotes around it do not matter.
+    """
+    text = unquoted(text)
+    name = text.lower()
     if name in FRAMEWORKS or len(name) > 250:
         return None
     known = PROVIDERS.get(name)

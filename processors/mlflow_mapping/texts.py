@@ -73,13 +73,18 @@ def reparse(value: Any) -> Any:
 
 def string(value: AnyValue) -> str:
     """Return a plain text, its JSON quotes stripped; empty where the value is none."""
-    text = value.string_value.strip()
+    return unquoted(value.string_value)
+
+
+def unquoted(text: str) -> str:
+    """Return a text without space and JSON quotes around it."""
+    text = text.strip()
     if len(text) > 1 and text[0] == '"' and text[-1] == '"':
         try:
-            unquoted = _decode(text)
+            inner = _decode(text)
         except (msgspec.DecodeError, UnicodeEncodeError):
             return text
-        return unquoted.strip() if isinstance(unquoted, str) else text
+        return inner.strip() if isinstance(inner, str) else text
     return text
 
 

@@ -9,6 +9,9 @@ _HOLDERS = ("inputs", "outputs", "input", "output")
 _COMMAND = frozenset({"graph", "update", "resume", "goto"})
 """LangGraph's ``Command``."""
 
+_TELLING = frozenset({"type", "lc", "update", *_HOLDERS})
+"""An object without one of these keys is no wrapper."""
+
 _DEEPEST = 3
 
 MARKS = ('"input', '"output', '"type"', '"lc"', '"graph"')
@@ -29,7 +32,7 @@ def _inside(value: Any) -> Any:
     if isinstance(value, list) and len(value) == 1 and isinstance(value[0], dict):
         inner = _command(value[0])
         return value if inner is None else inner
-    if not isinstance(value, dict):
+    if not isinstance(value, dict) or _TELLING.isdisjoint(value):
         return value
     if value.keys() == {"type", "value"}:
         return value["value"]
