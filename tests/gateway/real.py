@@ -101,6 +101,11 @@ class Gateway:
         """Whether it was started and has not ended."""
         return self._process is not None and self._process.returncode is None
 
+    async def abandon(self) -> None:
+        """Kill it if it still runs."""
+        if self._process is not None and self._process.returncode is None:
+            await self.end()
+
     def workers(self) -> list[int]:
         """Return the process ids of the workers."""
         return children(self.pid)

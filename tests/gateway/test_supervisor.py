@@ -6,6 +6,7 @@ import json
 import os
 import random
 import signal
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,14 @@ from tests.gateway.real import CONFIG, SENDERS, Gateway, Sink, send, serving
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for workers in /proc")
 HEADERS = {"Content-Type": "application/x-protobuf"}
+
+
+@pytest.fixture
+async def gateway(tmp_path: Path) -> AsyncIterator[Gateway]:
+    """Return a gateway to be started; none is left behind."""
+    made = Gateway(tmp_path)
+    yield made
+    await made.abandon()
 
 
 async def post(http: aiohttp.ClientSession, gateway: Gateway, spans: int) -> set[bytes]:
@@ -45,9 +54,9 @@ async def metric(http: aiohttp.ClientSession, gateway: Gateway, name: str) -> fl
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
 
 
-async def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
+async def test_a_killed_worker_is_replaced(tmp_path: Path, gateway: Gateway) -> None:
     """Another process goes on with what it had; what it counted stays counted."""
-    sink, gateway = Sink(), Gateway(tmp_path)
+    sink = Sink()
     sink.away = True
     async with serving(sink) as address, aiohttp.ClientSession() as http:
         (tmp_path / "gateway.yaml").write_text(CONFIG.format(sink=address))
@@ -71,9 +80,9 @@ async def test_a_killed_worker_is_replaced(tmp_path: Path) -> None:
     assert "signal 9" == ended["how"]
 
 
-async def test_workers_end_with_their_supervisor(tmp_path: Path) -> None:
+async def test_workers_end_with_their_supervisor(tmp_path: Path, gateway: Gateway) -> None:
     """Nobody keeps port or data directory when the supervisor is killed."""
-    sink, gateway = Sink(), Gateway(tmp_path)
+    sink = Sink()
     async with serving(sink) as address:
         (tmp_path / "gateway.yaml").write_text(CONFIG.format(sink=address))
         await gateway.start()
@@ -95,9 +104,11 @@ def configure(folder: Path, sink: str, workers: int) -> None:
 
 
 @pytest.mark.parametrize("workers", [2, 3])
-async def test_whoever_receives_a_span_it_is_delivered(tmp_path: Path, workers: int) -> None:
+async def test_whoever_receives_a_span_it_is_delivered(
+    tmp_path: Path, gateway: Gateway, workers: int
+) -> None:
     """Each connection reaches some worker, each lane belongs to one: all spans arrive, once."""
-    sink, gateway = Sink(), Gateway(tmp_path)
+    sink = Sink()
     async with serving(sink) as address:
         configure(tmp_path, address, workers)
         await gateway.start()
@@ -116,9 +127,9 @@ async def test_whoever_receives_a_span_it_is_delivered(tmp_path: Path, workers: 
         assert 0 == await gateway.end(gently=True)
 
 
-async def killing_workers(folder: Path, workers: int, kills: int) -> None:
+async def killing_workers(folder: Path, gateway: Gateway, workers: int, kills: int) -> None:
     """Kill workers, the supervisor or all of them under load, and compare at last."""
-    sink, gateway = Sink(), Gateway(folder)
+    sink = Sink()
     acknowledged: set[bytes] = set()
     stop = asyncio.Event()
     async with serving(sink) as address:
@@ -148,17 +159,17 @@ async def killing_workers(folder: Path, workers: int, kills: int) -> None:
     assert acknowledged <= sink.spans
 
 
-async def test_kill_under_load(tmp_path: Path) -> None:
+async def test_kill_under_load(tmp_path: Path, gateway: Gateway) -> None:
     """Workers and their supervisor die now and then: every acknowledged span arrives."""
-    await killing_workers(tmp_path, workers=2, kills=4)
+    await killing_workers(tmp_path, gateway, workers=2, kills=4)
 
 
 @pytest.mark.nightly
 @pytest.mark.timeout(1200)
 @pytest.mark.parametrize("workers", [1, 2, 3])
-async def test_kill_under_load_fifty_times(tmp_path: Path, workers: int) -> None:
+async def test_kill_under_load_fifty_times(tmp_path: Path, gateway: Gateway, workers: int) -> None:
     """The same fifty times."""
-    await killing_workers(tmp_path, workers, kills=50)
+    await killing_workers(tmp_path, gateway, workers, kills=50)
 
 
 def told(folder: Path) -> list[dict[str, Any]]:
@@ -186,9 +197,11 @@ def audited(folder: Path, sink: str, workers: int, extra: str = "") -> None:
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-async def test_a_reload_under_load_fails_no_request(tmp_path: Path, workers: int) -> None:
+async def test_a_reload_under_load_fails_no_request(
+    tmp_path: Path, gateway: Gateway, workers: int
+) -> None:
     """Every request is answered with success while workers are replaced; all spans arrive."""
-    sink, gateway = Sink(), Gateway(tmp_path)
+    sink = Sink()
     acknowledged: set[bytes] = set()
     failures: list[str] = []
     stop = asyncio.Event()
@@ -214,9 +227,9 @@ async def test_a_reload_under_load_fails_no_request(tmp_path: Path, workers: int
     assert [] == Scanner(tmp_path / "spangate-data" / "queue").overview().waiting
 
 
-async def test_a_bad_configuration_is_not_reloaded(tmp_path: Path) -> None:
+async def test_a_bad_configuration_is_not_reloaded(tmp_path: Path, gateway: Gateway) -> None:
     """The old one goes on, and the log says why, whatever is wrong with the new one."""
-    sink, gateway = Sink(), Gateway(tmp_path)
+    sink = Sink()
     async with serving(sink) as address, aiohttp.ClientSession() as http:
         audited(tmp_path, address, 1)
         taken = address.removeprefix("http://")
