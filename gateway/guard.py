@@ -155,6 +155,11 @@ class Breaker:
         self._failures += 1
         self._open_until = self._monotonic() + BREAKER_OPEN_S
 
+    def trip(self) -> None:
+        """Open at once, whatever was before."""
+        self._failures = BREAKER_FAILURES
+        self._open_until = self._monotonic() + BREAKER_OPEN_S
+
     def succeeded(self) -> None:
         """Forget earlier failures."""
         self._failures = 0
@@ -182,11 +187,31 @@ class Guard:
         self._admit = processor.admit
         self._policy: OnError = on_error or processor.on_error
         self._breaker = Breaker()
+        self._running: dict[int, float] = {}
         self._logger = logger
         self._pipeline = pipeline
         self._incoming = metrics.processor_incoming_spans.labels(pipeline, component_id)
         self._outgoing = metrics.processor_outgoing_spans.labels(pipeline, component_id)
         self._duration = metrics.processor_duration.labels(pipeline, component_id)
+
+    @property
+    def name(self) -> str:
+        """Which processor it is, of all pipelines."""
+        return f"{self._pipeline}: {self.component_id}"
+
+    @property
+    def home(self) -> Path | None:
+        """Folder of the processor's code."""
+        return self._home
+
+    def hangs(self, limit_s: float) -> bool:
+        """Tell whether the processor has been at work on a batch for so long; from any thread."""
+        now = time.perf_counter()
+        return any(now - started > limit_s for started in tuple(self._running.values()))
+
+    def trip(self) -> None:
+        """Ask the processor nothing for a while."""
+        self._breaker.trip()
 
     def admit(self) -> None:
         """
@@ -220,13 +245,15 @@ class Guard:
         before, given, closed = self._enter(batch)
         if not closed:
             return self._skip(batch)
-        started = time.perf_counter()
+        started = self._running[id(batch)] = time.perf_counter()
         try:
             result, spans = self._checked(self._process(batch), batch)
         except Flow as flow:
             raise self._named(flow) from flow.__cause__
         except _FAULTS as error:
             return self._failed(error, batch, before)
+        finally:
+            self._running.pop(id(batch), None)
         return self._leave(result, given, spans, started)
 
     async def run_async(self, batch: Batch) -> Batch:
@@ -234,7 +261,7 @@ class Guard:
         before, given, closed = self._enter(batch)
         if not closed:
             return self._skip(batch)
-        started = time.perf_counter()
+        started = self._running[id(batch)] = time.perf_counter()
         try:
             async with asyncio.timeout(HANG_LIMIT_S):
                 result = self._process(batch)
@@ -248,6 +275,8 @@ class Guard:
             return self._failed(error, batch, before)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - the guard's purpose
             return self._failed(error, batch, before)
+        finally:
+            self._running.pop(id(batch), None)
         return self._leave(result, given, spans, started)
 
     def _enter(self, batch: Batch) -> tuple[Snapshot | None, int, bool]:

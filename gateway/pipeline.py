@@ -1,10 +1,12 @@
 """One pipeline: its processors in order, each under its guard."""
 
+import asyncio
 from collections.abc import Sequence
 from itertools import groupby
 
 from gateway.batch import Batch
-from gateway.guard import Guard
+from gateway.errors import Retry
+from gateway.guard import BREAKER_OPEN_S, HANG_LIMIT_S, Guard
 from gateway.threads import Threads
 from gateway.trace_guard import TraceGuard
 
@@ -22,6 +24,7 @@ class Pipeline:
         self.name = name
         self.judge = judge
         """The processor of stage 2, which decides on what :meth:`process` returns."""
+        self.guards = tuple(guards)
         self._threads = threads
         self.gates = [guard for guard in guards if guard.is_gate]
         """Processors that are asked before a request is read."""
@@ -50,10 +53,22 @@ class Pipeline:
                 for guard in guards:
                     batch = await guard.run_async(batch)
             else:
-                batch = await self._threads.run(
-                    _run_all, guards, batch, tenant=batch.context.tenant, cost=size
-                )
+                batch = await self._on_thread(guards, batch, size)
         return batch
+
+    async def _on_thread(self, guards: Sequence[Guard], batch: Batch, size: int) -> Batch:
+        """Run guards on a thread; who hangs there keeps the thread, but not the sender."""
+        tenant = batch.context.tenant
+        try:
+            async with asyncio.timeout(HANG_LIMIT_S):
+                return await self._threads.run(_run_all, guards, batch, tenant=tenant, cost=size)
+        except TimeoutError:
+            hung = [guard for guard in guards if guard.hangs(HANG_LIMIT_S / 2)]
+            for guard in hung:
+                guard.trip()
+            names = ", ".join(guard.component_id for guard in hung) or "the pipeline"
+            reason = f"processor {names} took longer than {HANG_LIMIT_S:g} s"
+            raise Retry(reason, after=BREAKER_OPEN_S) from None
 
 
 def _run_all(guards: Sequence[Guard], batch: Batch) -> Batch:

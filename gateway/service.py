@@ -22,6 +22,7 @@ from gateway.config.settings import Settings
 from gateway.data_dir import DataDir
 from gateway.delivery.sender import DRAIN_POLL_S, Sender
 from gateway.gathering.gatherer import Gatherer
+from gateway.guard import Guard
 from gateway.intake import Intake, Outlet, Splitter
 from gateway.pipeline import Pipeline
 from gateway.plugin import Clock
@@ -117,6 +118,7 @@ class Service:
         self._sending: list[asyncio.Task[None]] = []
         self._duties: Duties | None = None
         self._handing_over = False
+        self._pipelines: list[Pipeline] = []
         self._dead_letters = DeadLetters(
             self._data_dir.path / "dead-letters",
             self._clock,
@@ -234,6 +236,11 @@ class Service:
         """Say, before :meth:`run` is told to stop, whether another worker goes on instead."""
         self._handing_over = reload
 
+    @property
+    def guards(self) -> list[Guard]:
+        """Those of all processors of stage 1."""
+        return [guard for pipeline in self._pipelines for guard in pipeline.guards]
+
     def pages(self) -> dict[str, str]:
         """Return addresses where a person sees what arrived, by name."""
         return {
@@ -293,6 +300,7 @@ class Service:
         fed: dict[str, list[tuple[Pipeline, Sequence[Splitter]]]] = {}
         for name, wanted in self._settings.service.pipelines.items():
             pipeline = await self._components.pipeline(name, self._threads)
+            self._pipelines.append(pipeline)
             tenants = self._components.tenants
             outlets = [Outlet(self._senders[exporter], tenants) for exporter in wanted.exporters]
             splitters: Sequence[Splitter] = outlets

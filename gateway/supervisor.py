@@ -8,7 +8,7 @@ and who serves which lane. No span passes through this process.
 import asyncio
 import contextlib
 import pickle
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from itertools import count
 from pathlib import Path
@@ -19,6 +19,7 @@ from gateway.config.loader import ConfigError, Loaded
 from gateway.config.settings import TelemetryConfig
 from gateway.data_dir import DataDir
 from gateway.failures import WorkersError
+from gateway.guard import HANG_LIMIT_S
 from gateway.queue.dead_letters import LetterFile
 from gateway.queue.folder import QueueFolder
 from gateway.receivers.addresses import ListenError
@@ -38,18 +39,26 @@ from gateway.workers.lanes import Allotment
 from gateway.workers.messages import FromWorker
 from gateway.workers.ports import Ports
 
-HANG_S = 60.0
-"""How long a worker may give no sign of life."""
+MERCY_S = 5.0
+"""How much longer than its hang limit a worker may give no sign of life: it ends by itself."""
 CLOSING_S = 5.0
 """How long workers may take to end after they have drained."""
 _OURS = -1  # the number under which this process's own metrics are added
 
 
 class Supervisor:
-    """The processes of one gateway; it runs once."""
+    """
+    The processes of one gateway; it runs once.
 
-    def __init__(self, loaded: Loaded) -> None:
+    Args:
+        loaded: what to run.
+        hang_limit_s: how long a processor may take for a batch, or keep the event loop.
+
+    """
+
+    def __init__(self, loaded: Loaded, hang_limit_s: float = HANG_LIMIT_S) -> None:
         self._loaded = loaded
+        self._hang_limit_s = hang_limit_s
         service = loaded.settings.service
         self._logger = logs.get("supervisor")
         self._data_dir = DataDir(Path(service.data_dir))
@@ -261,13 +270,16 @@ class Supervisor:
     def _free_number(self) -> int:
         return next(n for n in count() if n not in self._children and n not in self._logs)
 
-    async def _spawn(self, number: int, *, trial: bool = False) -> Child:
+    async def _spawn(
+        self, number: int, *, trial: bool = False, tripped: Sequence[str] = ()
+    ) -> Child:
         lock = self._data_dir.descriptor
         assert lock is not None, "run() holds the data directory"
         child = self._children[number] = await spawn(number, [lock])
         child.trial = trial
         tree = pickle.dumps(self._loaded.tree)
-        child.send(messages.Begin(number, tree, str(self._data_dir.path / "workers")))
+        sockets = str(self._data_dir.path / "workers")
+        child.send(messages.Begin(number, tree, sockets, list(tripped), self._hang_limit_s))
         self._tasks.create_task(self._attend(child))
         return child
 
@@ -304,14 +316,14 @@ class Supervisor:
             async with asyncio.timeout(delay):
                 await self._stop_wanted.wait()
         if self._state == "running" and not self._stop_wanted.is_set():
-            await self._spawn(child.number)
+            await self._spawn(child.number, tripped=child.hung)
 
     async def _watch(self) -> None:
         """Kill workers that hang."""
         loop = asyncio.get_running_loop()
         while self._state == "running":
             for child in self._children.values():
-                if loop.time() - child.heard > HANG_S:
+                if loop.time() - child.heard > self._hang_limit_s + MERCY_S:
                     self._logger.error(
                         "a worker hangs; it is replaced",
                         worker=child.number,
@@ -355,9 +367,30 @@ class Supervisor:
                 self._tell_owners()
             case messages.Drained():
                 child.drained.set()
-            case messages.Hung(component=component):
-                self._logger.error("a component hangs", component=component)
-                child.kill()
+            case messages.Hung(processors=processors, place=place):
+                self._on_hung(child, processors, place)
+
+    def _on_hung(self, child: Child, processors: list[str], place: str) -> None:
+        self._logger.error(
+            "a processor hangs; its worker is replaced, and it is left alone for a while",
+            worker=child.number,
+            pid=child.pid,
+            processors=processors,
+            place=place or None,
+            after_seconds=self._hang_limit_s,
+            advice="mend the plugin: process() must return soon, and async code must not block",
+        )
+        child.hung = processors
+        if not place and not child.stopping:  # else it ends by itself
+            child.stopping = True
+            self._tasks.create_task(self._exchange(child))
+
+    async def _exchange(self, child: Child) -> None:
+        """Replace a worker that still serves, but lacks a thread."""
+        metrics.worker_restarts.inc()
+        fresh = await self._spawn(self._free_number(), tripped=child.hung)
+        await fresh.settled.wait()
+        await self._retire(child)
 
     def _reserve(self, child: Child, wish: messages.Reserve) -> messages.Port:
         child.ports.add((wish.where, wish.host, wish.port))

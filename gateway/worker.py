@@ -16,12 +16,14 @@ from pathlib import Path
 from gateway import garbage, loop
 from gateway.config.loader import settle
 from gateway.failures import foreseen
+from gateway.guard import Guard
 from gateway.receivers.addresses import ListenError
 from gateway.service import Service
 from gateway.telemetry import logs, metrics, snapshot
 from gateway.workers import crash, messages
 from gateway.workers.channel import Channel
 from gateway.workers.messages import ToWorker
+from gateway.workers.watch import Watch
 
 REPORT_S = 1.0
 PR_SET_PDEATHSIG = 1
@@ -42,12 +44,15 @@ class Worker:
         self._may_close = asyncio.Event()
         self._first: asyncio.Future[messages.Own] = asyncio.get_running_loop().create_future()
         self._ports: dict[int, asyncio.Future[int]] = {}
+        self._tripped = begin.tripped
+        self._watch = Watch(begin.hang_limit_s, self._guards, self._last_words)
 
     async def run(self) -> int:
         """Run until told to end; return the exit code."""
         log_settings = self._settings.service.telemetry.logs
         logs.configure(log_settings.level, log_settings.format)
         self._service = Service(self._settings, seat=self)
+        self._watch.start()
         asides = [asyncio.create_task(self._listen()), asyncio.create_task(self._report())]
         try:
             await self._service.run(self._stop, on_ready=self._started)
@@ -138,6 +143,9 @@ class Worker:
 
     def _started(self) -> None:
         assert self._service is not None, "running"
+        for guard in self._service.guards:
+            if guard.name in self._tripped:
+                guard.trip()
         pages = self._service.pages()
         garbage.settle()
         self._channel.send(messages.Started(self._service.endpoints, pages))
@@ -145,7 +153,17 @@ class Worker:
     async def _report(self) -> None:
         while True:
             self._tell()
+            hung = self._watch.beat()
+            if hung:
+                self._channel.send(messages.Hung(hung, ""))
             await asyncio.sleep(REPORT_S)
+
+    def _guards(self) -> list[Guard]:
+        return self._service.guards if self._service is not None else []
+
+    def _last_words(self, processors: list[str], place: str) -> None:
+        """Say, from a thread, why this process ends."""
+        self._channel.send_at_once(messages.Hung(processors, place))
 
     def _tell(self, request: int = 0) -> None:
         assert self._service is not None, "running"

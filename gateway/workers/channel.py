@@ -1,6 +1,8 @@
 """One end of the connection between the supervisor and a worker: framed MessagePack."""
 
 import asyncio
+import contextlib
+import os
 import socket
 from typing import Any, Generic, TypeVar
 
@@ -33,14 +35,21 @@ class Channel(Generic[T]):
             body = _encode(message)
             self._writer.write(len(body).to_bytes(_LENGTH_BYTES, "little") + body)
 
+    def send_at_once(self, message: msgspec.Struct) -> None:
+        """Send a last message from a thread, while the event loop stands still."""
+        body = _encode(message)
+        with contextlib.suppress(OSError, ValueError):
+            descriptor = self._writer.get_extra_info("socket").fileno()
+            os.write(descriptor, len(body).to_bytes(_LENGTH_BYTES, "little") + body)
+
     async def receive(self) -> T | None:
         """Return the next message; None once the other end is gone."""
         try:
             length = await self._reader.readexactly(_LENGTH_BYTES)
             body = await self._reader.readexactly(int.from_bytes(length, "little"))
-        except (asyncio.IncompleteReadError, OSError):
+            message: T = self._decode(body)
+        except (asyncio.IncompleteReadError, OSError, msgspec.DecodeError):
             return None
-        message: T = self._decode(body)
         return message
 
     async def flush(self) -> None:

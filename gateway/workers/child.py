@@ -36,6 +36,8 @@ class Child:
         self.stopping = False
         self.trial = False
         """Whether it is the first with a new configuration: if it cannot start, none does."""
+        self.hung: list[str] = []
+        """Processors that did not come back."""
         self.ports: set[tuple[str, str, int]] = set()
         """What it reserved."""
         self.drained = asyncio.Event()

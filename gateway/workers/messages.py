@@ -23,6 +23,10 @@ class Begin(msgspec.Struct, tag="begin"):
     """The configuration as it was read, pickled, so that all workers run the same."""
     sockets: str
     """The folder of the sockets on which workers hand spans to each other."""
+    tripped: list[str]
+    """Processors that hung in the worker before, to be left alone for a while."""
+    hang_limit_s: float
+    """How long a processor may take for a batch, or keep the event loop."""
 
 
 class Own(msgspec.Struct, tag="own"):
@@ -115,9 +119,11 @@ class Drained(msgspec.Struct, tag="drained"):
 
 
 class Hung(msgspec.Struct, tag="hung"):
-    """From a worker: a component does not come back; the worker needs to be replaced."""
+    """From a worker: processors do not come back; the worker needs to be replaced."""
 
-    component: str
+    processors: list[str]
+    place: str
+    """File and line where the event loop is kept; empty where it is not."""
 
 
 class Report(msgspec.Struct, tag="report"):

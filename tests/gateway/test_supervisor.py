@@ -13,7 +13,9 @@ from typing import Any
 import aiohttp
 import pytest
 
+from gateway.config.loader import read
 from gateway.queue.scanner import Scanner
+from gateway.supervisor import Supervisor
 from gateway.testing import batch
 from tests.gateway.real import CONFIG, SENDERS, Gateway, Sink, send, serving
 
@@ -103,7 +105,7 @@ def configure(folder: Path, sink: str, workers: int) -> None:
     )
 
 
-@pytest.mark.parametrize("workers", [2, 3])
+@pytest.mark.parametrize("workers", [2, pytest.param(3, marks=pytest.mark.nightly)])
 async def test_whoever_receives_a_span_it_is_delivered(
     tmp_path: Path, gateway: Gateway, workers: int
 ) -> None:
@@ -196,7 +198,7 @@ def audited(folder: Path, sink: str, workers: int, extra: str = "") -> None:
     path.write_text(text.replace("endpoint: http", f"{extra}endpoint: http"))
 
 
-@pytest.mark.parametrize("workers", [1, 2])
+@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.nightly)])
 async def test_a_reload_under_load_fails_no_request(
     tmp_path: Path, gateway: Gateway, workers: int
 ) -> None:
@@ -252,3 +254,58 @@ async def test_a_bad_configuration_is_not_reloaded(tmp_path: Path, gateway: Gate
             while sink.spans != sent:
                 await asyncio.sleep(0.02)
         assert 0 == await gateway.end(gently=True)
+
+
+HANGING = """
+import time
+from gateway.plugin import Config, Processor
+
+class Hang(Processor[Config]):
+    def process(self, batch):
+        if any("hang" in span.attributes for span in batch):
+            time.sleep(1000)
+        return batch
+
+class Block(Processor[Config]):
+    async def process(self, batch):
+        if any("hang" in span.attributes for span in batch):
+            time.sleep(1000)
+        return batch
+"""
+
+
+async def answered(http: aiohttp.ClientSession, url: str, body: bytes) -> tuple[int, bytes, str]:
+    """Send a request; return status, body and delay, 0 where the connection broke."""
+    try:
+        async with http.post(url, data=body, headers=HEADERS) as answer:
+            return answer.status, await answer.read(), answer.headers.get("Retry-After", "")
+    except (aiohttp.ClientError, TimeoutError):
+        return 0, b"", ""
+
+
+@pytest.mark.parametrize("plugin", ["Hang", "Block"])
+async def test_a_worker_that_hangs_is_replaced(tmp_path: Path, plugin: str) -> None:
+    """On a thread or on the event loop: another worker goes on, without that processor."""
+    (tmp_path / "hanging.py").write_text(HANGING)
+    config = tmp_path / "gateway.yaml"
+    text = CONFIG.format(sink="http://127.0.0.1:9").replace("processors: []", "processors: [hang]")
+    config.write_text(f'processors: {{hang: {{use: "./hanging.py:{plugin}"}}}}\n{text}')
+    loaded = read([config], [f"service.data_dir={tmp_path / 'data'}"])
+    supervisor, ready = Supervisor(loaded, hang_limit_s=1), asyncio.Event()
+    running = asyncio.create_task(supervisor.run(ready.set))
+    await asyncio.wait_for(ready.wait(), 60)
+    url = f"http://{supervisor.endpoints['http']}/v1/traces"
+    try:
+        async with aiohttp.ClientSession(timeout=aiohttp.ClientTimeout(20)) as http:
+            hung = asyncio.create_task(answered(http, url, batch({"hang": True}).encode()))
+            async with asyncio.timeout(60):
+                while True:  # the next worker leaves it alone for a while
+                    status, body, after = await answered(http, url, batch({}).encode())
+                    if status == 503 and b"hang" in body:
+                        break
+                    await asyncio.sleep(0.05)
+            assert after
+            await hung
+    finally:
+        supervisor.stop()
+        await asyncio.wait_for(running, 60)
