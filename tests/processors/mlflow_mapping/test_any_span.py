@@ -11,6 +11,8 @@ from gateway.testing import batch, processor
 from processors.mlflow_mapping import MlflowMapping
 from processors.mlflow_mapping.parts import BY_TYPE
 from processors.mlflow_mapping.texts import leaves
+from tests.processors.mlflow_mapping.conftest import plain
+from tests.processors.mlflow_mapping.rendering import is_conversation, is_tool
 from tests.processors.mlflow_mapping.strategies import ATTRIBUTES
 
 COPY = processor(MlflowMapping)
@@ -23,7 +25,7 @@ def mapped(mapping: MlflowMapping, attributes: dict[str, Value]) -> dict[str, An
     return dict(Batch(mapping.process(batch(attributes)).encode()).spans[0].attributes)
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=250, deadline=None)
 @given(ATTRIBUTES)
 def test_writes_only_what_mlflow_takes(attributes: dict[str, Value]) -> None:
     """Types, tokens, costs, sessions and kinds have the form that MLflow reads."""
@@ -43,7 +45,21 @@ def test_writes_only_what_mlflow_takes(attributes: dict[str, Value]) -> None:
         assert not str(out.get(key, "")).startswith(("[", "{"))
 
 
-@settings(max_examples=400, deadline=None)
+@settings(max_examples=200, deadline=None)
+@given(ATTRIBUTES)
+def test_conversations_are_rendered(attributes: dict[str, Value]) -> None:
+    """Whatever becomes a conversation passes the checks of MLflow's UI, and so do tools."""
+    for key in [key for key in attributes if key.startswith("mlflow.")]:
+        del attributes[key]
+    out = plain(mapped(COPY, attributes))
+
+    if "mlflow.message.format" in out:
+        sides = (out.get("mlflow.spanInputs"), out.get("mlflow.spanOutputs"))
+        assert any(is_conversation(side) for side in sides)
+    assert all(map(is_tool, out.get("mlflow.chat.tools", ())))
+
+
+@settings(max_examples=200, deadline=None)
 @given(ATTRIBUTES)
 def test_copying_takes_nothing_away(attributes: dict[str, Value]) -> None:
     """With ``keep_source_attributes`` each attribute stays, put right where MLflow would fail."""
@@ -52,7 +68,7 @@ def test_copying_takes_nothing_away(attributes: dict[str, Value]) -> None:
     assert attributes.keys() <= out.keys()
 
 
-@settings(max_examples=800, deadline=None)
+@settings(max_examples=500, deadline=None)
 @given(ATTRIBUTES)
 def test_moving_loses_nothing(attributes: dict[str, Value]) -> None:
     """Each text and number of an attribute that went is found in the result."""
