@@ -46,10 +46,14 @@ class TraceGuard:
         self._logger = logger
         self._home = home_of(type(processor))
         self._turn = threading.Lock()
+        self._incoming = metrics.processor_incoming_spans.labels(pipeline, component_id)
+        self._outgoing = metrics.processor_outgoing_spans.labels(pipeline, component_id)
         self._duration = metrics.processor_duration.labels(pipeline, component_id)
 
-    def took(self, seconds: float) -> None:
-        """Note how long the decisions on a few traces took together."""
+    def count(self, incoming: int, outgoing: int, seconds: float) -> None:
+        """Note the spans that came and those that go on, and how long deciding took."""
+        self._incoming.inc(incoming)
+        self._outgoing.inc(outgoing)
         self._duration.observe(seconds)
 
     def decide(self, trace: Trace) -> Keep | Drop | Wait | Unfit:

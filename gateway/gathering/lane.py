@@ -22,7 +22,7 @@ from gateway.trace_guard import TraceGuard
 TAKEN_SPANS = 2_000
 TAKEN_BYTES = 4 * 1024 * 1024
 """What is taken in one round at the most."""
-TOGETHER_S = 0.02
+TOGETHER_S = 0.1
 """How much longer a trace may wait, so that others whose time comes are decided with it."""
 
 

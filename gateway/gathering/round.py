@@ -89,7 +89,9 @@ class Round:
         for group in self._kept.values():
             self.chunks += group.chunks(self._guard)
         self._read.forget()
-        self._guard.took(time.perf_counter() - started)
+        incoming = sum(held.record.spans for held in taken)
+        outgoing = sum(one.spans for one in self.settled if one.decision.kept)
+        self._guard.count(incoming, outgoing, time.perf_counter() - started)
 
     def _sort(self, taken: Sequence[Held], late: Late) -> Iterable[OpenTrace]:
         """Sort the spans of records into traces; return those that are undecided."""

@@ -88,9 +88,10 @@ class Bench:
         await until(lambda: not self.gatherer.queue.spans)
         return await self.kept()
 
-    async def kept(self) -> list[Batch]:
-        """Take what was handed over."""
+    async def kept(self, at_least: int = 0) -> list[Batch]:
+        """Take what was handed over, once it is so many spans."""
         queue = self.sender.queue
+        await until(lambda: queue.spans >= at_least)
         records = [one for lane in range(len(queue.lanes)) for one in await take_all(queue, lane)]
         for record in records:
             queue.ack(record)

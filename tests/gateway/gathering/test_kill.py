@@ -24,7 +24,7 @@ def configure(folder: Path, address: str, wait: str) -> None:
     )
 
 
-@pytest.mark.parametrize("gently", [False, True])
+@pytest.mark.parametrize("gently", [False, pytest.param(True, marks=pytest.mark.nightly)])
 async def test_undecided_traces_are_decided_by_the_next_process(
     tmp_path: Path, gently: bool
 ) -> None:
