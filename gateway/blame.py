@@ -12,6 +12,7 @@ _ENGINE = str(Path(__file__).parent)
 _OURS = tuple(Path(__file__).parents[1] / name for name in ("gateway", "processors", "exporters"))
 _STDLIB = sysconfig.get_path("stdlib")
 _LIBRARIES = "site-packages"
+MOST_FRAMES = 20
 _NOT_TO_BLAME = (
     importlib.__file__,
     *(str(Path(__file__).with_name(name)) for name in ("guard.py", "registry.py")),
@@ -33,6 +34,14 @@ def blame(error: BaseException, home: Path | None = None) -> str:
 def blame_unseen(error: BaseException, home: Path | None = None) -> str:
     """Return kind, file and line of an error whose text may hold what a span holds."""
     return f"{type(error).__name__}{place(error, home)}"
+
+
+def frames(error: BaseException) -> list[str]:
+    """Return the way to where an error was raised: file, line and function, no values."""
+    return [
+        f"{_named(frame.filename, frame.lineno or 0)} {frame.name}"
+        for frame in traceback.extract_tb(error.__traceback__)[-MOST_FRAMES:]
+    ]
 
 
 def place(error: BaseException, home: Path | None) -> str:

@@ -18,7 +18,7 @@ from gateway.batch import Batch, BatchContext, Resource, Snapshot
 from gateway.blame import blame, blame_unseen, home_of, is_ours, line_of, place
 from gateway.errors import Busy, Flow, Reject, Retry
 from gateway.plugin import Component, Config, Exporter, Logger, OnError, Processor, TraceProcessor
-from gateway.telemetry import metrics
+from gateway.telemetry import logs, metrics
 
 T = TypeVar("T")
 
@@ -339,6 +339,7 @@ class Guard:
             policy=self._policy,
             reason=_reason(error, self._home, self._process),
             hint="mend the plugin; the batch was " + _OUTCOME[self._policy],
+            **_told_of(batch),
         )
         what = str(error) if isinstance(error, GarbageError) else type(error).__name__
         refusal = Reject(f"processor {self.component_id} failed: {what}")
@@ -356,6 +357,14 @@ class Guard:
         passed = before.batch()
         self._outgoing.inc(len(passed))
         return passed
+
+
+def _told_of(batch: Batch) -> dict[str, object]:
+    """Return what joins a log line to a batch, if the processor left enough of it."""
+    try:
+        return logs.trace_of(batch)
+    except _FAULTS:
+        return {}
 
 
 _OUTCOME: dict[OnError, str] = {

@@ -82,11 +82,13 @@ class TraceGuard:
         if not isinstance(answer, Keep | Drop | Wait):
             line = line_of(self.processor.decide)
             found = type(answer).__name__
-            raise Reject(f"decide() returned {found}, expected Keep, Drop or Wait, at {line}")
+            raise _GarbageError(
+                f"decide() returned {found}, expected Keep, Drop or Wait, at {line}"
+            )
         seconds: object = answer.seconds if isinstance(answer, Wait) else 0
         if not isinstance(seconds, int | float):
             line = line_of(self.processor.decide)
-            raise Reject(f"decide() asked to wait for no number of seconds, at {line}")
+            raise _GarbageError(f"decide() asked to wait for no number of seconds, at {line}")
         return answer
 
     def release(self, batch: Batch, reason: str) -> Batch:
@@ -104,7 +106,7 @@ class TraceGuard:
         released: object = self.processor.release(batch, reason)
         if not isinstance(released, Batch):
             line = line_of(self.processor.release)
-            raise Reject(
+            raise _GarbageError(
                 f"release() returned {type(released).__name__}, expected a batch, at {line}"
             )
         released.entries()
@@ -117,7 +119,7 @@ class TraceGuard:
             pipeline=self.pipeline,
             processor=self.component_id,
             policy=self._policy,
-            reason=str(fault),
+            reason=_told(fault),
             hint="mend the plugin; its traces are " + _TRACE_OUTCOME[self._policy],
         )
 
@@ -127,6 +129,16 @@ class TraceGuard:
         if self._policy == "drop":
             return Drop("on_error")
         return Unfit(f"processor {self.component_id} failed: {why}")
+
+
+class _GarbageError(Reject):
+    """What a trace processor returned is no answer; the text is ours."""
+
+
+def _told(fault: Exception) -> str:
+    """Return what the log may know: what a plugin says may quote a span."""
+    ours = isinstance(fault, FaultError | _GarbageError)
+    return str(fault) if ours else f"it raised {type(fault).__name__}"
 
 
 _TRACE_OUTCOME: dict[OnError, str] = {

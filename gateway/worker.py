@@ -49,8 +49,7 @@ class Worker:
 
     async def run(self) -> int:
         """Run until told to end; return the exit code."""
-        log_settings = self._settings.service.telemetry.logs
-        logs.configure(log_settings.level, log_settings.format)
+        logs.take_over(self._settings.service.telemetry.logs)
         self._service = Service(self._settings, seat=self)
         self._watch.start()
         asides = [asyncio.create_task(self._listen()), asyncio.create_task(self._report())]

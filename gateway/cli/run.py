@@ -50,8 +50,7 @@ def run(
     Example: spangate run --config gateway.yaml --set exporters.mlflow.endpoint=http://mlflow:5000
     """
     loaded = read(config or (), overrides or ())
-    log_settings = loaded.settings.service.telemetry.logs
-    logs.configure(log_settings.level, log_settings.format)
+    logs.take_over(loaded.settings.service.telemetry.logs)
     try:
         with asyncio.Runner(loop_factory=loop.factory()) as runner:
             runner.run(_run(config, overrides, loaded, with_mlflow=with_mlflow, reload=reload))

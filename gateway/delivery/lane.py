@@ -230,7 +230,7 @@ class Lane:
             except OutageError as outage:
                 rest = {(e.trace_id, e.span_id) for more in pieces[at:] for e in more}
                 self._suspect(served, parts, rest, gone, stored_before)
-                served.state.failed(Retry(str(outage)))
+                served.state.failed(Retry(str(outage)), quotes=True)
                 break
             gone |= self._move(parts, request.moved)
         for part in parts:

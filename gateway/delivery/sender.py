@@ -22,6 +22,7 @@ from gateway.telemetry.status import (
     Trouble,
 )
 
+_QUOTED = "the status page tells it, since it may quote a span"
 DRAIN_POLL_S = 0.02
 STATES_KEPT = 1000
 """Destinations whose state is kept although nothing waits for them."""
@@ -192,10 +193,12 @@ class Sender:
             )
         elif trouble.advice is None:
             self._logger.warning(
-                "destination cannot be reached, trying again",
+                "destination refuses all it gets, trying again"
+                if state.quotes
+                else "destination cannot be reached, trying again",
                 exporter=self.component_id,
                 destination=destination,
-                reason=trouble.reason,
+                reason=_QUOTED if state.quotes else trouble.reason,
             )
         else:
             self._logger.error(

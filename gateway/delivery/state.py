@@ -32,6 +32,8 @@ class State:
         """Requests that the destination has taken."""
         self.stored_spans = 0
         self.trouble: Trouble | None = None
+        self.quotes = False
+        """Whether the reason of the trouble may quote a span."""
         self._retry = retry
         self._clock = clock
         self._jitter = jitter
@@ -72,9 +74,11 @@ class State:
         self._resume_at = 0.0
         self._changed.set()
 
-    def failed(self, why: Retry) -> None:
+    def failed(self, why: Retry, *, quotes: bool = False) -> None:
         """
         Note a failure and how long to wait after it.
+
+        ``quotes`` says that the reason may quote a span, so that no log repeats it.
 
         Requests that were under way side by side and fail together count as one failure.
         """
@@ -88,6 +92,7 @@ class State:
             since_unix_ns=self.trouble.since_unix_ns if self.trouble else self._clock.time_ns(),
             failures=failures,
         )
+        self.quotes = quotes
         if not together or why.after:
             resume_at = self._clock.monotonic() + self._delay_s(failures, why.after)
             self._resume_at = max(self._resume_at, resume_at)

@@ -22,7 +22,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from gateway.otlp import wire
 from gateway.plugin import Clock, Logger
 from gateway.queue.disk import Disk
-from gateway.telemetry import metrics
+from gateway.telemetry import logs, metrics
 from gateway.telemetry.history import HISTORY, MAX_REASON, Detail, trace_ids
 
 MIB = 1024 * 1024
@@ -272,10 +272,12 @@ class DeadLetters:
             exporter=exporter,
             destination=destination,
             spans=len(letters),
-            reason=reason,
-            first_trace_id=letters[0].trace_id,
+            reason=kind,  # the sentence may hold what the destination quotes of a span
+            trace_ids=list(dict.fromkeys(letter.trace_id for letter in letters))[
+                : logs.MOST_TRACES
+            ],
             first_span_id=letters[0].span_id,
-            advice="see `spangate dead-letters list`",
+            advice="the whole reason: `spangate dead-letters list`, or the status page",
         )
 
     async def _keep(self, letters: list[DeadLetter]) -> None:

@@ -3,7 +3,7 @@
 from gateway.audit import Audit
 from gateway.batch import BatchContext
 from gateway.errors import Flow
-from gateway.otlp.status import Refusal
+from gateway.otlp.status import FORBIDDEN, UNAUTHENTICATED, Refusal
 from gateway.plugin import Clock, Deliver, Logger
 from gateway.receivers.admission import Account, Admission
 from gateway.receivers.auth import Authenticator
@@ -11,6 +11,9 @@ from gateway.receivers.handover import HandOver
 from gateway.receivers.on_behalf import OnBehalf
 from gateway.receivers.requests import Requests
 from gateway.telemetry import metrics
+
+_AUDITED = (UNAUTHENTICATED, FORBIDDEN)
+"""Refusals that the audit log tells."""
 
 
 class Front:
@@ -104,8 +107,17 @@ class Front:
             peer=peer,
         )
 
-    def count(self, refusal: Refusal) -> None:
-        """Count the spans of a refused request."""
+    def count(self, refusal: Refusal, peer: str) -> None:
+        """Count the spans of a refused request; the log gets no reason that may quote them."""
+        if refusal.kind not in _AUDITED:
+            self.logger.warning(
+                "request refused",
+                reason=refusal.kind.label,
+                transport=self._transport,
+                peer=peer,
+                spans=refusal.spans,
+                again_after_seconds=refusal.after,
+            )
         metrics.receiver_refused_spans.labels(
             self._receiver, self._transport, refusal.kind.label
         ).inc(refusal.spans)

@@ -117,7 +117,7 @@ class GrpcEndpoint:
         except Flow as flow:
             refusal = Refusal.from_flow(flow)
         refusal.__cause__ = refusal.__context__ = None
-        self._front.count(refusal)
+        self._front.count(refusal, _host(context.peer()))
         return await _abort(context, refusal)
 
     async def _accept(self, context: _Context) -> bytes:

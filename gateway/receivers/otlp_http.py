@@ -206,7 +206,7 @@ class HttpEndpoint:
     def _refuse(self, request: web.BaseRequest, media: str, refusal: Refusal) -> web.Response:
         kind = refusal.kind
         if kind not in _UNCOUNTED:
-            self._front.count(refusal)
+            self._front.count(refusal, request.remote or "")
         headers = refusal_headers(refusal) | self._cors.headers(request.headers)
         if kind is UNKNOWN_METHOD:
             headers["Allow"] = self._allow

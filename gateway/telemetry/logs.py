@@ -10,9 +10,14 @@ from typing import Literal, cast
 
 import structlog
 
+from gateway.batch import Batch
+from gateway.config.settings import LogsConfig
 from gateway.plugin import Logger
+from gateway.telemetry import foreign
+from gateway.telemetry.floods import Floods
 from gateway.telemetry.notices import Notices
 
+MOST_TRACES = 3
 LEVELS = {"debug": 10, "info": 20, "warn": 30, "warning": 30, "error": 40}
 
 NOTICES = Notices()
@@ -48,14 +53,37 @@ def configure(
         processors=[
             structlog.processors.add_log_level,
             NOTICES,
+            Floods(_tell_left_out),
             structlog.processors.TimeStamper(fmt="iso", utc=not console),
-            structlog.processors.format_exc_info,
+            foreign.without_values,
             renderer,
         ],
         wrapper_class=structlog.make_filtering_bound_logger(LEVELS[level]),
         logger_factory=_Stderr,
         cache_logger_on_first_use=False,
     )
+
+
+def take_over(settings: LogsConfig) -> None:
+    """Set up logging for a process of ours, with what libraries log and what nobody catches."""
+    configure(settings.level, settings.format)
+    foreign.listen()
+
+
+def _tell_left_out(component: str, event: str, lines: int) -> None:
+    get(component).warning("lines were left out of the log", lines=lines, of=event)
+
+
+def trace_of(batch: Batch) -> dict[str, object]:
+    """Return what joins a line of the log to a request and its traces: few ids, no content."""
+    traces = dict.fromkeys(span.trace_id for span in batch.spans)
+    return {
+        "tenant": batch.context.tenant,
+        "peer": batch.context.peer,
+        "request": f"{batch.context.received_unix_ns:x}",
+        "trace_ids": [trace.hex() for trace in list(traces)[:MOST_TRACES]],
+        "traces": len(traces),
+    }
 
 
 def get(component: str) -> Logger:

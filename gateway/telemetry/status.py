@@ -16,6 +16,7 @@ class Trouble(msgspec.Struct, kw_only=True):
 
     destination: str
     reason: str
+    """May quote a span where the destination refuses spans; those are for no log."""
     advice: str | None
     since_unix_ns: int
     failures: int
