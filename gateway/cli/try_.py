@@ -14,13 +14,14 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from gateway.batch import Batch, BatchContext
+from gateway.blame import blame
 from gateway.cli.findings import Findings, find
 from gateway.cli.options import ConfigFiles, Overrides
 from gateway.clock import SystemClock
 from gateway.components import Components
 from gateway.config.loader import load
 from gateway.config.settings import Settings
-from gateway.errors import Flow
+from gateway.errors import Flow, Reject
 from gateway.gathering.offline import Verdict, decide_all
 from gateway.guard import StartError
 from gateway.otlp.json import JsonError, decode_request
@@ -59,7 +60,7 @@ def try_(
     try:
         after, findings, verdicts = asyncio.run(_process(settings, name, before))
     except (Flow, StartError, OSError) as failure:
-        typer.secho(f"spangate: {failure}", err=True, fg="red")
+        typer.secho(f"spangate: {failure}{_cause(failure)}", err=True, fg="red")
         raise typer.Exit(1) from None
     if output == "json":
         typer.echo(after.to_json())
@@ -67,6 +68,14 @@ def try_(
     from gateway.cli.try_table import show  # noqa: PLC0415 - rich is not needed for JSON
 
     show(before, after, name, findings, verdicts)
+
+
+def _cause(failure: BaseException) -> str:
+    """Return what a plugin failed with; its text, which logs leave out, helps who tries it."""
+    cause = failure.__cause__
+    if not isinstance(failure, Reject) or cause is None or isinstance(cause, Flow):
+        return ""
+    return f"\n    {blame(cause)}"
 
 
 def _choose(wanted: str | None, settings: Settings) -> str:

@@ -66,7 +66,7 @@ class Report:
     def _failed(self, doing: str, error: BaseException) -> None:
         if isinstance(error, GarbageError):
             what = str(error).removeprefix("process() ")
-            self.add(doing, what, _MEND, getattr(self.component, "process", None))
+            self.add(doing, what, _RETURN, getattr(self.component, "process", None))
             return
         where = place(error, self._home)
         what = f"failed: {blame(error, self._home).removesuffix(where)}"
@@ -107,6 +107,7 @@ def _some(tried: list[str]) -> str:
 
 
 _MEND = "what a component raises on purpose is Reject, Retry or Busy; mend the rest"
+_RETURN = "return the batch that was given, changed in place, or another Batch"
 _HINTS = {
     "building it": "if it needs settings: check_contract(TheClass, its_setting=value)",
     "stop() without start()": "stop() is called whatever happened before: begin with what is unset",

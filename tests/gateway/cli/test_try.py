@@ -154,6 +154,12 @@ def test_a_refused_batch_exits_1(try_: Try, pipeline: str, says: str) -> None:
     assert "" == result.stdout
 
 
+def test_what_a_plugin_failed_with_is_told(try_: Try) -> None:
+    """Whoever tries a plugin learns the error with its text, file and line."""
+    result = try_(batch({}).encode(), "--pipeline", "traces/bug")
+    assert "KeyError: 'bug' at plugins_for_tests.py:" in result.stderr
+
+
 @pytest.mark.parametrize("body", [b"\x00garbage", b"{", b'{"resourceSpans": 3}', b"\x1f\x8bno"])
 def test_what_is_no_request_exits_2(try_: Try, body: bytes) -> None:
     """A file that is no trace request ends in a sentence that says what is expected."""
