@@ -108,8 +108,9 @@ class Attributes(MutableMapping[str, Value]):
             self.told = {**self.told, **told} if self.told else told
 
     def forget(self) -> None:
-        """Take nothing for true that was told."""
+        """Forget what was read and told: somebody writes to the message itself."""
         self.told = _NOTHING
+        self._names = self._index = self._json = None
 
     def names(self) -> Names:
         """

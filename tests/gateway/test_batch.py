@@ -156,6 +156,16 @@ def test_what_was_told_holds_until_something_is_written() -> None:
         assert {} == span.attributes.told
 
 
+def test_the_message_can_be_written_between_reads() -> None:
+    """What is written to the message itself is seen by those who read next, and encoded."""
+    changed = batch({"a": 1})
+    (span,) = changed
+    assert {"a": 1} == dict(span.attributes)
+    span.proto.attributes.append(key_value("b", 2))
+    assert {"a": 1, "b": 2} == dict(span.attributes)
+    assert {"a": 1, "b": 2} == dict(reread(changed).spans[0].attributes)
+
+
 def test_spans_of_one_kind_share_their_keys() -> None:
     """Equal keys are one tuple, by which processors remember what they found out."""
     first, second, other = batch({"a": 1, "b": 1}, {"a": 2, "b": 2}, {"b": 1, "a": 1})
