@@ -12,17 +12,21 @@ from gateway.tenants import TenantConfig
 
 ROOM_DELAY_S = 1.0
 STOPPING_DELAY_S = 5.0
+ARRIVING = 4
 
 
 class Account:
     """A tenant as its receiver sees it: settings, quota, and what it has under way."""
 
-    __slots__ = ("bytes", "quota", "requests", "tenant")
+    __slots__ = ("busy", "bytes", "quota", "requests", "tenant")
 
     def __init__(self, tenant: TenantConfig, clock: Clock) -> None:
         self.tenant = tenant
         self.quota = Quota(tenant.quota, clock)
         self.requests = 0
+        """Requests that are let in and not answered."""
+        self.busy = 0
+        """Those of them that have arrived whole."""
         self.bytes = 0
 
 
@@ -33,12 +37,16 @@ class Admission:
     A tenant may hold no more than what it leaves free: alone it gets half of the room, two busy
     ones a third each, so that there is always some for the next. One request at a time may use
     all that is free.
+
+    Requests that arrive slowly hold their bytes only, so that slow clients keep no place from
+    others; ``ARRIVING`` times as many as may be under way are let in.
     """
 
     def __init__(self, max_requests: int, max_bytes: int) -> None:
         self._max_requests = max_requests
         self._max_bytes = max_bytes
         self._requests = 0
+        self._busy = 0
         self._bytes = 0
         self._lock = threading.Lock()  # large bodies are read on threads
         self._idle = asyncio.Event()
@@ -52,9 +60,13 @@ class Admission:
         """Bytes that requests under way hold."""
         return self._bytes
 
-    def enter(self, account: Account | None = None) -> "Lease":
+    def enter(self, account: Account | None = None, *, arriving: bool = False) -> "Lease":
         """
         Let a request in; leave its lease when it is answered.
+
+        Args:
+            account: whose it is.
+            arriving: whether it still has to come; tell the lease when it has.
 
         Raises:
             Refusal: there is no room, or the gateway stops.
@@ -62,27 +74,50 @@ class Admission:
         """
         if self._stopping:
             raise Refusal(UNAVAILABLE, "the gateway is stopping", STOPPING_DELAY_S)
-        free = self._max_requests - self._requests
-        if free <= 0:
-            raise Refusal(
-                BUSY,
-                f"{self._requests} requests are under way (max_concurrent_requests)",
-                ROOM_DELAY_S,
-            )
         if self._bytes >= self._max_bytes:
             raise _no_room()
+        held = account.requests if account is not None else 0
+        self._check(held, self._requests, ARRIVING * self._max_requests, "arrive")
+        self._check_busy(account)
         if account is not None:
-            if self.shared and account.requests and account.requests >= free:
-                raise Refusal(
-                    BUSY,
-                    f"{account.requests} requests of this tenant are under way, its share of "
-                    "max_concurrent_requests",
-                    ROOM_DELAY_S,
-                )
             account.requests += 1
         self._requests += 1
         self._idle.clear()
-        return Lease(self, account)
+        lease = Lease(self, account)
+        if not arriving:
+            self._occupy(lease)
+        return lease
+
+    def arrived(self, lease: "Lease") -> None:
+        """
+        Give a lease its place among the requests under way.
+
+        Raises:
+            Refusal: there is none.
+
+        """
+        self._check_busy(lease.account)
+        self._occupy(lease)
+
+    def _check_busy(self, account: Account | None) -> None:
+        held = account.busy if account is not None else 0
+        self._check(held, self._busy, self._max_requests, "are under way")
+
+    def _check(self, held: int, all_together: int, most: int, what: str) -> None:
+        """Refuse one more where there is no place, or none but for other tenants."""
+        free = most - all_together
+        setting = "max_concurrent_requests"
+        if free <= 0:
+            raise Refusal(BUSY, f"{all_together} requests {what} ({setting})", ROOM_DELAY_S)
+        if self.shared and held and held >= free:
+            text = f"{held} requests of this tenant {what}, its share of {setting}"
+            raise Refusal(BUSY, text, ROOM_DELAY_S)
+
+    def _occupy(self, lease: "Lease") -> None:
+        lease.busy = True
+        self._busy += 1
+        if lease.account is not None:
+            lease.account.busy += 1
 
     def claim(self, lease: "Lease", size: int) -> None:
         """
@@ -119,6 +154,8 @@ class Admission:
                 account.bytes -= lease.size
         if account is not None:
             account.requests -= 1
+            account.busy -= lease.busy
+        self._busy -= lease.busy
         self._requests -= 1
         if self._requests == 0:
             self._idle.set()
@@ -140,13 +177,24 @@ class Lease:
     A thread that still reads for a sender that is gone finds its lease ended, and stops.
     """
 
-    __slots__ = ("_admission", "account", "ended", "size")
+    __slots__ = ("_admission", "account", "busy", "ended", "size")
 
     def __init__(self, admission: Admission, account: Account | None) -> None:
         self._admission = admission
         self.account = account
         self.size = 0
+        self.busy = False
         self.ended = False
+
+    def arrived(self) -> None:
+        """
+        Say that the request is there as a whole.
+
+        Raises:
+            Refusal: too many are under way.
+
+        """
+        self._admission.arrived(self)
 
     def take(self, size: int) -> None:
         """

@@ -125,8 +125,9 @@ class GrpcEndpoint:
         metadata = context.invocation_metadata()
         peer = _host(context.peer())
         account = self._admit(metadata, context, peer)
-        with front.admission.enter(account) as lease:
+        with front.admission.enter(account, arriving=True) as lease:
             data = await self._read(context)
+            lease.arrived()
             lease.take(len(data))
             body = Body(data, grpc_encoding(data), False, self._config.max_bytes)
             batch_context = front.context(account, routing_headers(metadata), peer)

@@ -162,8 +162,9 @@ class HttpEndpoint:
             raise Refusal(UNSUPPORTED, f"expected Content-Type {PROTOBUF} or {JSON}, found {found}")
         encoding = check_encoding(", ".join(request.headers.getall("Content-Encoding", ())))
         config, front = self._config, self._front
-        with front.admission.enter(account) as lease:
+        with front.admission.enter(account, arriving=True) as lease:
             data = await read_body(request, config.max_bytes, config.read_timeout, lease)
+            lease.arrived()
             if signal:
                 front.count_discarded(signal)
                 return self._reply(request, accepted(0, "", as_json=media == JSON), media)

@@ -59,6 +59,24 @@ def test_a_tenant_leaves_room_for_others() -> None:
     assert [50, 25, 13] == [entered(admission, account(name)) for name in ("a", "b", "c")]
 
 
+def test_slow_requests_keep_no_place_from_others() -> None:
+    """Requests that still arrive are let in beside those under way, up to a limit of their own."""
+    admission = Admission(2, 1000)
+    arriving = [admission.enter(arriving=True) for _ in range(8)]
+    with pytest.raises(Refusal, match="8 requests arrive"):
+        admission.enter(arriving=True)
+    admission.leave(arriving.pop())
+    with admission.enter():
+        arriving[0].arrived()
+        with pytest.raises(Refusal, match="2 requests are under way"):
+            arriving[1].arrived()
+    arriving[1].arrived()
+    for lease in arriving:
+        admission.leave(lease)
+    with admission.enter(), admission.enter():
+        pass
+
+
 def test_a_single_tenant_may_have_all_the_room() -> None:
     """Where there is nobody else, nothing is kept free."""
     admission = Admission(100, 100)
