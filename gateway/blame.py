@@ -67,6 +67,16 @@ def short(places: Sequence[tuple[str, int]]) -> str | None:
     return _named(*best[-1]) if best else None
 
 
+def standing(home: Path | None) -> str | None:
+    """Return ``file:line`` of a folder's code at which some thread stands now."""
+    for frame in sys._current_frames().values():  # noqa: SLF001 - there is no public way
+        stack = traceback.extract_stack(frame)
+        own = [one for one in stack if home is not None and _is_in(home, one.filename)]
+        if own:
+            return _named(own[-1].filename, own[-1].lineno or 0)
+    return None
+
+
 def line_of(function: Callable[..., object]) -> str:
     """Return file and line where a function begins."""
     code = getattr(inspect.unwrap(function), "__code__", None)

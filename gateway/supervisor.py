@@ -367,21 +367,21 @@ class Supervisor:
                 self._tell_owners()
             case messages.Drained():
                 child.drained.set()
-            case messages.Hung(processors=processors, place=place):
-                self._on_hung(child, processors, place)
+            case messages.Hung():
+                self._on_hung(child, message)
 
-    def _on_hung(self, child: Child, processors: list[str], place: str) -> None:
+    def _on_hung(self, child: Child, hung: messages.Hung) -> None:
         self._logger.error(
             "a processor hangs; its worker is replaced, and it is left alone for a while",
             worker=child.number,
             pid=child.pid,
-            processors=processors,
-            place=place or None,
+            processors=hung.processors,
+            at=hung.at or hung.place or None,
             after_seconds=self._hang_limit_s,
             advice="mend the plugin: process() must return soon, and async code must not block",
         )
-        child.hung = processors
-        if not place and not child.stopping:  # else it ends by itself
+        child.hung = hung.processors
+        if not hung.place and not child.stopping:  # else it ends by itself
             child.stopping = True
             self._tasks.create_task(self._exchange(child))
 

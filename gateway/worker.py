@@ -14,6 +14,7 @@ import threading
 from pathlib import Path
 
 from gateway import garbage, loop
+from gateway.blame import standing
 from gateway.config.loader import settle
 from gateway.failures import foreseen
 from gateway.guard import Guard
@@ -154,7 +155,7 @@ class Worker:
             self._tell()
             hung = self._watch.beat()
             if hung:
-                self._channel.send(messages.Hung(hung, ""))
+                self._channel.send(messages.Hung(hung, "", self._standing(hung)))
             await asyncio.sleep(REPORT_S)
 
     def _guards(self) -> list[Guard]:
@@ -162,7 +163,13 @@ class Worker:
 
     def _last_words(self, processors: list[str], place: str) -> None:
         """Say, from a thread, why this process ends."""
-        self._channel.send_at_once(messages.Hung(processors, place))
+        standing = self._standing(processors)
+        self._channel.send_at_once(messages.Hung(processors, place, standing))
+
+    def _standing(self, processors: list[str]) -> list[str]:
+        """Return the lines at which these processors are."""
+        homes = {guard.home for guard in self._guards() if guard.name in processors}
+        return sorted(filter(None, map(standing, homes)))
 
     def _tell(self, request: int = 0) -> None:
         assert self._service is not None, "running"

@@ -124,6 +124,8 @@ class Hung(msgspec.Struct, tag="hung"):
     processors: list[str]
     place: str
     """File and line where the event loop is kept; empty where it is not."""
+    at: list[str] = []
+    """Files and lines of the processors at which they stand."""
 
 
 class Report(msgspec.Struct, tag="report"):

@@ -16,6 +16,7 @@ import pytest
 from gateway.config.loader import read
 from gateway.queue.scanner import Scanner
 from gateway.supervisor import Supervisor
+from gateway.telemetry import logs
 from gateway.testing import batch
 from tests.gateway.real import CONFIG, SENDERS, Gateway, Sink, send, serving
 
@@ -283,9 +284,12 @@ async def answered(http: aiohttp.ClientSession, url: str, body: bytes) -> tuple[
         return 0, b"", ""
 
 
-@pytest.mark.parametrize("plugin", ["Hang", "Block"])
-async def test_a_worker_that_hangs_is_replaced(tmp_path: Path, plugin: str) -> None:
+@pytest.mark.parametrize(("plugin", "at"), [("Hang", "hanging.py:8"), ("Block", "hanging.py:14")])
+async def test_a_worker_that_hangs_is_replaced(
+    tmp_path: Path, plugin: str, at: str, capsys: pytest.CaptureFixture[str]
+) -> None:
     """On a thread or on the event loop: another worker goes on, without that processor."""
+    logs.configure("info", "json")
     (tmp_path / "hanging.py").write_text(HANGING)
     config = tmp_path / "gateway.yaml"
     text = CONFIG.format(sink="http://127.0.0.1:9").replace("processors: []", "processors: [hang]")
@@ -309,3 +313,7 @@ async def test_a_worker_that_hangs_is_replaced(tmp_path: Path, plugin: str) -> N
     finally:
         supervisor.stop()
         await asyncio.wait_for(running, 60)
+    logged = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    told = next(line for line in logged if "a processor hangs" in line["event"])
+    assert [at] == told["at"]
+    assert "mend the plugin" in told["advice"]
