@@ -1,5 +1,7 @@
 """What kill -9 of a real gateway may take of undecided traces: nothing."""
 
+import asyncio
+import random
 from pathlib import Path
 
 import aiohttp
@@ -7,13 +9,20 @@ import pytest
 
 from gateway.testing import batch
 from tests.gateway.gathering.bench import until
-from tests.gateway.real import CONFIG, Gateway, Sink, serving
+from tests.gateway.real import CONFIG, SENDERS, Gateway, Sink, send, serving
 
 SAMPLING = """
 processors:
   tail_sampling:
     decision_wait: {wait}
     policies: [{{name: errors, type: status_code, status_code: {{status_codes: [ERROR]}}}}]
+"""
+
+ALL = """
+processors:
+  tail_sampling:
+    decision_wait: 300ms
+    policies: [{name: all, type: always_sample}]
 """
 
 
@@ -50,3 +59,34 @@ async def test_undecided_traces_are_decided_by_the_next_process(
         await until(lambda: len(sink.spans) >= len(kept))
         assert 0 == await gateway.end(gently=True)
     assert kept == sink.spans
+
+
+async def rounds(folder: Path, kills: int) -> None:
+    """Kill the gateway so many times under load while traces are gathered, and compare at last."""
+    sink, gateway = Sink(), Gateway(folder)
+    acknowledged: set[bytes] = set()
+    stop = asyncio.Event()
+    async with serving(sink) as address:
+        text = CONFIG.format(sink=address) + ALL
+        text = text.replace("processors: []", "processors: [tail_sampling]")
+        (folder / "gateway.yaml").write_text(text)
+        await gateway.start()
+        senders = [asyncio.create_task(send(gateway, acknowledged, stop)) for _ in range(SENDERS)]
+        for _ in range(kills):
+            at_least = len(acknowledged) + random.randint(50, 800)
+            async with asyncio.timeout(60):
+                while len(acknowledged) < at_least:
+                    await asyncio.sleep(random.random() * 0.02)
+            await gateway.end()
+            await gateway.start()
+        stop.set()
+        await asyncio.gather(*senders)
+        await until(lambda: acknowledged <= sink.spans)
+        assert 0 == await gateway.end(gently=True)
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(600)
+async def test_kill_while_traces_are_gathered(tmp_path: Path) -> None:
+    """Twenty times killed and started again: every acknowledged span reaches the sink."""
+    await rounds(tmp_path, 20)
