@@ -33,6 +33,18 @@ class ProcessorFigures(msgspec.Struct, kw_only=True):
     seconds: float = 0
 
 
+class SamplingFigures(msgspec.Struct, kw_only=True):
+    """What the trace processor of a pipeline decided, since the start."""
+
+    pipeline: str
+    undecided_traces: float = 0
+    """Now."""
+    kept_traces: float = 0
+    dropped_traces: float = 0
+    policies: dict[str, float] = msgspec.field(default_factory=dict[str, float])
+    """Traces by the policy that decided."""
+
+
 class ExporterFigures(msgspec.Struct, kw_only=True):
     """What an exporter delivered and gave up, since the start."""
 
@@ -48,6 +60,7 @@ class Figures(msgspec.Struct, kw_only=True):
 
     receivers: list[ReceiverFigures] = msgspec.field(default_factory=list[ReceiverFigures])
     processors: list[ProcessorFigures] = msgspec.field(default_factory=list[ProcessorFigures])
+    sampling: list[SamplingFigures] = msgspec.field(default_factory=list[SamplingFigures])
     exporters: list[ExporterFigures] = msgspec.field(default_factory=list[ExporterFigures])
     redactions: dict[str, float] = msgspec.field(default_factory=dict[str, float])
     """Values replaced, by type."""
@@ -64,6 +77,7 @@ class _Reader:
     def __init__(self) -> None:
         self._receivers: dict[tuple[str, str], ReceiverFigures] = {}
         self._processors: dict[tuple[str, str], ProcessorFigures] = {}
+        self._sampling: dict[str, SamplingFigures] = {}
         self._exporters: dict[str, ExporterFigures] = {}
         self._figures = Figures()
 
@@ -73,6 +87,8 @@ class _Reader:
                 self._receiver(sample)
             elif sample.name.startswith("spangate_processor_"):
                 self._processor(sample)
+            elif sample.name.startswith("spangate_sampling_"):
+                self._sampled(sample)
             elif sample.name.startswith("spangate_exporter_"):
                 self._exporter(sample)
             elif sample.name == "spangate_redactions_total":
@@ -87,6 +103,7 @@ class _Reader:
         figures = self._figures
         figures.receivers = list(self._receivers.values())
         figures.processors = list(self._processors.values())
+        figures.sampling = list(self._sampling.values())
         figures.exporters = list(self._exporters.values())
         dearest = sorted(figures.models, key=lambda model: _weight(figures.models[model]))
         figures.models = {model: figures.models[model] for model in dearest[:MOST_MODELS]}
@@ -121,6 +138,22 @@ class _Reader:
             one.batches += sample.value
         elif sample.name == "spangate_processor_duration_seconds_sum":
             one.seconds += sample.value
+
+    def _sampled(self, sample: Sample) -> None:
+        name = sample.labels.get("pipeline")
+        if name is None:
+            return
+        one = self._sampling.get(name)
+        if one is None:
+            one = self._sampling[name] = SamplingFigures(pipeline=name)
+        if sample.name == "spangate_sampling_open_traces":
+            one.undecided_traces += sample.value
+        elif sample.name == "spangate_sampling_traces_total":
+            _add(one.policies, sample.labels["policy"], sample.value)
+            if sample.labels["decision"] == "kept":
+                one.kept_traces += sample.value
+            else:
+                one.dropped_traces += sample.value
 
     def _exporter(self, sample: Sample) -> None:
         name = sample.labels.get("exporter")

@@ -51,7 +51,7 @@ function rate(figures, pick) {
   return Math.max(0, pick(figures) - pick(past[1])) / (now - past[0]);
 }
 
-const perSecond = (value) => [value === null ? "–" : number(value), el("small", {}, " /s")];
+const perSecond = (value, unit = " /s") => [value === null ? "–" : number(value), el("small", {}, unit)];
 const sumOf = (list, test, value) => list.filter(test).reduce((sum, one) => sum + value(one), 0);
 
 // ---- sections ----------------------------------------------------------------------------------
@@ -110,6 +110,16 @@ function processorNode(pipeline, id, figures) {
     [took && sub(took), dropped ? sub(`${number(dropped)} dropped`) : null, one?.failures ? sub(`${number(one.failures)} batches failed`, "bad") : null]);
 }
 
+// Stage 2: the last processor of its pipeline, which decides on whole traces.
+function samplerNode(id, one, figures) {
+  const decided = (s) => s.kept_traces + s.dropped_traces, all = decided(one);
+  const perS = rate(figures, (f) => sumOf(f.sampling, (s) => s.pipeline === one.pipeline, decided));
+  return node("processor", id, perS, [
+    sub(`${number(one.undecided_traces)} traces undecided`),
+    all ? sub(`${Math.round((one.kept_traces / all) * 100)} % of ${number(all)} kept`) : null,
+  ], "", " traces/s");
+}
+
 function exporterNode(id, status) {
   const state = status.exporters.find((e) => e.exporter === id);
   const failed = sumOf(status.figures.exporters, (e) => e.exporter === id, (e) => total(e.failed_spans));
@@ -126,8 +136,8 @@ function exporterNode(id, status) {
 
 const sub = (text, level = "") => el("div", { class: `sub ${level}` }, text);
 
-function node(kind, id, perS, lines, level = "") {
-  return el("div", { class: `node ${kind} ${level}` }, el("div", { class: "id" }, id), el("div", { class: "rate" }, perSecond(perS)), lines);
+function node(kind, id, perS, lines, level = "", unit = " /s") {
+  return el("div", { class: `node ${kind} ${level}` }, el("div", { class: "id" }, id), el("div", { class: "rate" }, perSecond(perS, unit)), lines);
 }
 
 function showPipelines(status) {
@@ -136,7 +146,10 @@ function showPipelines(status) {
     const busy = rate(figures, (f) => sumOf(f.receivers, (r) => stages.receivers.includes(r.receiver), (r) => r.accepted_spans)) > 0;
     const columns = [
       stages.receivers.map((id) => receiverNode(id, figures)),
-      ...stages.processors.map((id) => [processorNode(name, id, figures)]),
+      ...stages.processors.map((id, at) => {
+        const sampling = at === stages.processors.length - 1 && figures.sampling.find((s) => s.pipeline === name);
+        return [sampling ? samplerNode(id, sampling, figures) : processorNode(name, id, figures)];
+      }),
       stages.exporters.map((id) => exporterNode(id, status)),
     ];
     const flow = columns.flatMap((nodes, at) => [at ? el("div", { class: `wire ${busy ? "busy" : ""}`, "aria-hidden": "true" }) : null, el("div", { class: `stage ${nodes.length > 1 ? "many" : ""}` }, nodes)]);
@@ -245,6 +258,48 @@ function showAll(status) {
   show("footer", status.endpoints, () => Object.entries(status.endpoints).map(([name, address]) => el("span", {}, `${name} `, el("code", {}, address))));
   earlier = [...earlier, [now.unix_s, status.figures]].slice(-10);
 }
+
+// ---- a trace -----------------------------------------------------------------------------------
+
+const WORDS = { receiver: "by", transport: "over", peer: "from", tenant: "tenant", by: "by", rule: "rule", pipeline: "in pipeline", exporter: "by", destination: "to", reason: "because" };
+const LABELS = { received: "received", refused: "refused to the sender", dropped: "dropped", kept: "kept", sampled_out: "sampled out", sent: "delivered", dead_letter: "dead letter" };
+const LEVELS = { delivered: "good", waiting: "warn", received: "warn", unknown: "", dead_letter: "bad", refused: "bad" };
+
+function factRow({ time_unix_ns: at, detail }) {
+  const told = Object.entries(WORDS).filter(([key]) => detail[key]).map(([key, word]) => `${word} ${detail[key]}`).join(", ");
+  return { at, what: LABELS[detail.kind] ?? detail.kind, told, page: detail.page };
+}
+
+function storyRows(story) {
+  const waiting = story.waiting.map((w) => ({ at: w.since_unix_ns, what: "waiting", page: w.page,
+    told: [w.exporter ? `by ${w.exporter}` : `in pipeline ${w.pipeline}`, w.destination, `lane ${w.lane}`, w.trouble].filter(Boolean).join(", ") }));
+  const dead = story.dead_letters.map((l) => ({ at: l.time_unix_ns, what: "dead letter", told: `span ${l.span_id} ${l.name}: ${l.exporter} ${l.destination}: ${l.reason}` }));
+  return [...story.facts.map(factRow), ...waiting, ...dead];
+}
+
+function showStory(story) {
+  const rows = storyRows(story);
+  const time = (at) => new Date(at / 1e6).toLocaleString();
+  byId("story").replaceChildren(
+    el("p", { class: "verdict" }, el("span", { class: `pill ${LEVELS[story.state] ?? ""}` }, story.state.replace("_", " ")), " ", story.summary, " ", el("span", { class: "hint mono" }, story.trace_id)),
+    rows.length ? table([
+      { label: "When", cell: (r) => el("span", { class: "nowrap" }, time(r.at)) },
+      { label: "What", cell: (r) => el("span", { class: "nowrap" }, r.what) },
+      { label: "How", cell: (r) => [r.told, " ", r.page ? link("open", r.page) : ""] },
+    ], rows) : el("p", { class: "hint" }, "Is the id right? Only the latest traces since the start are remembered; look for older ones in MLflow."));
+}
+
+byId("ask").addEventListener("submit", async (event) => {
+  event.preventDefault();
+  try {
+    const answer = await fetch(`why.json?trace=${encodeURIComponent(byId("trace").value)}`, { cache: "no-store" });
+    const story = await answer.json();
+    if (answer.ok) showStory(story);
+    else byId("story").replaceChildren(el("p", { class: "notice bad" }, story.error));
+  } catch (error) {
+    byId("story").replaceChildren(el("p", { class: "notice bad" }, String(error)));
+  }
+});
 
 // ---- polling -----------------------------------------------------------------------------------
 

@@ -35,6 +35,23 @@ def test_counts_are_sorted_by_who_they_concern() -> None:
     )
 
 
+def test_sampling_is_told_by_pipeline() -> None:
+    """What is undecided, kept and dropped of whole traces, and which policies decided."""
+    metrics.sampling_open_traces.labels("traces/sampled").set(7)
+    metrics.sampling_traces.labels("traces/sampled", "kept", "errors").inc(2)
+    metrics.sampling_traces.labels("traces/sampled", "dropped", "rest").inc(8)
+
+    read = figures.read(metrics.REGISTRY.collect())
+
+    (sampling,) = (one for one in read.sampling if one.pipeline == "traces/sampled")
+    assert (7, 2, 8, {"errors": 2, "rest": 8}) == (
+        sampling.undecided_traces,
+        sampling.kept_traces,
+        sampling.dropped_traces,
+        sampling.policies,
+    )
+
+
 def test_models_have_whatever_is_counted_of_them() -> None:
     """Figures of models are found by their names, added up over services and tenants."""
     registry = CollectorRegistry()

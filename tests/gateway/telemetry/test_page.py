@@ -130,6 +130,28 @@ async def test_runs_nothing_foreign(tmp_path: Path) -> None:
     assert [None, None] == injected
 
 
+async def test_tells_what_became_of_a_trace(tmp_path: Path) -> None:
+    """A trace id, however written, brings its story; what is no id brings an explanation."""
+    async with page(tmp_path) as window:
+        ask = (
+            "document.querySelector('#trace').value = {0};"
+            "document.querySelector('#ask button').click()"
+        )
+        await window.until("return document.querySelectorAll('#letters tbody tr').length")
+        await window.run(ask.format("'tr-' + document.querySelector('#letters .trace').innerText"))
+        await window.until("return document.querySelectorAll('#story tbody tr').length")
+        story = await window.text("#story")
+        await window.run(ask.format("'nonsense'"))
+        await window.until("return document.querySelector('#story .notice')")
+        complaint = await window.text("#story")
+        complaints = [one for one in await window.complaints() if "400" not in one]
+
+    assert "dead letter" in story
+    assert "received" in story
+    assert "no trace id" in complaint
+    assert [] == complaints
+
+
 async def test_suits_every_screen(tmp_path: Path) -> None:
     """It follows the theme of the system or the one chosen, and fits a phone without scrolling."""
     taken: dict[str, bytes] = {}
