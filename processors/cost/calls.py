@@ -121,6 +121,8 @@ class _Written(msgspec.Struct):
     reasoning_tokens: int = 0
     audio_input_tokens: int = 0
     audio_output_tokens: int = 0
+    image_input_tokens: int = 0
+    image_output_tokens: int = 0
     total_tokens: int = 0
 
 

@@ -36,6 +36,9 @@ _KEYS = {
     "audio_input": "input_audio_mtok",
     "audio_output": "output_audio_mtok",
     "cached_audio": "cache_audio_read_mtok",
+    "image_input": "input_image_mtok",
+    "image_output": "output_image_mtok",
+    "cached_image": "cache_image_read_mtok",
 }
 """Our kinds of tokens to the catalogue's keys."""
 

@@ -19,7 +19,7 @@ from processors.cost.rates import Price, Rates, complete
 
 _KINDS = (
     "input", "output", "cache_read", "cache_write", "cache_write_1h", "reasoning", "audio_input",
-    "audio_output",
+    "audio_output", "image_input", "image_output",
 )  # fmt: skip
 _RATE_NAME = rf"^({'|'.join(_KINDS)})(?:_above_([1-9][0-9]*)k)?$"
 _RATE = re.compile(_RATE_NAME)
@@ -63,9 +63,9 @@ class PriceRule(Config):
 
     rates_usd_per_mtok: dict[RateName, RateUsd] | None = None
     """USD per million tokens: ``input``, ``output``, ``cache_read``, ``cache_write``,
-    ``cache_write_1h``, ``reasoning``, ``audio_input``, ``audio_output``. What is left out costs
-    what input or output does. ``input_above_200k`` and the like hold for all tokens of a request
-    with more than 200,000 input tokens."""
+    ``cache_write_1h``, ``reasoning``, ``audio_input``, ``audio_output``, ``image_input``,
+    ``image_output``. What is left out costs what input or output does. ``input_above_200k`` and
+    the like hold for all tokens of a request with more than 200,000 input tokens."""
 
     free: bool = False
     """They cost nothing, and that is known: models on one's own machines."""

@@ -11,9 +11,9 @@ class Usage(NamedTuple):
     """The tokens of one call of a model."""
 
     input: int = 0
-    """All input, with that from the cache, into the cache, and audio."""
+    """All input, with that from the cache, into the cache, audio and images."""
     output: int = 0
-    """All output, with reasoning and audio."""
+    """All output, with reasoning, audio and images."""
     cache_read: int = 0
     cache_write: int = 0
     """All written to the cache, for five minutes or an hour."""
@@ -21,6 +21,8 @@ class Usage(NamedTuple):
     reasoning: int = 0
     audio_input: int = 0
     audio_output: int = 0
+    image_input: int = 0
+    image_output: int = 0
 
 
 class Rates(NamedTuple):
@@ -35,6 +37,9 @@ class Rates(NamedTuple):
     audio_input: float = 0.0
     audio_output: float = 0.0
     cached_audio: float = 0.0
+    image_input: float = 0.0
+    image_output: float = 0.0
+    cached_image: float = 0.0
 
 
 FALLBACKS = {
@@ -45,6 +50,9 @@ FALLBACKS = {
     "audio_input": "input",
     "audio_output": "output",
     "cached_audio": "cache_read",
+    "image_input": "input",
+    "image_output": "output",
+    "cached_image": "cache_read",
 }
 """Kind to the kind whose rate holds where it has none of its own; in order of resolution."""
 
@@ -109,28 +117,34 @@ class Price(NamedTuple):
 
 def _input(usage: Usage, rates: Rates) -> float:
     written = max(usage.cache_write, usage.cache_write_1h)
-    plain = usage.input - usage.cache_read - written - usage.audio_input
-    cached_audio = 0
-    if plain < 0:  # the counts overlap: some of the audio came from the cache
-        cached_audio = min(-plain, usage.cache_read, usage.audio_input)
-        plain = max(0, plain + cached_audio)
+    special = usage.audio_input + usage.image_input
+    plain = usage.input - usage.cache_read - written - special
+    cached_audio = cached_image = 0
+    if plain < 0:  # the counts overlap: some of the sound or the pictures came from the cache
+        overlap = min(-plain, usage.cache_read, special)
+        cached_audio = min(overlap, usage.audio_input)
+        cached_image = overlap - cached_audio
+        plain = max(0, plain + overlap)
     return (
         plain * rates.input
-        + (usage.cache_read - cached_audio) * rates.cache_read
+        + (usage.cache_read - cached_audio - cached_image) * rates.cache_read
         + (written - usage.cache_write_1h) * rates.cache_write
         + usage.cache_write_1h * rates.cache_write_1h
         + (usage.audio_input - cached_audio) * rates.audio_input
         + cached_audio * rates.cached_audio
+        + (usage.image_input - cached_image) * rates.image_input
+        + cached_image * rates.cached_image
     )
 
 
 def _output(usage: Usage, rates: Rates) -> float:
-    special = usage.reasoning + usage.audio_output
+    special = usage.reasoning + usage.audio_output + usage.image_output
     plain = max(0, usage.output - special)
     return (
         plain * rates.output
         + usage.reasoning * rates.reasoning
         + usage.audio_output * rates.audio_output
+        + usage.image_output * rates.image_output
     )
 
 
@@ -146,5 +160,11 @@ def checked(usage: Usage) -> Usage:
         usage = usage._replace(input=usage.input + cached)
     if usage.reasoning > usage.output:
         usage = usage._replace(output=usage.output + usage.reasoning)
-    audio = min(usage.audio_output, usage.output - usage.reasoning)
-    return usage._replace(audio_input=min(usage.audio_input, usage.input), audio_output=audio)
+    sound = min(usage.audio_output, usage.output - usage.reasoning)
+    heard = min(usage.audio_input, usage.input)
+    return usage._replace(
+        audio_input=heard,
+        audio_output=sound,
+        image_input=min(usage.image_input, usage.input - heard),
+        image_output=min(usage.image_output, usage.output - usage.reasoning - sound),
+    )

@@ -53,6 +53,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     reasoning: Keys = ()
     audio_input: Keys = ()
     audio_output: Keys = ()
+    image_input: Keys = ()
+    image_output: Keys = ()
     usage: Keys = ()
     """Keys of JSON objects that hold counters under a vendor's names."""
     exclusive: Keys = ()

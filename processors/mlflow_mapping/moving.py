@@ -26,6 +26,7 @@ _COUNTERS = {
     "cache_write": "cache_creation_input_tokens",
     "cache_write_1h": "cache_creation_input_tokens_above_1hr", "reasoning": "reasoning_tokens",
     "audio_input": "audio_input_tokens", "audio_output": "audio_output_tokens",
+    "image_input": "image_input_tokens", "image_output": "image_output_tokens",
 }  # fmt: skip
 _CONTENT = frozenset({
     "inputs", "outputs", "input_messages", "output_messages", "input_groups", "output_groups",

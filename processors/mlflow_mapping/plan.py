@@ -35,7 +35,8 @@ _LONGEST = 1_000
 
 _PLAIN = (
     "model", "provider", "input_tokens", "output_tokens", "total_tokens", "cache_read",
-    "cache_write", "cache_write_1h", "reasoning", "audio_input", "audio_output", "usage", "system",
+    "cache_write", "cache_write_1h", "reasoning", "audio_input", "audio_output",
+    "image_input", "image_output", "usage", "system",
     "input_messages", "output_messages", "finish", "inputs", "outputs", "document_lists", "vectors",
     "tools", "session", "user", "trace_name", "tags", "metadata", "error_type", "error_message",
     "error_level",
@@ -53,7 +54,7 @@ _OURS = frozenset({SPAN_TYPE, MODEL, PROVIDER, MESSAGE_FORMAT, SESSION, USER})
 _ERRORS = frozenset({"error_type", "error_message", "error_level"})
 _COUNTED = (
     "input_tokens", "output_tokens", "total_tokens", "cache_read", "cache_write", "cache_write_1h",
-    "reasoning", "audio_input", "audio_output",
+    "reasoning", "audio_input", "audio_output", "image_input", "image_output",
 )  # fmt: skip
 
 

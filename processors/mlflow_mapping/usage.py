@@ -17,6 +17,8 @@ _WRITTEN = {
     "reasoning": "reasoning_tokens",
     "audio_input": "audio_input_tokens",
     "audio_output": "audio_output_tokens",
+    "image_input": "image_input_tokens",
+    "image_output": "image_output_tokens",
 }
 """Counters that are written only when something was counted, and MLflow's names for them."""
 
@@ -51,17 +53,35 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "reasoning_tokens", "output_reasoning_tokens", "thoughts_token_count",
         "thoughtsTokenCount", "reasoningTokens", "completion_reasoning_tokens", "output_reasoning",
     ),
-    "audio_input": ("input_audio_tokens", "prompt_audio_tokens", "audio_input_tokens"),
-    "audio_output": ("output_audio_tokens", "completion_audio_tokens", "audio_output_tokens"),
+    "audio_input": (
+        "input_audio_tokens", "prompt_audio_tokens", "audio_input_tokens", "input_audio",
+        "audio_prompt_tokens",
+    ),
+    "audio_output": (
+        "output_audio_tokens", "completion_audio_tokens", "audio_output_tokens", "output_audio",
+        "audio_candidates_tokens",
+    ),
+    "image_input": (
+        "input_image_tokens", "prompt_image_tokens", "image_input_tokens", "input_image",
+        "image_prompt_tokens",
+    ),
+    "image_output": (
+        "output_image_tokens", "completion_image_tokens", "image_output_tokens", "output_image",
+        "image_candidates_tokens",
+    ),
 }  # fmt: skip
 """What vendors call each counter in their usage objects."""
 
 _NESTED: dict[str, dict[str, str]] = {
     "prompt_tokens_details": {"cached_tokens": "cache_read", "audio_tokens": "audio_input",
-                              "cache_creation_tokens": "cache_write"},
-    "input_tokens_details": {"cached_tokens": "cache_read", "audio_tokens": "audio_input"},
-    "completion_tokens_details": {"reasoning_tokens": "reasoning", "audio_tokens": "audio_output"},
-    "output_tokens_details": {"reasoning_tokens": "reasoning", "audio_tokens": "audio_output"},
+                              "cache_creation_tokens": "cache_write",
+                              "image_tokens": "image_input"},
+    "input_tokens_details": {"cached_tokens": "cache_read", "audio_tokens": "audio_input",
+                             "image_tokens": "image_input"},
+    "completion_tokens_details": {"reasoning_tokens": "reasoning", "audio_tokens": "audio_output",
+                                  "image_tokens": "image_output"},
+    "output_tokens_details": {"reasoning_tokens": "reasoning", "audio_tokens": "audio_output",
+                              "image_tokens": "image_output"},
     "cache_creation": {"ephemeral_1h_input_tokens": "cache_write_1h"},
     "input_token_details": {"cache_read": "cache_read", "cache_creation": "cache_write",
                             "audio": "audio_input"},
@@ -69,6 +89,13 @@ _NESTED: dict[str, dict[str, str]] = {
     "inputTokenDetails": {"cacheReadTokens": "cache_read", "cacheWriteTokens": "cache_write"},
     "outputTokenDetails": {"reasoningTokens": "reasoning"},
 }  # fmt: skip
+_BY_MODALITY = {
+    "prompt_tokens_details": ("audio_input", "image_input"),
+    "promptTokensDetails": ("audio_input", "image_input"),
+    "candidates_tokens_details": ("audio_output", "image_output"),
+    "candidatesTokensDetails": ("audio_output", "image_output"),
+}
+"""Gemini's lists of counts by modality, to what their sound and pictures are called here."""
 _MOST = 2**53
 """Larger numbers are no counters."""
 
@@ -142,6 +169,14 @@ def from_object(usage: Mapping[str, Any]) -> Counters:
                 number = whole(held.get(name))
                 if number is not None:
                     counters.setdefault(concept, number)
+    for holder, (audio, image) in _BY_MODALITY.items():
+        held = usage.get(holder)
+        for one in held if isinstance(held, list) else ():
+            modality = str(one.get("modality")).rpartition(".")[2] if isinstance(one, dict) else ""
+            meant = {"AUDIO": audio, "IMAGE": image}.get(modality.upper())
+            number = whole(one.get("token_count", one.get("tokenCount"))) if meant else None
+            if meant and number is not None:
+                counters.setdefault(meant, number)
     return counters
 
 

@@ -113,11 +113,20 @@ GEN_AI = Dialect(
     ),
     audio_input=(
         "gen_ai.usage.audio.input_tokens", "gen_ai.usage.details.input_audio_tokens",
-        "gen_ai.usage.input_audio_tokens",
+        "gen_ai.usage.input_audio_tokens", "gen_ai.usage.details.audio_prompt_tokens",
     ),
     audio_output=(
         "gen_ai.usage.audio.output_tokens", "gen_ai.usage.details.output_audio_tokens",
         "gen_ai.usage.details.audio_tokens", "gen_ai.usage.output_audio_tokens",
+        "gen_ai.usage.details.audio_candidates_tokens",
+    ),
+    image_input=(
+        "gen_ai.usage.image.input_tokens", "gen_ai.usage.details.input_image_tokens",
+        "gen_ai.usage.input_image_tokens", "gen_ai.usage.details.image_prompt_tokens",
+    ),
+    image_output=(
+        "gen_ai.usage.image.output_tokens", "gen_ai.usage.details.output_image_tokens",
+        "gen_ai.usage.output_image_tokens", "gen_ai.usage.details.image_candidates_tokens",
     ),
     usage=("gen_ai.usage.raw",),
     system=("gen_ai.system_instructions", "gen_ai.system.instructions"),

@@ -45,6 +45,12 @@ def heard(taken: int, given: int, sound_in: int, sound_out: int) -> dict[str, in
     return {**usage(taken, given), **sound}
 
 
+def seen(taken: int, given: int, drawn_in: int, drawn_out: int, read: int = 0) -> dict[str, int]:
+    """Return the usage of a call with pictures."""
+    pictures = {"image_input_tokens": drawn_in, "image_output_tokens": drawn_out}
+    return {**usage(taken, given, read), **pictures}
+
+
 FLEX = {"gen_ai.openai.response.service_tier": "flex"}
 PRIORITY = {"openai.response.service_tier": "priority"}
 BATCH = {"gen_ai.request.batch": True}
@@ -146,6 +152,9 @@ MORE_OPENAI = [
     Case("openai", "text-embedding-3-large", usage(4096, 0), [(4096, 0.13)], []),
     Case("openai", "text-embedding-ada-002", usage(4096, 0), [(4096, 0.1)], []),
     Case("openai", "gpt-image-1", usage(10, 1056), [(10, 5)], [(1056, 40)]),
+    Case("openai", "gpt-image-1", seen(1000, 1056, 900, 0), [(100, 5), (900, 10)], [(1056, 40)]),
+    Case("openai", "gpt-image-1.5", seen(1000, 1100, 1000, 1056, 400), [(600, 8), (400, 2)],
+         [(44, 10), (1056, 32)]),
     Case("openai", "gpt-4o-realtime-preview", heard(1000, 500, 800, 400), [(200, 5), (800, 40)],
          [(100, 20), (400, 80)]),
 ]  # fmt: skip
@@ -168,6 +177,8 @@ MORE_ANTHROPIC = [
          [(100_000, 6), (200_000, 0.6)], [(1000, 22.5)]),
 ]  # fmt: skip
 MORE_GOOGLE = [
+    Case("google", "gemini-2.5-flash-image", seen(100, 1300, 0, 1290), [(100, 0.3)],
+         [(10, 2.5), (1290, 30)]),
     Case("google", "models/gemini-2.5-flash-lite", usage(1000, 500), [(1000, 0.1)], [(500, 0.4)]),
     Case("gemini", "gemini-2.5-flash-lite", heard(1000, 5, 400, 0), [(600, 0.1), (400, 0.3)],
          [(5, 0.4)]),

@@ -1,5 +1,7 @@
 """Token counters from any vendor, as MLflow adds them up."""
 
+import json
+
 import pytest
 
 from processors.mlflow_mapping.usage import from_object, normalise
@@ -104,3 +106,34 @@ def test_usage_that_repeats_others_is_marked(mapped: Map, kind: str) -> None:
     assert out["spangate.rollup"] is True
     assert 10 == out["mlflow.chat.tokenUsage"]["input_tokens"]
     assert "" == out["mlflow.llm.model"]
+
+
+@pytest.mark.parametrize(
+    ("usage", "expected"),
+    [
+        (
+            {"input_tokens": 9, "output_tokens": 5, "input_tokens_details": {"image_tokens": 8}},
+            {"image_input_tokens": 8},
+        ),
+        (
+            {
+                "promptTokenCount": 9,
+                "candidatesTokenCount": 5,
+                "promptTokensDetails": [{"modality": "AUDIO", "tokenCount": 7}],
+                "candidatesTokensDetails": [
+                    {"modality": "TEXT", "tokenCount": 1},
+                    {"modality": "MediaModality.IMAGE", "tokenCount": 4},
+                ],
+            },
+            {"audio_input_tokens": 7, "image_output_tokens": 4},
+        ),
+    ],
+)
+def test_tokens_of_pictures_and_sound_are_kept(
+    mapped: Map, usage: dict[str, object], expected: dict[str, int]
+) -> None:
+    """They have prices of their own."""
+    out = mapped({"gen_ai.usage.raw": json.dumps(usage)})
+
+    total = {"input_tokens": 9, "output_tokens": 5, "total_tokens": 14}
+    assert {**total, **expected} == out["mlflow.chat.tokenUsage"]
