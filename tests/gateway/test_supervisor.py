@@ -14,6 +14,7 @@ import aiohttp
 import pytest
 
 from gateway.config.loader import read
+from gateway.fake_mlflow import FakeMlflow
 from gateway.queue.scanner import Scanner
 from gateway.supervisor import Supervisor
 from gateway.telemetry import logs
@@ -317,3 +318,53 @@ async def test_a_worker_that_hangs_is_replaced(
     told = next(line for line in logged if "a processor hangs" in line["event"])
     assert [at] == told["at"]
     assert "mend the plugin" in told["advice"]
+
+
+WHOLE = """
+receivers:
+  otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:0"}}}}}}
+exporters:
+  mlflow:
+    endpoint: {server}
+    batch: {{flush_timeout: 20ms}}
+service:
+  workers: {workers}
+  pipelines: {{traces: {{receivers: [otlp], processors: [], exporters: [mlflow]}}}}
+  telemetry: {{metrics: {{endpoint: "127.0.0.1:0"}}, status: {{endpoint: "127.0.0.1:0"}}}}
+"""
+
+
+def spans_of(traces: range, first: bool) -> bytes:
+    """Return the first or the second span of some traces."""
+    made = batch(*({} for _ in traces), one_trace=False)
+    for trace, span in zip(traces, made, strict=True):
+        span.proto.trace_id = (trace + 1).to_bytes(16)
+        span.proto.span_id = (2 * trace + first + 1).to_bytes(8)
+    return made.encode()
+
+
+async def test_a_trace_is_whole_whichever_workers_its_spans_came_through(
+    tmp_path: Path, gateway: Gateway
+) -> None:
+    """Spans that ask for different experiments by different workers end in the first one's."""
+    async with FakeMlflow() as server:
+        homes = [server.add_experiment("one"), server.add_experiment("two")]
+        (tmp_path / "gateway.yaml").write_text(WHOLE.format(server=server.url, workers=2))
+        await gateway.start()
+        for first in (True, False):
+            for at in range(0, 80, 10):
+                async with aiohttp.ClientSession() as http:  # a connection, to some worker
+                    headers = HEADERS | {"x-mlflow-experiment-id": homes[first]}
+                    body = spans_of(range(at, at + 10), first)
+                    async with http.post(gateway.traces, data=body, headers=headers) as answer:
+                        assert 200 == answer.status
+            async with asyncio.timeout(30):
+                while sum(len(each.spans) for each in server.experiments.values()) < 80 * (
+                    2 - first
+                ):
+                    await asyncio.sleep(0.02)
+        assert 80 == len(server.experiments[homes[True]].traces)
+        assert 160 == len(server.experiments[homes[True]].spans)
+        asked = server.calls("/v1/traces")
+        assert {homes[True]} == {each.headers["x-mlflow-experiment-id"] for each in asked}
+        assert 0 == await gateway.end(gently=True)
