@@ -2,7 +2,7 @@
 
 from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
 from gateway.audit import Audit
 from gateway.plugin import Clock, Logger, Meter
@@ -12,6 +12,22 @@ from gateway.tenants import Tenants
 
 Reserve: TypeAlias = Callable[[str, str, int], Awaitable[int]]
 """From the path of an endpoint's settings, host and port to the port to share with others."""
+
+
+class Cell(Protocol):
+    """Two numbers, 0 at first."""
+
+    def __getitem__(self, at: int, /) -> float:
+        """Return one."""
+        ...
+
+    def __setitem__(self, at: int, value: float, /) -> None:
+        """Set one."""
+        ...
+
+
+Cells: TypeAlias = Callable[[str], Cell]
+"""From a name to its numbers, the same in all workers."""
 
 
 class ComponentContext:
@@ -27,6 +43,7 @@ class ComponentContext:
         tenants: Tenants,
         audit: Audit | None = None,
         reserve: Reserve | None = None,
+        cells: Cells | None = None,
     ) -> None:
         self.component_id = component_id
         self.logger: Logger = logs.get(component_id)
@@ -36,6 +53,8 @@ class ComponentContext:
         """Settings of the authenticated tenants; for our own exporters."""
         self.audit = audit
         """Where refusals and reloads are noted; for our own components."""
+        self.cells = cells
+        """Numbers that several workers share; ``None`` where there is one process."""
         self.reserve = reserve
         """How several workers listen on the same port; ``None`` where there is one process."""
         self._folder = data_dir / kind / component_id.replace("/", "-")

@@ -6,7 +6,7 @@ from typing import Any, cast
 from gateway import guard
 from gateway.audit import Audit
 from gateway.blame import home_of
-from gateway.component_context import ComponentContext, Reserve
+from gateway.component_context import Cells, ComponentContext, Reserve
 from gateway.config.settings import Settings
 from gateway.guard import Guard
 from gateway.pipeline import Pipeline
@@ -34,13 +34,16 @@ class Components:
         clock: Clock,
         data_dir: Path,
         audit: Audit | None = None,
+        *,
         reserve: Reserve | None = None,
+        cells: Cells | None = None,
     ) -> None:
         self._settings = settings
         self._clock = clock
         self._data_dir = data_dir
         self._audit = audit
         self._reserve = reserve
+        self._cells = cells
         self.tenants = Tenants()
         """Who may send, as the receivers know them."""
         self.receivers: dict[str, Receiver[Any]] = {}
@@ -122,6 +125,7 @@ class Components:
             tenants=self.tenants,
             audit=self._audit,
             reserve=self._reserve,
+            cells=self._cells,
         )
         where, home = f"{kind}.{component_id}", home_of(type(component))
         await guard.start(where, guard.call(component.start, context), home)

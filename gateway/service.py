@@ -16,6 +16,7 @@ import msgspec
 from gateway import guard
 from gateway.audit import Audit
 from gateway.clock import SystemClock
+from gateway.component_context import Cells
 from gateway.components import Components
 from gateway.config.exporting import MIB
 from gateway.config.settings import Settings
@@ -39,6 +40,7 @@ from gateway.threads import Threads
 from gateway.trace_guard import TraceGuard
 from gateway.version import __version__
 from gateway.why import Told
+from gateway.workers import count
 from gateway.workers.duties import Duties
 from gateway.workers.messages import Own
 
@@ -52,6 +54,11 @@ class Seat(Protocol):
     number: int
     sockets: Path
     """Where workers listen for each other."""
+
+    @property
+    def cells(self) -> Cells:
+        """Numbers that all workers share."""
+        ...
 
     async def take_place(self, lanes: int) -> Own:
         """Say that all is built; return what to serve at first."""
@@ -104,6 +111,7 @@ class Service:
             self._data_dir.path,
             self._audit,
             reserve=seat.reserve if seat else None,
+            cells=seat.cells if seat else None,
         )
         tenants = self._components.tenants
         self._threads = Threads(lambda: tenants.several)
@@ -111,6 +119,7 @@ class Service:
             self._data_dir.path / "queue",
             clock=self._clock,
             worker=seat.number if seat else 0,
+            shares=count.wanted(settings.service.workers) if seat else 1,
             several_tenants=lambda: tenants.several,
         )
         self._senders: dict[str, Sender] = {}

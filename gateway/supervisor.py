@@ -32,6 +32,7 @@ from gateway.version import __version__
 from gateway.why import Told
 from gateway.workers import crash, messages
 from gateway.workers.backoff import Backoff
+from gateway.workers.cells import Cells
 from gateway.workers.child import Child, spawn
 from gateway.workers.count import wanted
 from gateway.workers.fixed import refused
@@ -63,6 +64,7 @@ class Supervisor:
         self._logger = logs.get("supervisor")
         self._data_dir = DataDir(Path(service.data_dir))
         self._folder = QueueFolder(self._data_dir.path / "queue")
+        self._sockets = self._data_dir.path / "workers"
         self._ports = Ports()
         self._children: dict[int, Child] = {}
         self._lanes = Allotment()
@@ -183,6 +185,7 @@ class Supervisor:
             settings.telemetry.metrics, settings.telemetry.status
         )
         workers = wanted(settings.workers)
+        Cells.clear(self._sockets)
         self._logs = dict.fromkeys(log for log in self._folder.logs() if log >= workers)
         first = [await self._spawn(number) for number in range(workers)]
         await asyncio.gather(*(child.settled.wait() for child in first))
@@ -278,7 +281,7 @@ class Supervisor:
         child = self._children[number] = await spawn(number, [lock])
         child.trial = trial
         tree = pickle.dumps(self._loaded.tree)
-        sockets = str(self._data_dir.path / "workers")
+        sockets = str(self._sockets)
         child.send(messages.Begin(number, tree, sockets, list(tripped), self._hang_limit_s))
         self._tasks.create_task(self._attend(child))
         return child

@@ -22,6 +22,7 @@ from gateway.receivers.addresses import ListenError
 from gateway.service import Service
 from gateway.telemetry import logs, metrics, snapshot
 from gateway.workers import crash, messages
+from gateway.workers.cells import Cells
 from gateway.workers.channel import Channel
 from gateway.workers.messages import ToWorker
 from gateway.workers.watch import Watch
@@ -37,6 +38,7 @@ class Worker:
     def __init__(self, channel: Channel[ToWorker], begin: messages.Begin) -> None:
         self.number = begin.number
         self.sockets = Path(begin.sockets)
+        self.cells = Cells(self.sockets)
         self._channel = channel
         crash.prepare(self.sockets.parent, begin.number)
         self._settings = settle(pickle.loads(begin.tree))  # noqa: S301 - from our supervisor

@@ -84,6 +84,7 @@ class Queue:
 
     Args:
         several_tenants: whether each has its share only.
+        shares: into how many parts its size is cut; this is one of them.
 
     """
 
@@ -94,10 +95,12 @@ class Queue:
         shelf: Shelf,
         lanes: Sequence[QueueLane],
         several_tenants: Callable[[], bool] = lambda: False,
+        *,
+        shares: int = 1,
     ) -> None:
         self.name = name
         self.settings = settings
-        self.max_bytes = settings.max_size_mib * MIB
+        self.max_bytes = settings.max_size_mib * MIB // shares
         self._holdings = Holdings(name, self.max_bytes, several_tenants)
         self.lanes = lanes
         self._shelf = shelf

@@ -48,6 +48,7 @@ class Store:
         segment_bytes: size of the log's files; derived from the sizes of the queues where None.
         several_tenants: whether there are several, so that each gets a share of a queue only.
         worker: number of the worker whose log this one writes.
+        shares: into how many parts ``max_size_mib`` is cut, one for each worker.
 
     """
 
@@ -61,6 +62,7 @@ class Store:
         segment_bytes: int | None = None,
         several_tenants: Callable[[], bool] = lambda: False,
         worker: int = 0,
+        shares: int = 1,
     ) -> None:
         self._clock = clock or SystemClock()
         self._disk = disk or Disk()
@@ -71,6 +73,7 @@ class Store:
         self._queues: dict[str, Queue] = {}
         self._orphans: dict[str, Queue] = {}
         self._memory = MemoryShelf()
+        self._shares = shares
         self._fresh: dict[str, Callable[[], _Memories]] = {}
         self._log: DiskLog | None = None
         self._emptying: dict[int, DiskLog] = {}
@@ -103,7 +106,9 @@ class Store:
             fresh = self._fresh[name] = partial(self._memories, settings, follow, decisions)
             lanes = [QueueLane(name, number, *fresh()) for number in range(settings.num_lanes)]
             shelf = self._memory if settings.storage == "memory" else self._shelf()
-            self._queues[name] = Queue(name, settings, shelf, lanes, self._several_tenants)
+            self._queues[name] = Queue(
+                name, settings, shelf, lanes, self._several_tenants, shares=self._shares
+            )
         return self._queues[name]
 
     def _memories(

@@ -5,6 +5,7 @@ import threading
 from types import TracebackType
 from typing import Self
 
+from gateway.component_context import Cells
 from gateway.otlp.status import BUSY, UNAVAILABLE, Refusal
 from gateway.plugin import Clock
 from gateway.receivers.quota import Quota
@@ -20,9 +21,10 @@ class Account:
 
     __slots__ = ("busy", "bytes", "quota", "requests", "tenant")
 
-    def __init__(self, tenant: TenantConfig, clock: Clock) -> None:
+    def __init__(self, tenant: TenantConfig, clock: Clock, cells: Cells | None = None) -> None:
         self.tenant = tenant
-        self.quota = Quota(tenant.quota, clock)
+        mine = None if cells is None else lambda kind: cells(f"{tenant.name} {kind}")
+        self.quota = Quota(tenant.quota, clock, mine)
         self.requests = 0
         """Requests that are let in and not answered."""
         self.busy = 0

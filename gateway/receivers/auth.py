@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 
+from gateway.component_context import Cells
 from gateway.otlp.status import UNAUTHENTICATED, Refusal
 from gateway.plugin import Clock
 from gateway.receivers.admission import Account
@@ -37,8 +38,9 @@ class Authenticator:
     cost tells anything about the valid ones.
     """
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, cells: Cells | None = None) -> None:
         self._clock = clock
+        self._cells = cells
         self._key = os.urandom(32)
         self._accounts: dict[str, Account] = {}
         self._by_digest: dict[bytes, Account] = {}
@@ -107,7 +109,7 @@ class Authenticator:
     def _account(self, tenant: TenantConfig) -> Account:
         known = self._accounts.get(tenant.name)
         if known is None or known.tenant.quota != tenant.quota:
-            return Account(tenant, self._clock)
+            return Account(tenant, self._clock, self._cells)
         known.tenant = tenant
         return known
 

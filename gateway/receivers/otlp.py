@@ -4,7 +4,7 @@ import asyncio
 
 from gateway import endpoint
 from gateway.audit import Audit
-from gateway.component_context import Reserve
+from gateway.component_context import Cells, Reserve
 from gateway.plugin import Context, Deliver, Receiver
 from gateway.receivers.addresses import is_loopback
 from gateway.receivers.admission import Admission
@@ -56,6 +56,7 @@ class OtlpReceiver(Receiver[OtlpConfig]):
             receiver=context.component_id,
             clock=context.clock,
             audit=audit,
+            cells=_named(getattr(context, "cells", None), context.component_id),
         )
         await self._directory.start()
         for protocol, config in (("grpc", self.config.grpc), ("http", self.config.http)):
@@ -153,3 +154,8 @@ class OtlpReceiver(Receiver[OtlpConfig]):
             config is not None and config.tls is not None and config.tls.client_ca_file is not None
         )
         return by_certificate or (self._directory is not None and self._directory.auth.required)
+
+
+def _named(cells: Cells | None, receiver: str) -> Cells | None:
+    """Return the cells of one receiver."""
+    return None if cells is None else lambda name: cells(f"{receiver} {name}")

@@ -1,49 +1,74 @@
 """How much a tenant may send: token buckets for spans and bytes."""
 
+from gateway.component_context import Cell, Cells
 from gateway.otlp.status import BUSY, Refusal
 from gateway.plugin import Clock
 from gateway.tenants import QuotaConfig
 
 MIB = 1024 * 1024
+
+
+def _alone(_name: str) -> Cell:
+    return [0.0, 0.0]
+
+
 REFUSALS_PER_SECOND = 20
 """Refusals of one tenant that are answered at once; more of them have to wait for their answer."""
 LONGEST_HOLD_S = 1.0
 
 
 class Bucket:
-    """A token bucket; what is larger than the bucket may go when it is full, on credit."""
+    """
+    A token bucket; what is larger than the bucket may go when it is full, on credit.
 
-    def __init__(self, rate: float, capacity: float, clock: Clock) -> None:
+    Args:
+        rate: tokens a second.
+        capacity: tokens at the most.
+        clock: of all who share it.
+        cell: where tokens used and the time of it are kept, shared or not.
+
+    """
+
+    def __init__(self, rate: float, capacity: float, clock: Clock, cell: Cell) -> None:
         self._rate = rate
         self._capacity = capacity
         self._clock = clock
-        self._tokens = capacity
-        self._filled = clock.monotonic()
+        self._cell = cell
 
     def delay(self, amount: float) -> float:
         """Return the seconds until ``amount`` may go; 0 is now."""
         now = self._clock.monotonic()
-        self._tokens = min(self._capacity, self._tokens + (now - self._filled) * self._rate)
-        self._filled = now
-        missing = min(amount, self._capacity) - self._tokens
+        used, since = self._cell[0], self._cell[1]
+        used = max(0.0, used - max(0.0, now - since) * self._rate)
+        self._cell[0], self._cell[1] = used, now
+        missing = min(amount, self._capacity) - (self._capacity - used)
         return max(0.0, missing / self._rate)
 
     def take(self, amount: float) -> None:
         """Take tokens out; a negative amount puts them back."""
-        self._tokens -= amount
+        self._cell[0] += amount
 
 
 class Quota:
-    """What one tenant may send."""
+    """
+    What one tenant may send.
 
-    def __init__(self, config: QuotaConfig, clock: Clock) -> None:
+    Args:
+        config: how much.
+        clock: of all who share it.
+        cells: returns where an amount is counted, by ``spans`` and ``bytes``; shared by workers.
+
+    """
+
+    def __init__(self, config: QuotaConfig, clock: Clock, cells: Cells | None = None) -> None:
+        cells = cells or _alone
         rate = config.spans_per_second
         burst = config.burst if config.burst is not None else max(1.0, rate or 0)
         burst_s = burst / rate if rate else 1.0
-        self._spans = Bucket(rate, burst, clock) if rate else None
+        self._spans = Bucket(rate, burst, clock, cells("spans")) if rate else None
         size = (config.mib_per_second or 0) * MIB
-        self._bytes = Bucket(size, size * burst_s, clock) if size else None
-        self._refusals = Bucket(REFUSALS_PER_SECOND, REFUSALS_PER_SECOND, clock)
+        self._bytes = Bucket(size, size * burst_s, clock, cells("bytes")) if size else None
+        self._refusals = Bucket(REFUSALS_PER_SECOND, REFUSALS_PER_SECOND, clock, cells("refusals"))
 
     def check(self) -> None:
         """

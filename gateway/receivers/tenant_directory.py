@@ -5,6 +5,7 @@ from collections.abc import Sequence
 
 from gateway import guard
 from gateway.audit import Audit
+from gateway.component_context import Cells
 from gateway.plugin import Clock
 from gateway.receivers.admission import Admission
 from gateway.receivers.auth import Authenticator, Credentials
@@ -38,8 +39,9 @@ class TenantDirectory:
         receiver: str,
         clock: Clock,
         audit: Audit,
+        cells: Cells | None = None,
     ) -> None:
-        self.auth = Authenticator(clock)
+        self.auth = Authenticator(clock, cells)
         self._files = TenantFiles(config.auth.tenants, config.auth.tenants_from)
         self._required = config.auth.tenants_from is not None
         self._certificates = config.asks_for_certificates
