@@ -178,7 +178,7 @@ class Service:
 
     def status(self) -> Status:
         """Return what the status endpoint shows."""
-        exporters = [sender.status() for sender in self._senders.values()]
+        exporters = [worker.status() for worker in self._workers()]
         return Status(
             version=__version__,
             state=self._state,

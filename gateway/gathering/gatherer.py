@@ -17,6 +17,7 @@ from gateway.queue.dead_letters import DeadLetters
 from gateway.queue.queue import PIPELINE_QUEUE
 from gateway.queue.store import Store
 from gateway.telemetry import metrics
+from gateway.telemetry.status import SenderStatus
 from gateway.threads import Threads
 from gateway.trace_guard import TraceGuard
 
@@ -139,15 +140,26 @@ class Gatherer:
         for lane in self._lanes:
             lane.nudge()
 
+    def status(self) -> SenderStatus:
+        """Return what waits, as for an exporter; the name says that it is a pipeline."""
+        stats = self.queue.stats()
+        oldest = stats.oldest_unix_ns
+        return SenderStatus(
+            exporter=self.queue.name,
+            waiting_spans=stats.spans,
+            waiting_bytes=stats.size_bytes,
+            max_bytes=stats.max_bytes,
+            oldest_age_seconds=max(0.0, (self._clock.time_ns() - oldest) / 1e9) if oldest else 0.0,
+            troubles=[],
+        )
+
     def refresh_metrics(self) -> None:
         """Set the gauges to what waits now."""
-        stats = self.queue.stats()
+        status = self.status()
         self._open.set(self.open_traces)
-        metrics.queue_size_bytes.labels(self.queue.name).set(stats.size_bytes)
-        metrics.queue_spans.labels(self.queue.name).set(stats.spans)
-        oldest = stats.oldest_unix_ns
-        age_s = max(0.0, (self._clock.time_ns() - oldest) / 1e9) if oldest else 0.0
-        metrics.queue_oldest_age.labels(self.queue.name).set(age_s)
+        metrics.queue_size_bytes.labels(status.exporter).set(status.waiting_bytes)
+        metrics.queue_spans.labels(status.exporter).set(status.waiting_spans)
+        metrics.queue_oldest_age.labels(status.exporter).set(status.oldest_age_seconds)
 
 
 _Fsync = Literal["group", "always", "none"]

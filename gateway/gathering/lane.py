@@ -22,6 +22,8 @@ from gateway.trace_guard import TraceGuard
 TAKEN_SPANS = 2_000
 TAKEN_BYTES = 4 * 1024 * 1024
 """What is taken in one round at the most."""
+LONGEST_WAIT_S = 3600.0
+"""How long the event loop is asked to wait; processors may say for ever."""
 TOGETHER_S = 0.1
 """How much longer a trace may wait, so that others whose time comes are decided with it."""
 
@@ -141,7 +143,7 @@ class GatheringLane:
             await asyncio.sleep(0)
             return
         try:
-            async with asyncio.timeout(left):
+            async with asyncio.timeout(left and min(left, LONGEST_WAIT_S)):
                 self._fed |= dict.fromkeys(await self._lane.news())
         except TimeoutError:
             return

@@ -22,7 +22,7 @@ class JudgeConfig(Config):
     """How long to gather."""
 
     fault: str = ""
-    """``crash``, ``nonsense`` or ``later`` instead of a decision."""
+    """``crash``, ``nonsense``, ``later`` or ``never`` instead of a decision."""
 
     most: int = 50_000
     """How many traces may be undecided."""
@@ -42,6 +42,8 @@ class Judge(TraceProcessor[JudgeConfig]):
     def decide(self, trace: Trace) -> Keep | Drop | Wait:
         if trace.ending is None and trace.age_s < self.config.wait:
             return Wait(self.config.wait - trace.age_s)
+        if self.config.fault == "never" and trace.ending is None:
+            return Wait(float("inf"))
         if self.config.fault == "crash":
             raise KeyError("bug")
         if self.config.fault == "nonsense":

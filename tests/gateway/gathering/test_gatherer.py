@@ -257,6 +257,16 @@ async def test_a_judge_that_fails(
         assert "judges.py" in str(told["reason"])
 
 
+async def test_a_judge_that_waits_for_ever(tmp_path: Path) -> None:
+    """Is heard until there is no more room, and then takes what has come."""
+    judge = component(Judge, wait="1s", fault="never", most=3)
+    async with bench(tmp_path, judge, num_lanes=1) as gathering:
+        for trace in range(1, 6):
+            await gathering.send(span_of(trace, 0, {"keep": True}))
+            await gathering.pass_time(100)
+        assert {1: 1, 2: 1} == ids(await gathering.kept(2))
+
+
 async def test_a_judge_that_wants_to_be_asked_later(tmp_path: Path) -> None:
     """``Retry`` is a wait."""
     judge = component(Judge, wait="1s", fault="later")

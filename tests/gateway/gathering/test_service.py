@@ -123,6 +123,10 @@ async def test_what_is_undecided_on_stopping_is_decided_in_the_next_run(tmp_path
             span.proto.parent_span_id = b"elsewher"
         async with gateway(tmp_path, text) as running:
             assert 200 == (await running.post(orphan.encode()))[0]
+            waiting = {
+                one.exporter: one.waiting_spans for one in running.service.status().exporters
+            }
+            assert {"pipelines.traces": 2, "mlflow": 0} == waiting
         assert not stored(server)
         async with gateway(tmp_path, text.replace("1h", "1ms")):
             await until(lambda: stored(server) == 2)
