@@ -2,7 +2,7 @@
 
 from fnmatch import fnmatchcase
 
-from processors.tail_sampling.policy_settings import (
+from processors.tail_sampling.model_settings import (
     CostConfig,
     HasLlmSpanConfig,
     ModelConfig,

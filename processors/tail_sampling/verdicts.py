@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 from gateway.plugin import Span, Value
 from processors.tail_sampling.about_models import InRange, any_fits
-from processors.tail_sampling.policy_settings import EvaluationConfig, GuardrailConfig
+from processors.tail_sampling.model_settings import EvaluationConfig, GuardrailConfig
 from processors.tail_sampling.terms import as_number, outputs_of, type_of
 from processors.tail_sampling.view import Policy, View
 
