@@ -133,6 +133,7 @@ class Show:
             await gateway.start()
         grpc, http = (f"http://{ports.HOST}:{port[name]}" for name in ("gRPC", "HTTP"))
         self._say(f"Gateway   OTLP/gRPC {grpc}, OTLP/HTTP {http}")
+        self._say(f"Status    http://{ports.HOST}:{port['status']}/")
 
         with self._console.status("Running the agents ..."):
             sent = await _run_agents(grpc, http)

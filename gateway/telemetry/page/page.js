@@ -134,10 +134,12 @@ function exporterNode(id, status) {
   ], parked ? "bad" : away ? "warn" : "");
 }
 
+// Long ids break where a person would break them.
+const breakable = (id) => id.split(/(?<=[_/])/).flatMap((part, at) => (at ? [el("wbr"), part] : [part]));
 const sub = (text, level = "") => el("div", { class: `sub ${level}` }, text);
 
 function node(kind, id, perS, lines, level = "", unit = " /s") {
-  return el("div", { class: `node ${kind} ${level}` }, el("div", { class: "id" }, id), el("div", { class: "rate" }, perSecond(perS, unit)), lines);
+  return el("div", { class: `node ${kind} ${level}` }, el("div", { class: "id" }, breakable(id)), el("div", { class: "rate" }, perSecond(perS, unit)), lines);
 }
 
 function showPipelines(status) {
@@ -199,9 +201,9 @@ function showLetters() {
 
 function showModels({ models, unknown_models: unknown }) {
   const rows = Object.entries(models).slice(0, ROWS);
-  show("models", rows, () => rows.length ? table([
+  show("models", [rows, unknown], () => rows.length ? table([
     { label: "Model", cell: ([name]) => name },
-    { label: "Cost", num: true, cell: ([, m]) => (m.cost_usd === undefined ? "–" : usd(m.cost_usd)) },
+    { label: "Cost", num: true, cell: ([name, m]) => (m.cost_usd || !(name in unknown) ? usd(m.cost_usd) : "–") },
     { label: "Tokens in", num: true, cell: ([, m]) => number(m.tokens_input ?? 0) },
     { label: "out", num: true, cell: ([, m]) => number(m.tokens_output ?? 0) },
     { label: "Calls", num: true, cell: ([, m]) => number(m.duration_seconds_count ?? m.calls ?? 0) },
@@ -228,7 +230,7 @@ function showRefusals({ receivers, exporters }) {
     counts[key] = (counts[key] ?? 0) + count;
   }
   for (const one of exporters) for (const [reason, count] of Object.entries(one.failed_spans)) counts[`given up by ${one.exporter}: ${reason}`] = count;
-  show("refusals", counts, () => counted("Reason", "Spans", counts, "None. Every span so far was accepted, and is delivered or waits."));
+  show("refusals", counts, () => counted("Reason", "Spans", counts, "None."));
 }
 
 function showNotices({ notices }) {
