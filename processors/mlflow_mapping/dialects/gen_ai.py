@@ -61,6 +61,7 @@ GEN_AI = Dialect(
             "classify": "CLASSIFIER",
         },
         "gen_ai.operation.type": {"vectordb": "RETRIEVER", "framework": "CHAIN"},
+        "mcp.method.name": {"tools/call": "TOOL", "prompts/get": "TASK"},
     },
     scopes=("gcp.vertex.agent", "strands.telemetry", "pydantic-ai"),
     span_names={
