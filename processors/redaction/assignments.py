@@ -13,7 +13,23 @@ _SEPARATOR = (
     rf"\*{{0,2}}{_BLANK}{{0,4}}(?:[\w.\[\]\"'()]{{1,60}} (?:\|\||\?\?|or) )?"
     r"(?:[a-z]{1,3}(?:\\*[\"']))?"
 )
-_VERBS = ("is", "was", "ist", "war", "lautet", "es", "est", "c'est", "é", "è", "to", "jest")
+_VERBS = (
+    "is",
+    "was",
+    "ist",
+    "war",
+    "lautet",
+    "es",
+    "est",
+    "c'est",
+    "é",
+    "è",
+    "to",
+    "jest",
+    "era",
+    "était",
+    "luidt",
+)
 _PARTICLES = "는은은は为是"
 _SAYS = (
     rf"[\"'`]?(?: (?:{'|'.join(_VERBS)})[ :]{{1,3}}|[{_PARTICLES}][ :]{{0,3}})"
@@ -39,17 +55,31 @@ _GAP = rf"(?:[\"'`\\ \t\]*]|{relax(chr(0xA0))}|{relax(chr(0x202F))}){{0,40}}"
 _ASSIGNS = rf"{_GAP}(?:[:=|\x12]|{relax(_COLON)})"
 
 
+_KINDS = ("password", "api_key", "secret", "token")
+_ELEMENTS = _pattern((*NAMES["password"], *NAMES["secret"], *NAMES["api_key"], "token"))
+_DOUBTFUL = rf"(?:\b|_){_pattern(DOUBTFUL['password'])}"
+_ANY_NAME = _pattern((*(name for kind in _KINDS for name in NAMES[kind]), *DOUBTFUL["password"]))
+_FOR_WHAT = (
+    r" (?i:for|of|to|für|vom|zum|de|du|del|de la|da|do|di|della|per|para|van|voor)"
+    r"(?: [^\s:=]{1,30}){1,2}"
+)
+_BESIDE = r"(?: - | ?\( ?| )\\{0,15}"
+
+# One hint for all that begin with a name: the automaton would hold the names once for each.
+_HINT = (
+    rf"{relax(_ANY_NAME)}(?:{_ASSIGNS}|{_says_raw()}"
+    r"| (?i:for|of|to|f|vom|zum|d[eaiou]|p[ae]r|va?o?o?[nr])"
+    rf"|[\"'`)]{{0,2}}(?: - | ?\( ?| )(?:\\*[\"'`]|[!-~\x80-\xff]*[0-9!#$%&*+?@^~_]))"
+)
+
+
 def _named(kind: str, names: tuple[str, ...], check: Check, said: Check) -> list[Rule]:
     pattern = _pattern(names)
-    hint = rf"{relax(pattern)}(?:{_ASSIGNS}|{_says_raw()})"
     return [
-        Rule(kind, pattern, f"{_SEPARATOR}(?:{_QUOTED}|{_BARE})", check, hint=hint),
-        Rule(kind, pattern, f"{_SAYS}{_BARE}", said, hint=hint),
+        Rule(kind, pattern, f"{_SEPARATOR}(?:{_QUOTED}|{_BARE})", check, hint=_HINT),
+        Rule(kind, pattern, f"{_SAYS}{_BARE}", said, hint=_HINT),
     ]
 
-
-_ELEMENTS = _pattern((*NAMES["password"], *NAMES["secret"], *NAMES["api_key"], "token"))
-_DOUBTFUL = rf"\b{_pattern(DOUBTFUL['password'])}"
 
 _HEADER = rf"(?i:authorization){_ASSIGNS}"
 
@@ -111,7 +141,21 @@ RULES: list[Rule] = [
         _DOUBTFUL,
         f"(?:{_SEPARATOR}|{_SAYS})(?:{_QUOTED}|{_BARE})",
         secret_checks.mixed,
-        hint=rf"{relax(_DOUBTFUL)}(?:{_ASSIGNS}|{_says_raw()})",
+        hint=_HINT,
+    ),
+    Rule(
+        "password",
+        _pattern(NAMES["password"]),
+        f"{_FOR_WHAT}(?:{_SEPARATOR}|{_SAYS})(?:{_QUOTED}|{_BARE})",
+        secret_checks.mixed,
+        hint=_HINT,
+    ),
+    Rule(
+        "password",
+        _pattern(NAMES["password"]),
+        rf"{_BESIDE}(?:\"([^\"\r\n]+)|'([^'\r\n]+)|{_BARE})",
+        secret_checks.juxtaposed,
+        hint=_HINT,
     ),
     Rule(
         "cookie",

@@ -38,8 +38,12 @@ def _plausible(candidate: Candidate) -> Bounds | None:
 
 
 def _any_of(names: tuple[str, ...]) -> str:
-    escaped = (re.escape(name).replace(r"\ ", "[ _.-]?") for name in names)
-    return "(?i:" + "|".join(sorted(escaped, key=len, reverse=True)) + ")"
+    """Return a pattern of names; where writing has no spaces they may stand anywhere."""
+    ordered = sorted(names, key=len, reverse=True)
+    escaped = {name: re.escape(name).replace(r"\ ", "[ _.-]?") for name in ordered}
+    apart = "|".join(escaped[name] for name in ordered if name[0].isascii())
+    anywhere = "|".join(escaped[name] for name in ordered if not name[0].isascii())
+    return rf"(?i:\b(?:{apart})|{anywhere})"
 
 
 _WORDS = _any_of((*NAMES["date_of_birth"], *_SPOKEN))
@@ -52,7 +56,7 @@ _BETWEEN = (
 RULES: list[Rule] = [
     Rule(
         "date_of_birth",
-        rf"(?:\b|[^\x00-\x7f]){_WORDS}",
+        _WORDS,
         rf"{_BETWEEN}({_DATE})",
         _plausible,
         hint=relax(_WORDS),

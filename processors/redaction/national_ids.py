@@ -51,7 +51,7 @@ def _aadhaar(text: str) -> bool:
 
 _COUNTRIES: tuple[tuple[tuple[str, ...], tuple[_Valid, ...]], ...] = (
     (
-        (r"\bsteuer-? ?id\b", r"\bsteuer-?identifikation", r"\bid-?nr\b", r"(?-i:\bTIN\b)"),
+        (r"\bsteuer-? ?id\b", r"identifikationsnummer", r"\bid-?nr\b", r"(?-i:\bTIN\b)"),
         (idnr.is_valid,),
     ),
     (
@@ -63,7 +63,14 @@ _COUNTRIES: tuple[tuple[tuple[str, ...], tuple[_Valid, ...]], ...] = (
         (nir.is_valid,),
     ),
     (
-        (r"\bdni\b", r"(?-i:\bNI[EF]\b)", r"\bdocumento (?:nacional|de identidad)", r"\bc[ée]dula"),
+        (
+            r"\bdni\b",
+            r"\bd\.n\.i\b",
+            r"\bmi nie\b",
+            r"(?-i:\bNI[EF]\b)",
+            r"\bdocumento (?:nacional|de identidad)",
+            r"\bc[ée]dula",
+        ),
         (dni.is_valid, nie.is_valid, nif.is_valid),
     ),
     ((r"\bcontribuinte", r"\bn[úu]mero fiscal"), (nif.is_valid,)),

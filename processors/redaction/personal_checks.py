@@ -69,6 +69,8 @@ def iban(candidate: Candidate) -> Bounds | None:
 _NOT_IP_BEFORE = re.compile(
     (
         r"(?i)(?:\bv|\bver|versions?|versi(?:ó|o)n|versione|vers(?:ã|a)o|versie|wersja|sürüm|バージョン|版本|버전"
+        r"|kapitel|abschnitt|chapitre|capítulo|capitolo|hoofdstuk|openssl|java|jdk|jre|php|windows"
+        r"|python|ruby|node|nginx|redis|mysql|tomcat|macos|ios|android|kubernetes|oracle|mariadb"
         r"|release|build|firmware|section|chapter|kernel|driver|sdk|rev"
         r"|chrome|firefox|safari|edge|opr|[a-z]/|[<>=~^!]=|[~^_])[ :=\"'\\(vV]{0,4}$"
     ).encode()
@@ -82,7 +84,7 @@ def ipv4(candidate: Candidate) -> Bounds | None:
     if not alone(candidate) or any(int(part) > 255 for part in text.split(".")):
         return None
     before, after = candidate.before, candidate.after
-    if before[-1:] in (b".", b"-") or re.match(rb"\.\d|-\d|\.[a-z]|-[a-z]", after):
+    if before[-1:] in (b".", b"-") or re.match(rb"\.\d|-\d|\.[a-z]|-[A-Za-z]", after):
         return None
     if _NOT_IP_BEFORE.search(before) or _VERSION_KEY.search(candidate.key):
         return None
@@ -173,7 +175,12 @@ def nino(candidate: Candidate) -> Bounds | None:
     """Believe prefixes that are in use."""
     prefix = candidate.text[:2].upper()
     bad = prefix in ("BG", "GB", "NK", "KN", "TN", "NT", "ZZ")
-    return None if bad or not alone(candidate) else whole(candidate)
+    if bad or not alone(candidate) or _OTHER.search(candidate.before):
+        return None
+    return whole(candidate)
+
+
+_OTHER = re.compile(rb"(?i)\b(?:sku|part|model|serial|article|item|code|order|ref)\W{1,3}$")
 
 
 def passport(candidate: Candidate) -> Bounds | None:

@@ -81,14 +81,23 @@ def _relaxed_words(words: Iterable[str]) -> str:
     return f"(?i:{'|'.join(map(_relaxed_word, words))})"
 
 
+_BEGINS = re.compile(r"\\b([a-z])")
+
+
 def _relaxed_word(word: str) -> str:
     r"""
     Return a context word for raw bytes.
 
     Behind a ``\b`` no small letter may follow; a capital may, which begins a key's next word.
+    Before a ``\b`` any letter may stand where the word begins with a capital, for the same reason.
     """
     ends = word.endswith(r"\b") and word[-3:-2].isascii()
-    return relax(word, bounded=False) + (r"(?:(?-i:[^a-z])|\z)" if ends else "")
+    end = r"(?:(?-i:[^a-z])|\z)" if ends else ""
+    begins = _BEGINS.match(word)
+    if begins is None:
+        return relax(word, bounded=False) + end
+    later = relax(word[begins.end() :], bounded=False) + end
+    return f"(?:{relax(word[: begins.end()])}|(?-i:{begins[1].upper()})){later}"
 
 
 _KEY_OF_SEVERAL = (r":\s{0,4}\[", r"\x12[\x00-\xff]{1,5}[\x2a\x18\x21]")
@@ -119,9 +128,14 @@ class Scanner:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
         self._patterns = [regex.compile(rule.pattern) for rule in rules]
+        ranks: dict[str, list[int]] = {}
+        for rank, rule in enumerate(rules):
+            ranks.setdefault(rule.trigger, []).append(rank)
+        self._ranks = list(ranks.values())
+        triggers = list(ranks)
         self._sets = [
-            (at, regex.pattern_set(rule.trigger for rule in rules[at : at + _AT_ONCE]).match)
-            for at in range(0, len(rules), _AT_ONCE)
+            (at, regex.pattern_set(triggers[at : at + _AT_ONCE]).match)
+            for at in range(0, len(triggers), _AT_ONCE)
         ]
         words = {rank: _any_of(rule.context) for rank, rule in enumerate(rules) if rule.context}
         self._context = {rank: regex.compile(pattern) for rank, pattern in words.items()}
@@ -143,7 +157,12 @@ class Scanner:
 
     def _spans(self, data: bytes, key: str) -> list[tuple[int, Span]]:
         """Return each rule's findings with the rule's rank."""
-        ranks = [first + index for first, triggers in self._sets for index in triggers(data)]
+        ranks = [
+            rank
+            for first, triggers in self._sets
+            for index in triggers(data)
+            for rank in self._ranks[first + index]
+        ]
         by_key: frozenset[int] = frozenset()
         by_text: frozenset[int] | None = None
         found: list[tuple[int, Span]] = []

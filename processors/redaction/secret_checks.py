@@ -200,6 +200,16 @@ def mixed(candidate: Candidate) -> Bounds | None:
     return found if letters and others and len(text) >= 5 and " " not in text else None
 
 
+def juxtaposed(candidate: Candidate) -> Bounds | None:
+    """Believe what stands right behind a name: quoted, or of three kinds of characters."""
+    found = mixed(candidate)
+    if found is None or candidate.data[found[0] - 1 : found[0]] in (b'"', b"'"):
+        return found
+    text = candidate.data[found[0] : found[1]].decode("utf-8", "replace")
+    kinds = (str.islower, str.isupper, str.isdigit, lambda char: char in "!#$%&*+?@^~_")
+    return found if sum(any(map(kind, text)) for kind in kinds) >= 3 and len(text) >= 7 else None
+
+
 def assigned_token(candidate: Candidate) -> Bounds | None:
     """As ``assigned``, for names that also mean other things: a few digits are a count."""
     found = assigned(candidate, words=False)
