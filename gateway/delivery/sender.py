@@ -24,6 +24,8 @@ from gateway.telemetry.status import (
 
 _QUOTED = "the status page tells it, since it may quote a span"
 DRAIN_POLL_S = 0.02
+OTHERS_S = 1.0
+"""How long a drain waits for other workers while they deliver nothing of what they were given."""
 STATES_KEPT = 1000
 """Destinations whose state is kept although nothing waits for them."""
 
@@ -54,6 +56,7 @@ class Sender:
         self.queue: Queue = store.open(component_id, settings.sending_queue, follow=self.routes)
         self._clock = clock
         self._logger = logger
+        self._serving: set[int] = set()
         self._states: dict[str, State] = {}
         self._most_states = STATES_KEPT
         self._new_state = partial(State, retry=settings.retry_on_failure, clock=clock)
@@ -92,7 +95,11 @@ class Sender:
 
     async def serve(self, lane: int) -> None:
         """Deliver from one lane until cancelled."""
-        await self._lanes[lane].run()
+        self._serving.add(lane)
+        try:
+            await self._lanes[lane].run()
+        finally:
+            self._serving.discard(lane)
 
     async def leave(self, lane: int, timeout_s: float) -> None:
         """Finish what is under way in a lane; :meth:`serve` is cancelled next."""
@@ -108,14 +115,23 @@ class Sender:
             state.nudge()
         for lane in self._lanes:
             lane.flush()
+        spans, since = self.queue.spans, self._clock.monotonic()
         while self.queue.spans:
             await self._clock.sleep(DRAIN_POLL_S)
-            if self.queue.durable and not self.queue.under_way and self._all_in_trouble():
+            if spans != self.queue.spans:
+                spans, since = self.queue.spans, self._clock.monotonic()
+            if not self.queue.durable or self.queue.under_way(self._serving):
+                continue
+            # Of what other workers deliver it is only seen whether it gets less.
+            patient = len(self._serving) < self.num_lanes
+            patient = patient and self._clock.monotonic() - since < OTHERS_S
+            if self._all_in_trouble() and not patient:
                 return
 
     def _all_in_trouble(self) -> bool:
-        """Whether every destination for which something waits failed when it was last tried."""
-        waiting = {line.destination for line in self.queue.lines()}
+        """Whether every destination for which something waits here failed when last tried."""
+        lanes = (self.queue.lanes[number] for number in self._serving)
+        waiting = {line.destination for lane in lanes for line in lane.all_lines()}
         return self._whole.trouble is not None or all(
             self._state(destination).trouble is not None for destination in waiting
         )

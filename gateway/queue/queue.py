@@ -3,7 +3,7 @@
 import asyncio
 import itertools
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from typing import Protocol
 
@@ -120,10 +120,9 @@ class Queue:
         """Spans that wait or are under way."""
         return self._spans
 
-    @property
-    def under_way(self) -> bool:
-        """Whether records are taken and not settled."""
-        return bool(self._taken)
+    def under_way(self, lanes: Collection[int]) -> bool:
+        """Tell whether records of these lanes are taken and not settled."""
+        return any(record.lane in lanes for record in self._taken)
 
     # For the reader.
 

@@ -15,7 +15,7 @@ import pytest
 
 from gateway.config.loader import read
 from gateway.fake_mlflow import FakeMlflow
-from gateway.queue.scanner import Scanner
+from gateway.queue.scanner import Scanner, Waiting
 from gateway.supervisor import Supervisor
 from gateway.telemetry import logs
 from gateway.testing import batch
@@ -228,7 +228,7 @@ async def test_a_reload_under_load_fails_no_request(
         assert 0 == await gateway.end(gently=True)
     assert [] == failures
     assert acknowledged
-    assert [] == Scanner(tmp_path / "spangate-data" / "queue").overview().waiting
+    assert [] == waiting(tmp_path)
 
 
 async def test_a_bad_configuration_is_not_reloaded(tmp_path: Path, gateway: Gateway) -> None:
@@ -368,3 +368,38 @@ async def test_a_trace_is_whole_whichever_workers_its_spans_came_through(
         asked = server.calls("/v1/traces")
         assert {homes[True]} == {each.headers["x-mlflow-experiment-id"] for each in asked}
         assert 0 == await gateway.end(gently=True)
+
+
+async def test_two_workers_end_at_once_while_the_destination_is_away(
+    tmp_path: Path, gateway: Gateway
+) -> None:
+    """What waits stays on disk, also what one has for the other; a single worker sends it next."""
+    sink = Sink()
+    sink.away = True
+    async with serving(sink) as address:
+        configure(tmp_path, address, 2)
+        path = tmp_path / "gateway.yaml"
+        path.write_text(path.read_text().replace("shutdown_timeout: 10s", "shutdown_timeout: 60s"))
+        await gateway.start()
+        sent: set[bytes] = set()
+        for _ in range(6):
+            async with aiohttp.ClientSession() as http:
+                sent |= await post(http, gateway, 20)
+        begun = asyncio.get_running_loop().time()
+        assert 0 == await gateway.end(gently=True)
+        assert asyncio.get_running_loop().time() - begun < 30
+        assert len(sent) == sum(one.spans for one in waiting(tmp_path))
+
+        sink.away = False
+        configure(tmp_path, address, 1)
+        await gateway.start()
+        async with asyncio.timeout(30):
+            while sink.spans != sent:
+                await asyncio.sleep(0.02)
+        assert 0 == await gateway.end(gently=True)
+    assert [] == waiting(tmp_path)
+
+
+def waiting(folder: Path) -> list[Waiting]:
+    """Return what waits on disk."""
+    return Scanner(folder / "spangate-data" / "queue").overview().waiting
