@@ -403,3 +403,31 @@ async def test_two_workers_end_at_once_while_the_destination_is_away(
 def waiting(folder: Path) -> list[Waiting]:
     """Return what waits on disk."""
     return Scanner(folder / "spangate-data" / "queue").overview().waiting
+
+
+@pytest.mark.nightly  # a machine that is busy needs a long wait for the second halves
+async def test_a_trace_is_decided_as_a_whole_by_several_workers(
+    tmp_path: Path, gateway: Gateway
+) -> None:
+    """Each half comes through some worker; the policy keeps whole traces alone, so all is kept."""
+    sink = Sink()
+    async with serving(sink) as address:
+        configure(tmp_path, address, 2)
+        path = tmp_path / "gateway.yaml"
+        policies = "[{name: whole, type: span_count, span_count: {min_spans: 2}}]"
+        path.write_text(
+            f"processors: {{tail_sampling: {{decision_wait: 15s, policies: {policies}}}}}\n"
+            + path.read_text().replace("processors: []", "processors: [tail_sampling]")
+        )
+        await gateway.start()
+        for first in (True, False):
+            for at in range(0, 60, 10):
+                async with aiohttp.ClientSession() as http:  # a connection, to some worker
+                    body = spans_of(range(at, at + 10), first)
+                    async with http.post(gateway.traces, data=body, headers=HEADERS) as answer:
+                        assert 200 == answer.status
+        async with asyncio.timeout(60):
+            while len(sink.spans) < 120:
+                await asyncio.sleep(0.02)
+        assert 0 == await gateway.end(gently=True)
+    assert [] == waiting(tmp_path)
