@@ -17,6 +17,7 @@ from processors.redaction import Redaction
 from processors.redaction.catalog import GROUPS
 from tests.processors.redaction.clean import negatives
 from tests.processors.redaction.corpus import Item, positives
+from tests.processors.redaction.phrasings import clean, found
 from tests.processors.redaction.reading import readable
 
 SEEDS = 5
@@ -60,6 +61,24 @@ def accuracy(redaction: Redaction) -> None:
         count = sum(total[kind] for kind in kinds_of)
         print(f"{group:20} {count:6} {sum(gone[kind] for kind in kinds_of) / count:7.3f}")
     print(f"left alone           {clean:6} {untouched / clean:7.3f}")
+
+
+def phrasings(redaction: Redaction) -> None:
+    """Print recall by type and language on texts by people who did not know the rules."""
+    total: Counter[str] = Counter()
+    gone: Counter[str] = Counter()
+    for each in found():
+        (span,) = redaction.process(batch({"input.value": each.text}))
+        hidden = each.hidden not in readable(span.attributes["input.value"])
+        for group in (each.type, each.language):
+            total[group] += 1
+            gone[group] += hidden
+    print("texts as people write them:")
+    for group in sorted(total):
+        print(f"{group:20} {total[group]:6} {gone[group] / total[group]:7.3f}")
+    texts = [text for _, text in clean()]
+    untouched = sum(not redaction.findings(batch({"input.value": text})) for text in texts)
+    print(f"left alone           {len(texts):6} {untouched / len(texts):7.3f}")
 
 
 def _best(step: Callable[[], None]) -> float:
@@ -131,6 +150,7 @@ def main() -> None:
     """Print all figures."""
     redaction = processor(Redaction)
     accuracy(redaction)
+    phrasings(redaction)
     speed(redaction)
 
 
