@@ -116,7 +116,6 @@ class Front:
                 transport=self._transport,
                 peer=peer,
                 spans=refusal.spans,
-                again_after_seconds=refusal.after,
             )
         metrics.receiver_refused_spans.labels(
             self._receiver, self._transport, refusal.kind.label

@@ -5,6 +5,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import aiohttp
 import pytest
 from typer.testing import Result
 
@@ -14,6 +15,9 @@ from gateway.testing import batch
 from gateway.why import parse
 from tests.e2e.mlflow_server import eventually
 from tests.gateway.cli.support import call
+from tests.gateway.real import CONFIG as REAL
+from tests.gateway.real import Gateway as Started
+from tests.gateway.real import Sink, serving
 from tests.gateway.running import Gateway, gateway
 
 TOKEN = "fake-" + "why-token"
@@ -188,6 +192,34 @@ async def test_people_read_it(tmp_path: Path) -> None:
     assert f"trace {traces(sent)[0]}: delivered by mlflow" in first
     assert "by otlp, over http, from 127.0.0.1" in lines[0]
     assert f"{server.url}/#/experiments/" in lines[1]
+
+
+async def test_all_workers_are_asked(tmp_path: Path) -> None:
+    """A trace's story is the same whichever worker received it, and whichever sent it."""
+    sink, running = Sink(), Started(tmp_path)
+    many = [batch({}) for _ in range(6)]
+    async with serving(sink) as address:
+        (tmp_path / "gateway.yaml").write_text(REAL.format(sink=address) + "  workers: 2\n")
+        await running.start()
+        for one in many:
+            async with aiohttp.ClientSession() as http:  # each over a connection of its own
+                headers = {"Content-Type": "application/x-protobuf"}
+                async with http.post(running.traces, data=one.encode(), headers=headers) as answer:
+                    assert 200 == answer.status
+        async with asyncio.timeout(30):
+            while len(sink.spans) < len(many):
+                await asyncio.sleep(0.02)
+        url = f"http://{running.endpoints['status']}"
+        stories = []
+        async with aiohttp.ClientSession() as http:
+            for trace in traces(*many):
+                async with http.get(f"{url}/why.json?trace={trace}") as answer:
+                    stories.append(await answer.json())
+        await running.end(gently=True)
+
+    assert [("delivered", ["received", "sent"])] * len(many) == [
+        (story["state"], [fact["detail"]["kind"] for fact in story["facts"]]) for story in stories
+    ]
 
 
 async def test_needs_the_credentials_of_the_page(tmp_path: Path) -> None:
