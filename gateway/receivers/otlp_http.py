@@ -38,6 +38,10 @@ OTHER_SIGNALS = {"/v1/metrics": "metrics", "/v1/logs": "logs"}
 HAND_OVER_S = 5.0
 """How long idle connections may stay open while another process goes on."""
 _POLL_S = 0.02
+BACKLOG = 4096
+"""Connections that may wait to be accepted, so that many at once are not reset; the operating
+system has its own limit."""
+
 CLOSE_S = 0.05
 """How long stopping waits for connections that are closing."""
 
@@ -92,6 +96,7 @@ class HttpEndpoint:
                 self._server,
                 host,
                 port,
+                backlog=BACKLOG,
                 ssl=tls,
                 ssl_handshake_timeout=float(self._config.read_header_timeout) if tls else None,
                 reuse_port=self._shared or None,
