@@ -168,19 +168,25 @@ class Batch:
         base, spans = self._entries, self._spans
         rewritten = encoding.stale or self._loose or self._any_dropped
         if rewritten or base is None or spans is None or len(base) != len(spans):
-            self._settle()
+            self._settle(fold=False)
+        if not encoding.grown:
             return Snapshot(self.context, self._data, self._entries)
-        return Snapshot(self.context, self._data, base, [span.tail for span in spans])
+        tails = [span.tail for span in self._spans or ()]
+        return Snapshot(self.context, None, self._entries, tails)
 
-    def _settle(self) -> None:
-        """Bring the encoded form up to date; spans that nobody wrote keep their bytes."""
+    def _settle(self, *, fold: bool = True) -> None:
+        """
+        Bring the encoded form up to date; spans that nobody wrote keep their bytes.
+
+        Without ``fold`` what was appended stays beside them, where it can.
+        """
         if not self._is_changed:
             return
         entries = None
         if self._spans is not None and not self._loose:
             base = self._entries or _indexed(self._data or b"")
             if len(base) == len(self._spans):  # else it is encoded in an unusual way
-                entries = self._merge(base, self._spans)
+                entries = self._merge(base, self._spans, fold=fold)
         self._compact()
         self._data = self.peek.SerializeToString() if entries is None else None
         self._entries = entries
@@ -188,9 +194,15 @@ class Batch:
             spans = self._spans or ()
             for view in {*spans, *(s.resource for s in spans), *(s.scope for s in spans)}:
                 view.settle()
-        self._encoding.stale = self._encoding.grown = self._loose = False
+        if entries is None:
+            for span in self._spans or ():
+                span.tail = b""
+        self._encoding.grown = self._encoding.grown and entries is not None and not fold
+        self._encoding.stale = self._loose = False
 
-    def _merge(self, base: Sequence[wire.Entry], spans: Sequence[Span]) -> list[wire.Entry]:
+    def _merge(
+        self, base: Sequence[wire.Entry], spans: Sequence[Span], *, fold: bool
+    ) -> list[wire.Entry]:
         """Return the spans left as they are now, from their encoding before."""
         entries: list[wire.Entry] = []
         append = entries.append
@@ -199,10 +211,10 @@ class Batch:
             if span.dropped:
                 continue
             if heads is not None:
-                append(_rewritten(entry, span, heads))
-            elif tail := span.tail:
+                append(_rewritten(entry, span, heads, fold=fold))
+            elif fold and span.tail:
                 trace_id, span_id, resource, scope, encoded = entry
-                append(wire.Entry(trace_id, span_id, resource, scope, encoded + tail))
+                append(wire.Entry(trace_id, span_id, resource, scope, encoded + span.tail))
                 span.tail = b""
             else:
                 append(entry)
@@ -328,15 +340,23 @@ class _Heads:
         return self._heads
 
 
-def _rewritten(entry: wire.Entry, span: Span, heads: _Heads) -> wire.Entry:
+def _rewritten(entry: wire.Entry, span: Span, heads: _Heads, *, fold: bool) -> wire.Entry:
     """Return a span whatever was written."""
     resource, scope = heads.find(entry, span)
-    if not span.written:
-        trace_id, span_id, *_, encoded = entry
-        return wire.Entry(trace_id, span_id, resource, scope, encoded + span.tail)
-    message = span.peek
-    encoded = message.SerializeToString()
-    return wire.Entry(message.trace_id, message.span_id, resource, scope, encoded)
+    trace_id, span_id, _, _, encoded = entry
+    if span.written:
+        message = span.peek
+        trace_id, span_id, encoded = (
+            message.trace_id,
+            message.span_id,
+            message.SerializeToString(),
+        )
+    elif fold:
+        encoded += span.tail
+    else:
+        return wire.Entry(trace_id, span_id, resource, scope, encoded)
+    span.tail = b""
+    return wire.Entry(trace_id, span_id, resource, scope, encoded)
 
 
 def _resource_head(encoded: bytes, resource: Resource) -> bytes:

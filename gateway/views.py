@@ -332,11 +332,6 @@ class Span(View[trace_pb2.Span]):
         if self._attributes is not None:
             self._attributes.grow(told)
 
-    def settle(self) -> None:
-        """Take note that the batch was encoded."""
-        super().settle()
-        self.tail = b""
-
     @property
     def name(self) -> str:
         """The span's name; assign to rename."""

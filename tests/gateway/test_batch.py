@@ -290,21 +290,24 @@ def test_what_is_encoded_is_what_was_decoded(steps: list[tuple[str, int]]) -> No
 def test_a_snapshot_gives_the_batch_back(
     before: list[tuple[str, int]], after: list[tuple[str, int]]
 ) -> None:
-    """What is done after a snapshot does not show in it."""
+    """What is done after a snapshot does not show in it, and the batch goes on as without it."""
     data = two_resources()
-    changed, kept = Batch(data), Batch(data)
+    changed, kept, whole = Batch(data), Batch(data), Batch(data)
     for number, (action, at) in enumerate(before):
         change(changed, action, at, number)
         change(kept, action, at, number)
+        change(whole, action, at, number)
         if action == "entries":
             changed.entries()
     snapshot = changed.snapshot()
     for number, (action, at) in enumerate(after, 100):
         change(changed, action, at, number)
+        change(whole, action, at, number)
         if action == "encode":
             changed.encode()
 
     assert parts(kept.encode()) == parts(snapshot.batch().encode())
+    assert parts(whole.encode()) == parts(changed.encode())
 
 
 def test_spans_that_nobody_wrote_keep_their_bytes() -> None:
