@@ -11,6 +11,7 @@ from typer.testing import Result
 
 from gateway.fake_mlflow import FakeMlflow
 from gateway.plugin import Batch
+from gateway.telemetry import logs
 from gateway.testing import batch
 from gateway.why import parse
 from tests.e2e.mlflow_server import eventually
@@ -22,7 +23,12 @@ from tests.gateway.running import Gateway, gateway
 
 TOKEN = "fake-" + "why-token"
 CONFIG = """
-processors: {probabilistic_sampler: {sampling_percentage: 0}}
+processors:
+  probabilistic_sampler: {sampling_percentage: 0}
+  tail_sampling:
+    decision_wait: 100ms
+    policies:
+      - {name: by-name, type: condition, condition: {span: ["span.name == 'wanted'"]}}
 exporters:
   mlflow:
     endpoint: URL
@@ -35,6 +41,12 @@ service:
     traces: {receivers: [otlp], processors: [PROCESSORS], exporters: [mlflow]}
 """
 NOWHERE = "http://127.0.0.1:1"
+
+
+@pytest.fixture(autouse=True)
+def _log() -> None:
+    """Keep what the gateway logs in this process off the standard output of the command."""
+    logs.configure("info", "json")
 
 
 def config(url: str, *, storage: str = "disk", processors: str = "") -> str:
@@ -124,6 +136,33 @@ async def test_sampled_out(tmp_path: Path) -> None:
         story = await ask(running, tmp_path, traces(sent)[0])
 
     assert ("dropped", "dropped by probabilistic_sampler") == (story["state"], story["summary"])
+
+
+async def test_undecided(tmp_path: Path) -> None:
+    """While a sampler waits for more spans, that is what is told."""
+    sent = batch({})
+    text = config(NOWHERE, processors="tail_sampling").replace("100ms", "1h")
+    async with gateway(tmp_path, text) as running:
+        await running.post(sent.encode())
+        story = await ask(running, tmp_path, traces(sent)[0])
+
+    assert ("waiting", "traces") == (story["state"], story["waiting"][0]["pipeline"])
+    assert "undecided" in story["summary"]
+
+
+async def test_sampled_by_a_policy(tmp_path: Path) -> None:
+    """Of whole traces the policy is told that decided."""
+    bad, good = batch({}), batch({}, name="wanted")
+    text = config(NOWHERE, processors="tail_sampling")
+    async with gateway(tmp_path, text) as running:
+        for one in (bad, good):
+            await running.post(one.encode())
+        out = await settled(running, tmp_path, traces(bad)[0], "sampled_out")
+        kept = await settled(running, tmp_path, traces(good)[0], "waiting")
+
+    assert "tail_sampling" in out["summary"]
+    assert ["received", "kept"] == [fact["detail"]["kind"] for fact in kept["facts"]]
+    assert "by-name" == kept["facts"][1]["detail"]["rule"]
 
 
 async def test_refused(tmp_path: Path) -> None:
