@@ -141,7 +141,9 @@ async def test_sampled_out(tmp_path: Path) -> None:
 async def test_undecided(tmp_path: Path) -> None:
     """While a sampler waits for more spans, that is what is told."""
     sent = batch({})
-    text = config(NOWHERE, processors="tail_sampling").replace("100ms", "1h")
+    text = config(NOWHERE, processors="tail_sampling").replace(
+        "decision_wait: 100ms", "decision_wait: 1h"
+    )
     async with gateway(tmp_path, text) as running:
         await running.post(sent.encode())
         story = await ask(running, tmp_path, traces(sent)[0])
