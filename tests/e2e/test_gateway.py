@@ -17,9 +17,11 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from gateway.batch import Batch
 from gateway.otlp.json import decode_request, encode_request
+from gateway.queue.dead_letters import LetterFile
 from gateway.testing import batch
 from tests.e2e.compare import differences, spans_of
 from tests.e2e.mlflow_server import MlflowApi, eventually
+from tests.gateway.cli.support import call
 from tests.gateway.running import Gateway, gateway
 
 pytestmark = pytest.mark.e2e
@@ -198,6 +200,38 @@ async def test_poison_harms_nobody(tmp_path: Path, mlflow: MlflowApi, name: str)
     assert all(letter["reason"] and letter["attempts"] > 0 for letter in letters)
     for trace_id, spans in good:
         assert spans == {span.span_id for span in await mlflow.spans(trace_id)}
+
+
+@pytest.mark.nightly
+async def test_seven_in_a_thousand(tmp_path: Path, mlflow: MlflowApi, name: str) -> None:
+    """Of one request 993 spans are stored; the seven letters can be tried again, and stay."""
+    traces = [batch(*({"n": n} for n in range(10))) for _ in range(100)]
+    labels = list(POISON)[:7]
+    for at, label in enumerate(labels):
+        victim = list(traces[at * 14])[at]
+        victim.name = label
+        POISON[label](victim.proto)
+    whole = ExportTraceServiceRequest()
+    for trace in traces:
+        whole.MergeFromString(trace.encode())
+    async with to_mlflow(tmp_path, mlflow.url, name) as running:
+        assert 200 == (await running.post(whole.SerializeToString()))[0]
+        await settled(running)
+    stored = [len(await mlflow.spans(list(trace)[0].trace_id)) for trace in traces]
+    assert 993 == sum(stored)
+    letters = LetterFile(tmp_path / "data" / "dead-letters")
+    assert sorted(labels) == sorted(letter.name for letter in letters.read())
+
+    options: list[str | Path] = [
+        "--config",
+        tmp_path / "base.yaml",
+        "--config",
+        tmp_path / "gateway.yaml",
+    ]
+    options += ["--set", f"service.data_dir={tmp_path / 'data'}"]
+    again = await asyncio.to_thread(call, "dead-letters", "replay", "--all", *options)
+    assert "0 of 7 dead letters sent" in again.stdout
+    assert 7 == len(list(letters.read()))
 
 
 async def test_invalid_ids_are_refused_alone(tmp_path: Path, mlflow: MlflowApi, name: str) -> None:
