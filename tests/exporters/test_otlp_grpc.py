@@ -171,8 +171,9 @@ async def test_reports_a_partial_success(sink: GrpcSink) -> None:
 
     context = await send(batch({}), endpoint=f"127.0.0.1:{sink.port}")
 
-    expected = {"rejected_spans": 3, "message": "too long"}
-    assert [fields for _, _, fields in context.logger.lines] == [expected]
+    [(_, _, fields)] = context.logger.lines
+    assert fields["rejected_spans"] == 3
+    assert "too long" not in str(fields)  # it may quote a span
     assert context.meter.counts == {"partial_success_rejected_spans": 3}
 
 

@@ -127,8 +127,9 @@ async def test_reports_a_partial_success(sink: HttpSink, as_json: bool) -> None:
 
     context = await send(batch({}), endpoint=sink.url)
 
-    expected = {"rejected_spans": 2, "message": "too long"}
-    assert [fields for _, _, fields in context.logger.lines] == [expected]
+    [(_, _, fields)] = context.logger.lines
+    assert fields["rejected_spans"] == 2
+    assert "too long" not in str(fields)  # it may quote a span
     assert context.meter.counts == {"partial_success_rejected_spans": 2}
 
 

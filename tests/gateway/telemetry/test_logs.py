@@ -11,6 +11,10 @@ from typing import Any
 import aiohttp
 import pytest
 from aiohttp import web
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
+    ExportTracePartialSuccess,
+    ExportTraceServiceResponse,
+)
 
 from gateway.config.settings import LogsConfig
 from gateway.plugin import BatchContext
@@ -156,7 +160,9 @@ async def _echo(request: web.Request) -> web.Response:
     """Refuse what one span says, and quote it as backends like to do."""
     body = await request.read()
     if b"keep" in body:
-        return web.Response(content_type="application/x-protobuf")
+        warning = ExportTracePartialSuccess(error_message=f"beware of {MARK}")
+        answer = ExportTraceServiceResponse(partial_success=warning)
+        return web.Response(body=answer.SerializeToString(), content_type="application/x-protobuf")
     return web.json_response({"message": f"cannot store span {MARK}"}, status=400)
 
 
@@ -182,7 +188,12 @@ async def test_no_payload_in_the_log(tmp_path: Path) -> None:
     found = await gateway.log()
 
     events = {line["event"] for line in found}
-    assert {"processor failed", "request refused", "spans became dead letters"} <= events
+    assert {
+        "processor failed",
+        "request refused",
+        "spans became dead letters",
+        "the backend warns",
+    } <= events
     assert MARK not in json.dumps(found)
     failed = next(line for line in found if line["event"] == "processor failed")
     assert 1 == len(failed["trace_ids"])
