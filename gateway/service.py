@@ -21,6 +21,7 @@ from gateway.components import Components
 from gateway.config.exporting import MIB
 from gateway.config.settings import Settings
 from gateway.data_dir import DataDir
+from gateway.delivery.crashes import Crashes
 from gateway.delivery.sender import DRAIN_POLL_S, Sender
 from gateway.gathering.gatherer import Gatherer
 from gateway.guard import Guard
@@ -54,6 +55,9 @@ class Seat(Protocol):
     number: int
     sockets: Path
     """Where workers listen for each other."""
+
+    crashes: Crashes
+    """What is being sent, for those who look after a crash."""
 
     @property
     def cells(self) -> Cells:
@@ -274,6 +278,7 @@ class Service:
                 dead_letters=self._dead_letters,
                 clock=self._clock,
                 logger=logs.get(exporter_id),
+                crashes=self._seat.crashes if self._seat else None,
             )
         intake = Intake(await self._wire(), self._store)
         if self._seat is not None:

@@ -39,6 +39,7 @@ from gateway.workers.fixed import refused
 from gateway.workers.lanes import Allotment
 from gateway.workers.messages import FromWorker
 from gateway.workers.ports import Ports
+from gateway.workers.suspects import Suspects
 
 MERCY_S = 5.0
 """How much longer than its hang limit a worker may give no sign of life: it ends by itself."""
@@ -65,6 +66,7 @@ class Supervisor:
         self._data_dir = DataDir(Path(service.data_dir))
         self._folder = QueueFolder(self._data_dir.path / "queue")
         self._sockets = self._data_dir.path / "workers"
+        self._suspects = Suspects(self._sockets)
         self._ports = Ports()
         self._children: dict[int, Child] = {}
         self._lanes = Allotment()
@@ -186,6 +188,7 @@ class Supervisor:
         )
         workers = wanted(settings.workers)
         Cells.clear(self._sockets)
+        self._suspects.load()
         self._logs = dict.fromkeys(log for log in self._folder.logs() if log >= workers)
         first = [await self._spawn(number) for number in range(workers)]
         await asyncio.gather(*(child.settled.wait() for child in first))
@@ -282,7 +285,10 @@ class Supervisor:
         child.trial = trial
         tree = pickle.dumps(self._loaded.tree)
         sockets = str(self._sockets)
-        child.send(messages.Begin(number, tree, sockets, list(tripped), self._hang_limit_s))
+        suspects = self._suspects.counts
+        child.send(
+            messages.Begin(number, tree, sockets, list(tripped), suspects, self._hang_limit_s)
+        )
         self._tasks.create_task(self._attend(child))
         return child
 
@@ -298,6 +304,9 @@ class Supervisor:
         if child.stopping and self._state == "running":
             self._logs[child.number] = None
         elif not (child.stopping or child.trial) and self._state == "running":
+            self._suspects.crashed(child.number)
+            for other in self._children.values():
+                other.send(messages.Suspect(self._suspects.counts))
             self._tasks.create_task(self._replace(child, code))
         self._share()
 

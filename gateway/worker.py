@@ -16,6 +16,7 @@ from pathlib import Path
 from gateway import garbage, loop
 from gateway.blame import standing
 from gateway.config.loader import settle
+from gateway.delivery.crashes import Crashes
 from gateway.failures import foreseen
 from gateway.guard import Guard
 from gateway.receivers.addresses import ListenError
@@ -25,6 +26,7 @@ from gateway.workers import crash, messages
 from gateway.workers.cells import Cells
 from gateway.workers.channel import Channel
 from gateway.workers.messages import ToWorker
+from gateway.workers.suspects import sending
 from gateway.workers.watch import Watch
 
 REPORT_S = 1.0
@@ -39,6 +41,8 @@ class Worker:
         self.number = begin.number
         self.sockets = Path(begin.sockets)
         self.cells = Cells(self.sockets)
+        counts = {bytes.fromhex(trace): number for trace, number in begin.suspects.items()}
+        self.crashes = Crashes(sending(self.sockets, begin.number), counts)
         self._channel = channel
         crash.prepare(self.sockets.parent, begin.number)
         self._settings = settle(pickle.loads(begin.tree))  # noqa: S301 - from our supervisor
@@ -132,6 +136,8 @@ class Worker:
                 assert self._service is not None, "running"
                 self._service.leave(reload=reload)
                 self._stop.set()
+            case messages.Suspect(traces=traces):
+                self.crashes.suspect({bytes.fromhex(trace): n for trace, n in traces.items()})
             case messages.Close():
                 self._may_close.set()
             case messages.Begin():

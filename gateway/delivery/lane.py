@@ -220,6 +220,8 @@ class Lane:
         entries = [entry for part in parts for entry in part.entries()]
         arranged = wire.arrange(entries, unique=self._requests.exporter.unique_spans)
         pieces = list(cut(arranged, self._max_spans, self._max_bytes))
+        if self._requests.crashes is not None:
+            pieces = [some for piece in pieces for some in self._requests.crashes.split(piece)]
         gone = self._settle(served, parts) if self._lane.unsettled else set[bytes]()
         for at, piece in enumerate(pieces):
             request = Request(self._requests, served.destination, served.state, stored_before, turn)

@@ -8,6 +8,7 @@ from typing import Any, Self
 from gateway import guard
 from gateway.batch import Batch, BatchContext
 from gateway.config.exporting import RetryConfig
+from gateway.delivery.crashes import REASON, Crashes
 from gateway.delivery.parts import by_trace
 from gateway.delivery.state import State
 from gateway.errors import Moved, Reject, Retry
@@ -59,6 +60,7 @@ class Requests:
         dead_letters: DeadLetters,
         clock: Clock,
         concurrency: int,
+        crashes: Crashes | None = None,
     ) -> None:
         self.component_id = component_id
         self.exporter = exporter
@@ -66,6 +68,7 @@ class Requests:
         self.whole = whole
         self.dead_letters = dead_letters
         self.clock = clock
+        self.crashes = crashes
         self.slots = Slots(concurrency)
         self.sent = metrics.exporter_sent_spans.labels(component_id)
         self.retries = metrics.exporter_retries.labels(component_id)
@@ -176,6 +179,9 @@ class Request:
         self._refused = []
         if self._attempts.since is None:
             self._attempts.since = self._shared.clock.monotonic()
+        if self._shared.crashes is not None and self._shared.crashes.condemned(entries):
+            await self._bury(entries, "crashed", REASON)
+            return
         try:
             await self._send(entries)
         except Reject:
@@ -185,6 +191,14 @@ class Request:
                 await self._isolate(entries, refusal)
         for spans, reason in self._refused:
             await self._bury(spans, "refused", reason)
+
+    async def _export(self, entries: Sequence[wire.Entry]) -> None:
+        crashes = self._shared.crashes
+        if crashes is None:
+            await guard.export(self._shared.exporter, self._batch(entries))
+            return
+        async with crashes.under_way(entries):
+            await guard.export(self._shared.exporter, self._batch(entries))
 
     async def _isolate(self, entries: Sequence[wire.Entry], refusal: Reject) -> None:
         rest = entries
@@ -242,7 +256,7 @@ class Request:
             self._attempts.count += 1
             try:
                 try:
-                    await guard.export(self._shared.exporter, self._batch(remaining))
+                    await self._export(remaining)
                 finally:
                     self._turn.give()
             except Retry as failure:

@@ -6,6 +6,7 @@ from typing import Any
 
 from gateway import guard
 from gateway.config.exporting import ExporterConfig
+from gateway.delivery.crashes import Crashes
 from gateway.delivery.lane import Lane
 from gateway.delivery.request import Requests
 from gateway.delivery.state import State
@@ -47,6 +48,7 @@ class Sender:
         dead_letters: DeadLetters,
         clock: Clock,
         logger: Logger,
+        crashes: Crashes | None = None,
     ) -> None:
         config = exporter.config
         settings = config if isinstance(config, ExporterConfig) else ExporterConfig()
@@ -70,6 +72,7 @@ class Sender:
             dead_letters=dead_letters,
             clock=clock,
             concurrency=self.num_lanes,
+            crashes=crashes,
         )
         self._lanes = [
             Lane(

@@ -25,6 +25,8 @@ class Begin(msgspec.Struct, tag="begin"):
     """The folder of the sockets on which workers hand spans to each other."""
     tripped: list[str]
     """Processors that hung in the worker before, to be left alone for a while."""
+    suspects: dict[str, int]
+    """Crashes by trace id in hex: those in which it was being sent."""
     hang_limit_s: float
     """How long a processor may take for a batch, or keep the event loop."""
 
@@ -39,6 +41,12 @@ class Own(msgspec.Struct, tag="own"):
     """Worker by lane, as far as there is one."""
     shared: bool
     """Whether there are other workers, which may bring something."""
+
+
+class Suspect(msgspec.Struct, tag="suspect"):
+    """To a worker: another has crashed; crashes by trace id in hex."""
+
+    traces: dict[str, int]
 
 
 class Port(msgspec.Struct, tag="port"):
@@ -143,7 +151,7 @@ class Answer(msgspec.Struct, tag="answer"):
     told: Told
 
 
-ToWorker: TypeAlias = Begin | Own | Port | Tell | Ask | Stop | Close
+ToWorker: TypeAlias = Begin | Own | Suspect | Port | Tell | Ask | Stop | Close
 FromWorker: TypeAlias = (
     Built | Started | Failed | Reserve | Released | Emptied | Drained | Hung | Report | Answer
 )

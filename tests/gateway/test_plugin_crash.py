@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from pathlib import Path
 
 import aiohttp
@@ -69,3 +70,72 @@ async def test_a_crash_costs_one_request(
     [told] = [line for line in await gateway.log() if "unexpectedly" in line["event"]]
     assert how == told["how"]
     assert where == told.get("at"), json.dumps(told)
+
+
+EXPORTER = """
+import os
+
+from gateway.plugin import Batch, Exporter, ExporterConfig
+
+
+class Crashing(Exporter[ExporterConfig]):
+    async def export(self, batch: Batch) -> None:
+        if any(span.name == "poison" for span in batch):
+            os._exit(7)
+        with open("out.txt", "a") as file:
+            file.writelines(span.span_id.hex() + chr(10) for span in batch)
+"""
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs Linux")
+async def test_what_crashes_three_times_becomes_a_dead_letter(tmp_path: Path) -> None:
+    """It takes nothing with it: neither what was sent beside it nor what came later."""
+    gateway = Gateway(tmp_path)
+    (tmp_path / "crashing.py").write_text(EXPORTER)
+    text = CONFIG.format(sink="http://127.0.0.1:9")
+    text = text.replace("  otlp_http:", "  bad:\n    use: ./crashing.py:Crashing")
+    text = text.replace("    endpoint: http://127.0.0.1:9\n", "").replace("[otlp_http]", "[bad]")
+    (tmp_path / "gateway.yaml").write_text(text)
+    try:
+        await gateway.start()
+        names = ["fine"] * 4 + ["poison"] + ["fine"] * 4
+        fine: set[str] = set()
+        async with aiohttp.ClientSession() as http:
+            for name in names:
+                made = batch({}, name=name, one_trace=False)
+                for span in made:
+                    span.proto.trace_id = os.urandom(16)
+                    span.proto.span_id = os.urandom(8)
+                    if name == "fine":
+                        fine.add(span.span_id.hex())
+                async with asyncio.timeout(60):
+                    while True:
+                        try:
+                            answer = await http.post(
+                                gateway.traces, data=made.encode(), headers=HEADERS
+                            )
+                        except aiohttp.ClientError:
+                            await asyncio.sleep(0.02)  # its worker is being replaced
+                        else:
+                            assert 200 == answer.status
+                            break
+        letters = tmp_path / "spangate-data" / "dead-letters" / "letters.jsonl"
+        out = tmp_path / "out.txt"
+        async with asyncio.timeout(60):
+            while not (exists(letters) and fine <= lines(out)):
+                await asyncio.sleep(0.05)
+        (letter,) = [json.loads(line) for line in letters.read_text().splitlines()]
+        assert "poison" == letter["name"]
+        assert "ended three times" in letter["reason"]
+        assert 0 == await gateway.end(gently=True)
+    finally:
+        await gateway.abandon()
+    assert 3 == sum("unexpectedly" in line["event"] for line in await gateway.log())
+
+
+def exists(path: Path) -> bool:
+    return path.exists()
+
+
+def lines(path: Path) -> set[str]:
+    return set(path.read_text().split()) if path.exists() else set()

@@ -1,0 +1,114 @@
+"""
+Find the traces on which an exporter takes its whole process down, and set them aside.
+
+What is being sent stands in a file that outlives the process. After a crash those traces are
+suspects: they go alone, one at a time. What was being sent in three crashes becomes a dead letter.
+"""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from gateway.otlp import wire
+
+CRASHES = 3
+REASON = "the gateway's process ended three times while this trace was being sent"
+_SLOTS = 1024
+_MOST_TRACES = 1023
+_ID_BYTES = 16
+_SLOT_BYTES = (_MOST_TRACES + 1) * _ID_BYTES
+
+
+class Crashes:
+    """
+    What one worker sends now, and what it suspects.
+
+    Args:
+        path: the file that says what is being sent.
+        counts: crashes by trace id, as far as there were any.
+
+    """
+
+    def __init__(self, path: Path, counts: Mapping[bytes, int]) -> None:
+        self._counts = dict(counts)
+        self._alone = asyncio.Lock()
+        self._free = list(range(_SLOTS - 1, -1, -1))
+        path.parent.mkdir(mode=0o700, exist_ok=True)
+        self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_TRUNC, 0o600)
+
+    def suspect(self, counts: Mapping[bytes, int]) -> None:
+        """Take the counts after another worker's crash."""
+        self._counts = dict(counts)
+
+    def split(self, entries: list[wire.Entry]) -> list[list[wire.Entry]]:
+        """Return a request as several: suspects by themselves, and the rest."""
+        if not self._counts:
+            return [entries]
+        suspects: dict[bytes, list[wire.Entry]] = {}
+        rest: list[wire.Entry] = []
+        for entry in entries:
+            mine = entry.trace_id in self._counts
+            (suspects.setdefault(entry.trace_id, []) if mine else rest).append(entry)
+        return [some for some in (rest, *suspects.values()) if some]
+
+    def condemned(self, entries: Sequence[wire.Entry]) -> bool:
+        """Tell whether spans, of one trace, were being sent in too many crashes."""
+        return bool(self._counts) and any(
+            self._counts.get(entry.trace_id, 0) >= CRASHES for entry in entries
+        )
+
+    @asynccontextmanager
+    async def under_way(self, entries: Sequence[wire.Entry]) -> AsyncIterator[None]:
+        """Note that spans are being sent; suspects wait until they are alone."""
+        traces = {entry.trace_id for entry in entries}
+        suspects = [trace for trace in traces if trace in self._counts]
+        if not suspects:
+            slot = self._begin(traces)
+            try:
+                yield
+            finally:
+                self._end(slot)
+            return
+        async with self._alone:
+            slot = self._begin(traces)
+            try:
+                yield
+            finally:
+                self._end(slot)
+                for trace in suspects:  # whatever the answer: it did no harm
+                    self._counts.pop(trace, None)
+
+    def _begin(self, traces: Collection[bytes]) -> int | None:
+        if not self._free:
+            return None
+        slot = self._free.pop()
+        some = b"".join(trace for trace in list(traces)[:_MOST_TRACES] if len(trace) == _ID_BYTES)
+        number = (len(some) // _ID_BYTES).to_bytes(_ID_BYTES, "little")
+        os.pwrite(self._file, number + some, slot * _SLOT_BYTES)
+        return slot
+
+    def _end(self, slot: int | None) -> None:
+        if slot is not None:
+            os.pwrite(self._file, bytes(_ID_BYTES), slot * _SLOT_BYTES)
+            self._free.append(slot)
+
+    def close(self) -> None:
+        """Let the file go."""
+        os.close(self._file)
+
+
+def read(path: Path) -> set[bytes]:
+    """Return the traces that were being sent when a process ended."""
+    try:
+        data = path.read_bytes()
+    except OSError:
+        return set()
+    found: set[bytes] = set()
+    for start in range(0, len(data), _SLOT_BYTES):
+        ids = start + _ID_BYTES
+        number = int.from_bytes(data[start:ids], "little")
+        end = min(ids + min(number, _MOST_TRACES) * _ID_BYTES, len(data) - _ID_BYTES + 1)
+        found |= {data[at : at + _ID_BYTES] for at in range(ids, end, _ID_BYTES)}
+    return found
