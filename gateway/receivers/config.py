@@ -248,7 +248,8 @@ class OtlpConfig(Config):
     counts them, for senders that cannot be told to send only traces."""
 
     max_concurrent_requests: int = 1024
-    """Requests under way at the same time; further ones are told to come back."""
+    """Requests under way at the same time; further ones are told to come back. Those that still
+    arrive do not count, but four times as many may."""
 
     max_in_flight_mib: float | None = None
     """Bytes of requests under way, received and decompressed, in MiB; beyond it senders are
