@@ -160,8 +160,12 @@ class Supervisor:
             name: [*pipeline.receivers, *pipeline.processors, *pipeline.exporters]
             for name, pipeline in service.pipelines.items()
         }
-        if self._state == "running" and not any(c.started for c in self._children.values()):
+        running = sum(child.started for child in self._children.values())
+        should = wanted(service.workers)
+        if self._state == "running" and not running:
             known.state = "starting"
+        elif self._state == "running" and running < should:
+            known.degraded.append(f"{running} of {should} workers take requests; see the log")
         return known
 
     async def _refresh(self) -> None:

@@ -5,7 +5,6 @@ Each name has a pair of them in a file that every worker maps. They are read and
 lock: two workers that do so in the same microsecond count one of their requests too few.
 """
 
-import fcntl
 import mmap
 import os
 from pathlib import Path
@@ -66,6 +65,8 @@ class Cells:
 
     def _look(self, name: str) -> dict[str, int]:
         """Return the places of all names, this one among them."""
+        import fcntl  # noqa: PLC0415 - not there on Windows, which has no workers
+
         descriptor = os.open(self._folder / "cells.names", os.O_RDWR | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "r+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)

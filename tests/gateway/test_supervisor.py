@@ -19,7 +19,7 @@ from gateway.queue.scanner import Scanner, Waiting
 from gateway.supervisor import Supervisor
 from gateway.telemetry import logs
 from gateway.testing import batch
-from tests.gateway.real import CONFIG, SENDERS, Gateway, Sink, send, serving
+from tests.gateway.real import CONFIG, SENDERS, Gateway, Sink, children, send, serving
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for workers in /proc")
 HEADERS = {"Content-Type": "application/x-protobuf"}
@@ -431,3 +431,23 @@ async def test_a_trace_is_decided_as_a_whole_by_several_workers(
                 await asyncio.sleep(0.02)
         assert 0 == await gateway.end(gently=True)
     assert [] == waiting(tmp_path)
+
+
+async def test_a_missing_worker_is_told(tmp_path: Path) -> None:
+    """While fewer workers run than wanted, the status says so; it is no reason to be restarted."""
+    configure(tmp_path, "http://127.0.0.1:9", 2)
+    loaded = read([tmp_path / "gateway.yaml"], [f"service.data_dir={tmp_path / 'data'}"])
+    supervisor, ready = Supervisor(loaded), asyncio.Event()
+    running = asyncio.create_task(supervisor.run(ready.set))
+    try:
+        await asyncio.wait_for(ready.wait(), 60)
+        os.kill(children(os.getpid())[0], signal.SIGKILL)
+        async with asyncio.timeout(60):
+            while "1 of 2 workers take requests; see the log" not in supervisor.status().degraded:
+                await asyncio.sleep(0.01)
+            assert "running" == supervisor.status().state
+            while supervisor.status().degraded:
+                await asyncio.sleep(0.01)
+    finally:
+        supervisor.stop()
+        await asyncio.wait_for(running, 60)
