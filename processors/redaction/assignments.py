@@ -58,26 +58,31 @@ _ASSIGNS = rf"{_GAP}(?:[:=|\x12]|{relax(_COLON)})"
 _KINDS = ("password", "api_key", "secret", "token")
 _ELEMENTS = _pattern((*NAMES["password"], *NAMES["secret"], *NAMES["api_key"], "token"))
 _DOUBTFUL = rf"(?:\b|_){_pattern(DOUBTFUL['password'])}"
-_ANY_NAME = _pattern((*(name for kind in _KINDS for name in NAMES[kind]), *DOUBTFUL["password"]))
 _FOR_WHAT = (
     r" (?i:for|of|to|für|vom|zum|de|du|del|de la|da|do|di|della|per|para|van|voor)"
     r"(?: [^\s:=]{1,30}){1,2}"
 )
 _BESIDE = r"(?: - | ?\( ?| )\\{0,15}"
 
-# One hint for all that begin with a name: the automaton would hold the names once for each.
-_HINT = (
-    rf"{relax(_ANY_NAME)}(?:{_ASSIGNS}|{_says_raw()}"
+# One hint for all that begin with a name: the automaton would hold the names once for each. What
+# follows tokens and keys is asked more strictly: texts about models are full of tokens.
+_PASSWORD_HINT = (
+    rf"{relax(_pattern((*NAMES['password'], *DOUBTFUL['password'])))}(?:{_ASSIGNS}|{_says_raw()}"
     r"| (?i:for|of|to|f|vom|zum|d[eaiou]|p[ae]r|va?o?o?[nr])"
     rf"|[\"'`)]{{0,2}}(?: - | ?\( ?| )(?:\\*[\"'`]|[!-~\x80-\xff]*[0-9!#$%&*+?@^~_]))"
 )
+_KEY_HINT = (
+    rf"{relax(_pattern(tuple(name for kind in _KINDS[1:] for name in NAMES[kind])))}"
+    rf"(?:{_ASSIGNS}|{_says_raw()}[ :\\\"'`]*[!-~\x80-\xff]*[0-9])"
+)
 
 
-def _named(kind: str, names: tuple[str, ...], check: Check, said: Check) -> list[Rule]:
-    pattern = _pattern(names)
+def _named(kind: str, check: Check, said: Check) -> list[Rule]:
+    pattern = _pattern(NAMES[kind])
+    hint = _PASSWORD_HINT if kind == "password" else _KEY_HINT
     return [
-        Rule(kind, pattern, f"{_SEPARATOR}(?:{_QUOTED}|{_BARE})", check, hint=_HINT),
-        Rule(kind, pattern, f"{_SAYS}{_BARE}", said, hint=_HINT),
+        Rule(kind, pattern, f"{_SEPARATOR}(?:{_QUOTED}|{_BARE})", check, hint=hint),
+        Rule(kind, pattern, f"{_SAYS}{_BARE}", said, hint=hint),
     ]
 
 
@@ -141,21 +146,21 @@ RULES: list[Rule] = [
         _DOUBTFUL,
         f"(?:{_SEPARATOR}|{_SAYS})(?:{_QUOTED}|{_BARE})",
         secret_checks.mixed,
-        hint=_HINT,
+        hint=_PASSWORD_HINT,
     ),
     Rule(
         "password",
         _pattern(NAMES["password"]),
         f"{_FOR_WHAT}(?:{_SEPARATOR}|{_SAYS})(?:{_QUOTED}|{_BARE})",
         secret_checks.mixed,
-        hint=_HINT,
+        hint=_PASSWORD_HINT,
     ),
     Rule(
         "password",
         _pattern(NAMES["password"]),
         rf"{_BESIDE}(?:\"([^\"\r\n]+)|'([^'\r\n]+)|{_BARE})",
         secret_checks.juxtaposed,
-        hint=_HINT,
+        hint=_PASSWORD_HINT,
     ),
     Rule(
         "cookie",
@@ -176,10 +181,10 @@ RULES: list[Rule] = [
         None,
     ),
     Rule("azure_key", r"(?i:[?&;]sig=)", r"([A-Za-z0-9+/%=_-]{20,200})", None),
-    *_named("password", NAMES["password"], secret_checks.assigned, secret_checks.said),
-    *_named("api_key", NAMES["api_key"], secret_checks.assigned_token, secret_checks.said_token),
-    *_named("secret", NAMES["secret"], secret_checks.assigned_token, secret_checks.said_token),
-    *_named("token", NAMES["token"], secret_checks.assigned_token, secret_checks.said_token),
+    *_named("password", secret_checks.assigned, secret_checks.said),
+    *_named("api_key", secret_checks.assigned_token, secret_checks.said_token),
+    *_named("secret", secret_checks.assigned_token, secret_checks.said_token),
+    *_named("token", secret_checks.assigned_token, secret_checks.said_token),
     Rule(
         "cvv",
         r"(?i:\b(?:cvv2?|cvc2?|card verification value|security code)\b)",

@@ -63,6 +63,10 @@ class Pattern:
         """Whether the pattern matches the whole text."""
         return bool(self._match(_WHOLE, text, 0, len(text))[0] != _NOWHERE)
 
+    def matches(self, text: bytes, pos: int, endpos: int) -> bool:
+        """Whether the pattern matches just this part of a text."""
+        return bool(self._match(_WHOLE, text, pos, endpos)[0] != _NOWHERE)
+
     def findings(self, text: bytes) -> list[tuple[int, int]]:
         """Return the bounds of all matches, of their first group that has a part in them."""
         at, size, find = 0, len(text), self._match
