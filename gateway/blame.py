@@ -15,7 +15,7 @@ _LIBRARIES = "site-packages"
 MOST_FRAMES = 20
 _NOT_TO_BLAME = (
     importlib.__file__,
-    *(str(Path(__file__).with_name(name)) for name in ("guard.py", "registry.py")),
+    *(str(Path(__file__).with_name(name)) for name in ("guard.py", "lifecycle.py", "registry.py")),
 )
 
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Any, cast
 
-from gateway import guard
+from gateway import lifecycle
 from gateway.audit import Audit
 from gateway.blame import home_of
 from gateway.component_context import Cells, ComponentContext, Reserve
@@ -128,7 +128,7 @@ class Components:
             cells=self._cells,
         )
         where, home = f"{kind}.{component_id}", home_of(type(component))
-        await guard.start(where, guard.call(component.start, context), home)
+        await lifecycle.start(where, lifecycle.call(component.start, context), home)
 
     async def stop(self, logger: Logger, timeout_s: float = 1.0) -> None:
         """Stop all: receivers, processors, exporters; each may take so long."""
@@ -138,9 +138,9 @@ class Components:
             *self.exporters.items(),
         ]
         for component_id, component in everything:
-            await guard.stop(component_id, guard.call(component.stop), logger, timeout_s)
-            guard.end_tasks(component_id, component, logger)
+            await lifecycle.stop(component_id, lifecycle.call(component.stop), logger, timeout_s)
+            lifecycle.end_tasks(component_id, component, logger)
 
     def _build(self, kind: str, component_id: str) -> Component[Any]:
         chosen = getattr(self._settings, kind)[component_id]
-        return guard.build(f"{kind}.{component_id}", chosen.component, chosen.config)
+        return lifecycle.build(f"{kind}.{component_id}", chosen.component, chosen.config)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway import endpoint, guard
+from gateway import endpoint, lifecycle
 from gateway.clock import SystemClock
 from gateway.component_context import ComponentContext
 from gateway.config.exporting import MIB, ExporterConfig
@@ -40,8 +40,8 @@ def _used_exporters(settings: Settings) -> list[str]:
 async def _exporter(settings: Settings, exporter_id: str, data_dir: Path) -> list[Finding]:
     chosen = settings.exporters[exporter_id]
     try:
-        exporter = guard.build(f"exporters.{exporter_id}", chosen.component, chosen.config)
-    except guard.StartError as error:
+        exporter = lifecycle.build(f"exporters.{exporter_id}", chosen.component, chosen.config)
+    except lifecycle.StartError as error:
         return [Finding(check=exporter_id, status="fail", detail=str(error))]
     if not isinstance(exporter, Diagnosable):
         return []

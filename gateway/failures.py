@@ -1,6 +1,6 @@
 """What a start that failed says to people, without tracebacks."""
 
-from gateway.guard import StartError
+from gateway.lifecycle import StartError
 
 
 class WorkersError(Exception):

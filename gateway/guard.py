@@ -8,114 +8,27 @@ component's code, counted, and turned into what the component's policy says.
 import asyncio
 import inspect
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Any, TypeVar, get_args
+from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError
 
-from gateway.batch import Batch, BatchContext, Resource, Snapshot
+from gateway.batch import Batch, Snapshot
 from gateway.blame import blame, blame_unseen, home_of, is_ours, line_of, place
-from gateway.errors import Busy, Flow, Reject, Retry
-from gateway.plugin import Component, Config, Exporter, Logger, OnError, Processor, TraceProcessor
+from gateway.breaker import BREAKER_FAILURES, Breaker
+from gateway.errors import Flow, Reject, Retry
+from gateway.plugin import Logger, OnError, Processor
+from gateway.returned import GarbageError, check_ids, is_async, what_is_wrong
 from gateway.telemetry import logs, metrics
 
 T = TypeVar("T")
 
-BREAKER_FAILURES = 5
-BREAKER_OPEN_S = 30.0
-
 HANG_LIMIT_S = 60.0
 """How long a processor may take for a batch."""
 
-EXPORT_LIMIT_S = 600.0
-"""How long an exporter may take for a batch; its own time-outs come long before."""
-
 _FAULTS = (Exception, SystemExit, asyncio.CancelledError)
 """What plugins raise by mistake; ``sys.exit()`` in one of them must not end the gateway."""
-
-
-class StartError(Exception):
-    """A component cannot be built or started; the gateway does not run without it."""
-
-    def __init__(self, where: str, error: BaseException, home: Path | None = None) -> None:
-        text = blame(error, home)
-        if isinstance(error, OSError | ValueError) and str(error):
-            text = str(error) + ("" if is_ours(home) else place(error, home))
-        super().__init__(text if text.startswith(where) else f"{where}: {text}")
-
-
-def build(where: str, component: type[Component[Config]], config: Config) -> Component[Config]:
-    """
-    Make a component.
-
-    Raises:
-        StartError: its constructor failed.
-
-    """
-    try:
-        built = component(config)
-        if isinstance(built, Processor | TraceProcessor) and built.on_error not in get_args(
-            OnError
-        ):
-            choices = ", ".join(get_args(OnError))
-            raise ValueError(f"on_error: expected one of {choices}, found {built.on_error!r}")
-    except _FAULTS as error:
-        raise StartError(where, error, home_of(component)) from error
-    return built
-
-
-async def start(where: str, starting: Awaitable[None], home: Path | None = None) -> None:
-    """
-    Wait for a component's ``start`` or ``listen``.
-
-    Raises:
-        StartError: it failed.
-
-    """
-    try:
-        await starting
-    except asyncio.CancelledError as error:
-        _let_through(error)
-        raise StartError(where, error, home) from error
-    except (Exception, SystemExit) as error:
-        raise StartError(where, error, home) from error
-
-
-async def call(method: Callable[..., object], *arguments: object) -> None:
-    """Call a component's ``start`` or ``stop``, whether its author wrote ``async`` or not."""
-    result = method(*arguments)
-    if inspect.isawaitable(result):
-        await result
-
-
-async def stop(where: str, stopping: Awaitable[None], logger: Logger, timeout_s: float) -> None:
-    """Wait for a component's ``stop`` or ``refuse``; a failure is logged, the others go on."""
-    try:
-        async with asyncio.timeout(timeout_s):
-            await stopping
-    except asyncio.CancelledError as error:
-        _let_through(error)
-        logger.error("component did not stop cleanly", stopping=where, reason=blame(error))
-    except (Exception, SystemExit) as error:  # noqa: BLE001 - the guard's purpose
-        logger.error("component did not stop cleanly", stopping=where, reason=blame(error))
-
-
-def end_tasks(where: str, component: Component[Any], logger: Logger) -> None:
-    """Cancel the tasks of a stopped component's module that still run, and name them."""
-    if is_ours(home_of(type(component))):
-        return
-    file = getattr(inspect.getmodule(type(component)), "__file__", None)
-    for task in asyncio.all_tasks():
-        code = getattr(task.get_coro(), "cr_code", None)
-        if code is not None and file is not None and code.co_filename == file:
-            task.cancel()
-            logger.error(
-                "component left a task running",
-                stopping=where,
-                task=f"{code.co_qualname} at {Path(file).name}:{code.co_firstlineno}",
-                hint="keep the task, cancel it in stop() and await it",
-            )
 
 
 def watch(loop: asyncio.AbstractEventLoop, logger: Logger) -> None:
@@ -134,35 +47,6 @@ def _let_through(error: asyncio.CancelledError) -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise error
-
-
-class Breaker:
-    """Open after failures in a row, so that a broken component is not asked for every batch."""
-
-    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._monotonic = monotonic
-        self._failures = 0
-        self._open_until = 0.0
-
-    def remaining_s(self) -> float:
-        """Return how long the breaker stays open; 0 where it is closed."""
-        if self._failures < BREAKER_FAILURES:
-            return 0.0
-        return max(0.0, self._open_until - self._monotonic())
-
-    def failed(self) -> None:
-        """Count a failure."""
-        self._failures += 1
-        self._open_until = self._monotonic() + BREAKER_OPEN_S
-
-    def trip(self) -> None:
-        """Open at once, whatever was before."""
-        self._failures = BREAKER_FAILURES
-        self._open_until = self._monotonic() + BREAKER_OPEN_S
-
-    def succeeded(self) -> None:
-        """Forget earlier failures."""
-        self._failures = 0
 
 
 class Guard:
@@ -310,7 +194,7 @@ class Guard:
             result.calls = result.calls or given.calls
             result.dropped_by = given.dropped_by
         if not self._is_ours:
-            _check_ids(result)
+            check_ids(result)
         return result, spans
 
     def _leave(self, batch: Batch, given: int, spans: int, started: float) -> Batch:
@@ -374,15 +258,6 @@ _OUTCOME: dict[OnError, str] = {
 }
 
 
-class GarbageError(TypeError):
-    """What a processor returned is no batch that anybody can go on with."""
-
-
-def is_async(process: Callable[..., object]) -> bool:
-    """Whether ``process`` is ``async def``, also below decorators that keep its signature."""
-    return inspect.iscoroutinefunction(inspect.unwrap(process))
-
-
 def _reason(error: BaseException, home: Path | None, method: Callable[..., object]) -> str:
     """Return kind and place; of errors that plugins raise no text, which may quote a span."""
     if isinstance(error, GarbageError):
@@ -396,102 +271,6 @@ def _reason(error: BaseException, home: Path | None, method: Callable[..., objec
 def _timed_out(error: BaseException) -> bool:
     """Whether the guard's own limit ended it, not a time-out of the plugin's making."""
     return isinstance(error, TimeoutError) and isinstance(error.__cause__, asyncio.CancelledError)
-
-
-def what_is_wrong(result: object) -> str:
-    """Say what ``process`` returned in place of a batch, and what to do."""
-    if inspect.iscoroutine(result):
-        result.close()
-        return "process() returned a coroutine: write it as `async def process`"
-    hint = ": end it with `return batch`" if result is None else ""
-    return f"process() returned {type(result).__name__}, expected the batch{hint}"
-
-
-def _check_ids(batch: Batch) -> None:
-    for span in batch.spans:
-        peek = span.peek
-        if len(peek.trace_id) != 16 or len(peek.span_id) != 8:
-            raise GarbageError(
-                f"process() left a span with {len(peek.trace_id)} bytes of trace_id and "
-                f"{len(peek.span_id)} of span_id, expected 16 and 8"
-            )
-
-
-async def export(exporter: Exporter[Config], batch: Batch) -> None:
-    """
-    Run an exporter; what is unforeseen is isolated like a refusal of the destination.
-
-    Raises:
-        Flow: what the exporter says.
-
-    """
-    name = type(exporter).__name__
-    try:
-        async with asyncio.timeout(EXPORT_LIMIT_S):
-            await exporter.export(batch)
-    except Busy as busy:
-        raise Retry(busy.reason, busy.after) from busy
-    except Flow:
-        raise
-    except asyncio.CancelledError as error:
-        _let_through(error)
-        raise Retry(f"exporter {name} was cancelled by itself: {blame_unseen(error)}") from error
-    except (Exception, SystemExit) as error:
-        if _timed_out(error):
-            raise Retry(f"exporter {name} did not return within {EXPORT_LIMIT_S:g} s") from error
-        reason = f"exporter {name} failed: {blame_unseen(error, home_of(type(exporter)))}"
-        raise Reject(reason, isolate=True) from error
-
-
-def route(
-    exporter: Exporter[Config], context: BatchContext, resource: Resource, logger: Logger
-) -> str:
-    """
-    Ask an exporter where the spans of a resource go.
-
-    Raises:
-        Forbidden: the tenant may not write there.
-        Retry: the exporter failed to say.
-
-    """
-    try:
-        destination = exporter.route(context, resource)
-        if not isinstance(destination, str):
-            raise GarbageError(f"route() returned {type(destination).__name__}, expected a text")
-    except Flow:
-        raise
-    except _FAULTS as error:
-        logger.error(
-            "exporter failed to route",
-            reason=_reason(error, home_of(type(exporter)), exporter.route),
-            hint="mend the plugin; senders are told to come back",
-        )
-        raise Retry(f"exporter {type(exporter).__name__} cannot tell where spans go") from error
-    return destination
-
-
-def describe(exporter: Exporter[Config], destination: str) -> str:
-    """Return a destination as people know it, or as it is where the exporter fails to say."""
-    try:
-        return str(exporter.describe(destination))
-    except _FAULTS:
-        return destination
-
-
-def page(exporter: Exporter[Config], destination: str) -> str:
-    """Return the address of what arrived there, or none where the exporter fails to say."""
-    try:
-        return str(exporter.page(destination))
-    except _FAULTS:
-        return ""
-
-
-def pages(exporter: Exporter[Config]) -> Mapping[str, str]:
-    """Return addresses that a person may open, none where the exporter fails to say."""
-    try:
-        return dict(exporter.pages())
-    except _FAULTS:
-        return {}
 
 
 async def answer(
@@ -522,7 +301,7 @@ class FaultError(Exception):
 
 def attempt(step: Callable[[], T], promised: tuple[type[Exception], ...] = ()) -> T:
     """
-    Run a plugin's code while a configuration is read: its import, the checks of its settings.
+    Run a plugin's code that sees no span: its import, its constructor, the checks of its settings.
 
     Raises:
         FaultError: it raised something that is not ``promised``.
@@ -536,9 +315,22 @@ def attempt(step: Callable[[], T], promised: tuple[type[Exception], ...] = ()) -
         raise FaultError(blame(error)) from error
 
 
+async def attempt_async(waiting: Awaitable[T], promised: tuple[type[Exception], ...] = ()) -> T:
+    """Wait for a plugin's code; otherwise as :func:`attempt`."""
+    try:
+        return await waiting
+    except promised:
+        raise
+    except asyncio.CancelledError as error:
+        _let_through(error)
+        raise FaultError(blame(error)) from error
+    except (Exception, SystemExit) as error:
+        raise FaultError(blame(error)) from error
+
+
 def ask(step: Callable[[], T], home: Path | None) -> T:
     """
-    Run what a trace processor does with a trace.
+    Run what a component does with spans.
 
     Raises:
         Flow: what it says.

@@ -13,7 +13,7 @@ from zlib import crc32
 
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
-from gateway import guard
+from gateway import exporter_guard
 from gateway.batch import Batch, BatchContext, Resource
 from gateway.delivery.sender import Sender
 from gateway.errors import Flow, Forbidden
@@ -64,7 +64,7 @@ class Routes:
         if destination is None:
             message = ResourceSpans.FromString(head)
             resource = Resource(Encoding(), message.resource)
-            destination = guard.route(self._exporter, context, resource, self._logger)
+            destination = exporter_guard.route(self._exporter, context, resource, self._logger)
             if len(self._known) >= ROUTES_KEPT:
                 self._known.clear()
             if len(head) <= LARGEST_KEPT:

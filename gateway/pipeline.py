@@ -5,8 +5,9 @@ from collections.abc import Sequence
 from itertools import groupby
 
 from gateway.batch import Batch
+from gateway.breaker import BREAKER_OPEN_S
 from gateway.errors import Retry
-from gateway.guard import BREAKER_OPEN_S, HANG_LIMIT_S, Guard
+from gateway.guard import HANG_LIMIT_S, Guard
 from gateway.threads import Threads
 from gateway.trace_guard import TraceGuard
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from gateway import guard
+from gateway import exporter_guard, guard, lifecycle
 from gateway.audit import Audit
 from gateway.clock import SystemClock
 from gateway.component_context import Cells
@@ -233,7 +233,9 @@ class Service:
             return fact
         key = fact.detail.destination
         detail = msgspec.structs.replace(
-            fact.detail, destination=guard.describe(exporter, key), page=guard.page(exporter, key)
+            fact.detail,
+            destination=exporter_guard.describe(exporter, key),
+            page=exporter_guard.page(exporter, key),
         )
         return Fact(time_unix_ns=fact.time_unix_ns, detail=detail)
 
@@ -259,7 +261,7 @@ class Service:
         return {
             name: page
             for exporter in self._components.exporters.values()
-            for name, page in guard.pages(exporter).items()
+            for name, page in exporter_guard.pages(exporter).items()
         }
 
     async def _start(self, tasks: asyncio.TaskGroup) -> None:
@@ -290,7 +292,7 @@ class Service:
             self.endpoints |= await self._telemetry.start(telemetry.metrics, telemetry.status)
         for receiver_id, receiver in parts.receivers.items():
             where = f"receivers.{receiver_id}"
-            await guard.start(where, receiver.listen(intake.deliver(receiver_id)))
+            await lifecycle.start(where, receiver.listen(intake.deliver(receiver_id)))
             prefix = "" if len(parts.receivers) == 1 else f"{receiver_id} "
             self.endpoints |= {prefix + k: v for k, v in receiver.endpoints().items()}
 
@@ -352,7 +354,7 @@ class Service:
         deadline = self._clock.monotonic() + float(self._settings.service.shutdown_timeout)
         for receiver_id, receiver in self._components.receivers.items():
             leaving = receiver.hand_over() if self._handing_over else receiver.refuse()
-            await guard.stop(receiver_id, leaving, self._logger, self._left_s(deadline))
+            await lifecycle.stop(receiver_id, leaving, self._logger, self._left_s(deadline))
         await self._drain(self._left_s(deadline))
         if self._seat is not None and was_running:
             await self._seat.drained()

@@ -8,8 +8,9 @@ import msgspec
 
 from gateway.batch import Batch
 from gateway.blame import home_of, line_of
+from gateway.breaker import Breaker
 from gateway.errors import Busy, Flow, Reject, Retry
-from gateway.guard import Breaker, FaultError, ask
+from gateway.guard import FaultError, ask
 from gateway.plugin import Drop, Keep, Logger, OnError, Trace, TraceProcessor, Wait
 from gateway.telemetry import metrics
 

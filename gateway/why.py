@@ -6,7 +6,7 @@ from pathlib import Path
 
 import msgspec
 
-from gateway import guard
+from gateway import exporter_guard, lifecycle
 from gateway.config.settings import Settings
 from gateway.plugin import Config, Exporter
 from gateway.queue.dead_letters import LetterFacts, LetterFile
@@ -88,7 +88,9 @@ class Names:
         exporter = self._exporter(exporter_id)
         if exporter is None:
             return destination, ""
-        return guard.describe(exporter, destination), guard.page(exporter, destination)
+        return exporter_guard.describe(exporter, destination), exporter_guard.page(
+            exporter, destination
+        )
 
     def _exporter(self, exporter_id: str) -> Exporter[Config] | None:
         if exporter_id not in self._built:
@@ -100,8 +102,8 @@ class Names:
         if chosen is None:
             return None
         try:
-            built = guard.build(f"exporters.{exporter_id}", chosen.component, chosen.config)
-        except guard.StartError:
+            built = lifecycle.build(f"exporters.{exporter_id}", chosen.component, chosen.config)
+        except lifecycle.StartError:
             return None
         return built if isinstance(built, Exporter) else None
 

@@ -196,7 +196,7 @@ async def _replay(
     from gateway.clock import SystemClock  # noqa: PLC0415 - keeps `--help` quick
     from gateway.components import Components  # noqa: PLC0415 - keeps `--help` quick
     from gateway.delivery.replay import Replay  # noqa: PLC0415 - keeps `--help` quick
-    from gateway.guard import StartError  # noqa: PLC0415 - keeps `--help` quick
+    from gateway.lifecycle import StartError  # noqa: PLC0415 - keeps `--help` quick
     from gateway.telemetry import logs  # noqa: PLC0415 - keeps `--help` quick
 
     clock = SystemClock()

@@ -23,7 +23,7 @@ from gateway.config.loader import load
 from gateway.config.settings import Settings
 from gateway.errors import Flow, Reject
 from gateway.gathering.offline import Verdict, decide_all
-from gateway.guard import StartError
+from gateway.lifecycle import StartError
 from gateway.otlp.json import JsonError, decode_request
 from gateway.telemetry import logs
 from gateway.threads import Threads

@@ -6,7 +6,7 @@ from gateway.cli.options import ConfigFiles, Overrides
 from gateway.config.loader import load
 from gateway.config.problems import ConfigError, Problem
 from gateway.config.settings import ComponentSettings, Settings
-from gateway.guard import StartError, build
+from gateway.lifecycle import StartError, build
 
 
 def validate(config: ConfigFiles = None, overrides: Overrides = None) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 from gateway.blame import home_of
 from gateway.contract.report import Report
 from gateway.fakes import FakeContext
-from gateway.guard import call
+from gateway.lifecycle import call
 from gateway.plugin import Component
 
 Build = Callable[[], Component[Any] | None]

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from gateway.blame import blame, home_of, line_of, place
-from gateway.guard import FaultError, GarbageError, attempt
+from gateway.guard import FaultError, attempt
 from gateway.plugin import Component
+from gateway.returned import GarbageError
 
 T = TypeVar("T")
 

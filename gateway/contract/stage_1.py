@@ -15,8 +15,8 @@ from gateway.contract.lifecycle import Stage
 from gateway.contract.samples import samples
 from gateway.errors import Flow
 from gateway.fakes import T0_UNIX_NS
-from gateway.guard import GarbageError, is_async, what_is_wrong
 from gateway.plugin import Processor
+from gateway.returned import GarbageError, is_async, what_is_wrong
 
 THREADS = 4
 ROUNDS = 3

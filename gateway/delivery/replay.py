@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import groupby
 from typing import Any
 
-from gateway import guard
+from gateway import exporter_guard
 from gateway.batch import Batch, BatchContext
 from gateway.errors import Moved, Reject, Retry
 from gateway.otlp import wire
@@ -85,7 +85,7 @@ class Replay:
     async def _export(self, exporter: Exporter[Any], batch: Batch) -> None:
         for attempt in range(TRIES):
             try:
-                return await guard.export(exporter, batch)
+                return await exporter_guard.export(exporter, batch)
             except Retry as failure:
                 if failure.advice is not None or attempt == TRIES - 1:
                     raise

@@ -5,7 +5,7 @@ import random
 from collections.abc import Sequence
 from typing import Any, Self
 
-from gateway import guard
+from gateway import exporter_guard
 from gateway.batch import Batch, BatchContext
 from gateway.config.exporting import RetryConfig
 from gateway.delivery.crashes import REASON, Crashes
@@ -195,10 +195,10 @@ class Request:
     async def _export(self, entries: Sequence[wire.Entry]) -> None:
         crashes = self._shared.crashes
         if crashes is None:
-            await guard.export(self._shared.exporter, self._batch(entries))
+            await exporter_guard.export(self._shared.exporter, self._batch(entries))
             return
         async with crashes.under_way(entries):
-            await guard.export(self._shared.exporter, self._batch(entries))
+            await exporter_guard.export(self._shared.exporter, self._batch(entries))
 
     async def _isolate(self, entries: Sequence[wire.Entry], refusal: Reject) -> None:
         rest = entries
@@ -323,7 +323,7 @@ class Request:
         await self._shared.dead_letters.add(
             entries,
             exporter=self._shared.component_id,
-            destination=guard.describe(self._shared.exporter, self._destination),
+            destination=exporter_guard.describe(self._shared.exporter, self._destination),
             key=self._destination,
             kind=kind,
             reason=reason,

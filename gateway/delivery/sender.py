@@ -4,7 +4,7 @@ import asyncio
 from functools import partial
 from typing import Any
 
-from gateway import guard
+from gateway import exporter_guard
 from gateway.config.exporting import ExporterConfig
 from gateway.delivery.crashes import Crashes
 from gateway.delivery.lane import Lane
@@ -163,8 +163,8 @@ class Sender:
         busiest = sorted({*sent, *waiting}, key=lambda d: (-waiting.get(d, 0), -sent.get(d, 0), d))
         return [
             DestinationStatus(
-                destination=guard.describe(self.exporter, destination),
-                page=guard.page(self.exporter, destination),
+                destination=exporter_guard.describe(self.exporter, destination),
+                page=exporter_guard.page(self.exporter, destination),
                 waiting_spans=waiting.get(destination, 0),
                 sent_spans=sent.get(destination, 0),
             )
@@ -188,7 +188,7 @@ class Sender:
         state = self._states.get(destination)
         if state is None:
             self._trim_states()
-            name = guard.describe(self.exporter, destination)
+            name = exporter_guard.describe(self.exporter, destination)
             state = self._states[destination] = self._new_state(name, on_change=self._log_change)
         return state
 

@@ -11,20 +11,11 @@ import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
 from gateway.batch import Batch, BatchContext
+from gateway.breaker import BREAKER_FAILURES
 from gateway.errors import Busy, Reject, Retry
-from gateway.guard import (
-    BREAKER_FAILURES,
-    Guard,
-    StartError,
-    build,
-    describe,
-    export,
-    pages,
-    route,
-    start,
-)
+from gateway.guard import Guard
 from gateway.otlp.values import key_value
-from gateway.plugin import Config, Exporter, OnError, Processor, Resource
+from gateway.plugin import Config, OnError, Processor
 from gateway.telemetry import logs
 from gateway.testing import batch
 
@@ -149,42 +140,6 @@ async def test_async_processors_are_guarded_alike() -> None:
 
     with pytest.raises(Reject, match="ValueError"):
         await guard(Async(Config())).run_async(batch({}))
-
-
-def test_a_failing_constructor_names_the_component() -> None:
-    """What cannot be built says where in the configuration it stands."""
-
-    class Fussy(Processor[Config]):
-        def __init__(self, config: Config) -> None:
-            raise ValueError("pattern: unbalanced bracket")
-
-        def process(self, batch: Batch) -> Batch:
-            return batch
-
-    with pytest.raises(
-        StartError, match=r"^processors\.fussy: pattern: unbalanced bracket at test_guard\.py:\d+$"
-    ):
-        build("processors.fussy", Fussy, Config())
-
-
-def test_a_processor_without_process_is_not_built() -> None:
-    """What is missing is said before the first batch comes."""
-
-    class Empty(Processor[Config]):
-        pass
-
-    with pytest.raises(StartError, match=r"processors\.empty: .*Empty.*process"):
-        build("processors.empty", Empty, Config())
-
-
-async def test_a_failing_start_names_file_and_line() -> None:
-    """An unforeseen exception in ``start`` names the place in the plugin's code."""
-
-    async def starting() -> None:
-        raise KeyError("token")
-
-    with pytest.raises(StartError, match=r"processors\.x: KeyError: 'token' at test_guard\.py:\d+"):
-        await start("processors.x", starting())
 
 
 def test_no_text_of_a_span_is_logged(capsys: pytest.CaptureFixture[str]) -> None:
@@ -328,89 +283,3 @@ def test_the_authors_line_is_named_not_the_librarys(capsys: pytest.CaptureFixtur
 
 def setattr_(given: Batch, value: Any) -> None:
     next(iter(given)).attributes["x"] = value
-
-
-def test_a_wrong_policy_is_found_at_the_start() -> None:
-    """A misspelt ``on_error`` of a class says what may stand there."""
-
-    class Misspelt(Processor[Config]):
-        on_error = "ignore"  # type: ignore[assignment] # the mistake under test
-
-        def process(self, batch: Batch) -> Batch:
-            return batch
-
-    with pytest.raises(StartError, match="expected one of pass, drop, reject, found 'ignore'"):
-        build("processors.misspelt", Misspelt, Config())
-
-
-class Wrong(Exporter[Config]):
-    """Does what ``fault`` says."""
-
-    fault: Any = None
-
-    def route(self, context: BatchContext, resource: Resource) -> str:
-        return self._do()  # type: ignore[no-any-return] # the mistake under test
-
-    def describe(self, destination: str) -> str:
-        return self._do()  # type: ignore[no-any-return] # the same
-
-    def pages(self) -> dict[str, str]:
-        return self._do()  # type: ignore[no-any-return] # the same
-
-    async def export(self, batch: Batch) -> None:
-        self._do()
-
-    def _do(self) -> Any:
-        if isinstance(self.fault, BaseException):
-            raise self.fault
-        return self.fault
-
-
-def wrong(fault: Any) -> Wrong:
-    exporter = Wrong(Config())
-    exporter.fault = fault
-    return exporter
-
-
-@pytest.mark.parametrize("fault", [KeyError("x"), SystemExit(1), 5], ids=repr)
-def test_an_exporter_that_cannot_route_asks_for_patience(
-    fault: Any, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The sender keeps its spans, and the log names the line."""
-    logs.configure("info", "json")
-    resource = next(iter(batch({}))).resource
-    with pytest.raises(Retry, match="exporter Wrong cannot tell where spans go"):
-        route(wrong(fault), BatchContext(), resource, logs.get("wrong"))
-    assert "at test_guard.py:" in json.loads(capsys.readouterr().err)["reason"]
-
-
-def test_an_exporter_that_cannot_describe_loses_nothing_else() -> None:
-    """Names and addresses for people are left out where they cannot be had."""
-    exporter = wrong(KeyError("x"))
-    assert "key" == describe(exporter, "key")
-    assert {} == pages(exporter)
-
-
-@pytest.mark.parametrize(
-    ("fault", "kind"),
-    [(Busy(7), Retry), (SystemExit(1), Reject), (asyncio.CancelledError(), Retry)],
-    ids=repr,
-)
-async def test_what_an_exporter_raises_reaches_its_queue(
-    fault: BaseException, kind: type[Exception]
-) -> None:
-    """Whatever it is, the lane gets an instruction it knows."""
-    with pytest.raises(kind):
-        await export(wrong(fault), batch({}))
-
-
-async def test_an_exporter_that_never_returns_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Its spans stay and are tried again."""
-
-    class Waits(Exporter[Config]):
-        async def export(self, batch: Batch) -> None:
-            await asyncio.Event().wait()
-
-    monkeypatch.setattr("gateway.guard.EXPORT_LIMIT_S", 0.01)
-    with pytest.raises(Retry, match=r"did not return within 0\.01 s"):
-        await export(Waits(Config()), batch({}))

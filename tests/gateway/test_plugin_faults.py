@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from gateway.guard import StartError
+from gateway.lifecycle import StartError
 from gateway.telemetry import logs
 from gateway.testing import batch
 from tests.gateway.running import Gateway, gateway

@@ -11,7 +11,7 @@ import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from gateway.batch import Batch
-from gateway.guard import StartError
+from gateway.lifecycle import StartError
 from gateway.testing import batch
 from tests.gateway.plugins_for_tests import Keep
 from tests.gateway.running import Gateway, gateway
