@@ -26,15 +26,13 @@ from gateway.receivers.addresses import ListenError
 from gateway.telemetry import logs, metrics
 from gateway.telemetry.pages import Sources
 from gateway.telemetry.server import TelemetryServer
-from gateway.telemetry.snapshot import Merged, take
-from gateway.telemetry.status import Status, merge, stages
-from gateway.version import __version__
-from gateway.why import Told
+from gateway.telemetry.status import Status
 from gateway.workers import crash, messages
 from gateway.workers.backoff import Backoff
 from gateway.workers.cells import Cells
 from gateway.workers.child import Child, spawn
 from gateway.workers.count import wanted
+from gateway.workers.crew import Crew
 from gateway.workers.fixed import refused
 from gateway.workers.lanes import Allotment
 from gateway.workers.messages import FromWorker
@@ -43,9 +41,10 @@ from gateway.workers.suspects import Suspects
 
 MERCY_S = 5.0
 """How much longer than its hang limit a worker may give no sign of life: it ends by itself."""
+START_S = 300.0
+"""How long a worker may be silent while it starts: it imports plugins, however slow."""
 CLOSING_S = 5.0
 """How long workers may take to end after they have drained."""
-_OURS = -1  # the number under which this process's own metrics are added
 
 
 class Supervisor:
@@ -68,7 +67,8 @@ class Supervisor:
         self._sockets = self._data_dir.path / "workers"
         self._suspects = Suspects(self._sockets)
         self._ports = Ports()
-        self._children: dict[int, Child] = {}
+        self._crew = Crew()
+        self._children = self._crew.children
         self._lanes = Allotment()
         self._lane_count = 0
         self._logs: dict[int, int | None] = {}
@@ -79,7 +79,6 @@ class Supervisor:
         self._reloading: asyncio.Task[None] | None = None
         self._reloads: asyncio.Queue[Callable[[], Loaded]] = asyncio.Queue()
         self._tasks = asyncio.TaskGroup()
-        self._merged = Merged()
         audit_path = service.telemetry.audit.path
         self._audit = Audit(
             logs.get("audit"), SystemClock(), Path(audit_path) if audit_path else None
@@ -87,17 +86,16 @@ class Supervisor:
         self._telemetry = TelemetryServer(
             Sources(
                 status=self.status,
-                refresh=self._refresh,
-                metrics=self._merged,
+                refresh=self._crew.refresh,
+                metrics=self._crew.metrics,
                 letters=LetterFile(self._data_dir.path / "dead-letters").newest,
                 settings=lambda: self._loaded.settings,
-                told=self._ask,
+                told=self._crew.ask,
             ),
             audit=self._audit,
             clock=SystemClock(),
             logger=logs.get("telemetry"),
         )
-        self._started_unix_ns = SystemClock().time_ns()
         self.endpoints: dict[str, str] = {}
         """Addresses that are open, by name, once running."""
 
@@ -150,36 +148,7 @@ class Supervisor:
 
     def status(self) -> Status:
         """Return what the status endpoint shows: all workers as one."""
-        service = self._loaded.settings.service
-        workers = [child.status for child in self._children.values() if child.status]
-        known = merge(workers, logs.NOTICES.list())
-        known.version, known.state, known.endpoints = __version__, self._state, self.endpoints
-        known.started_unix_ns = self._started_unix_ns
-        known.stages = stages(service.pipelines)
-        known.pipelines = {
-            name: [*pipeline.receivers, *pipeline.processors, *pipeline.exporters]
-            for name, pipeline in service.pipelines.items()
-        }
-        running = sum(child.started for child in self._children.values())
-        should = wanted(service.workers)
-        if self._state == "running" and not running:
-            known.state = "starting"
-        elif self._state == "running" and running < should:
-            known.degraded.append(f"{running} of {should} workers take requests; see the log")
-        return known
-
-    async def _refresh(self) -> None:
-        await asyncio.gather(*(child.tell() for child in self._children.values()))
-        metrics.workers.set(sum(child.started for child in self._children.values()))
-        self._merged.update(_OURS, take(metrics.REGISTRY))
-
-    async def _ask(self, trace_id: bytes) -> Told:
-        """Return what all workers know of a trace."""
-        told = await asyncio.gather(*(child.ask(trace_id) for child in self._children.values()))
-        return Told(
-            facts=[fact for one in told for fact in one.facts],
-            waiting=[waiting for one in told for waiting in one.waiting],
-        )
+        return self._crew.status(self._loaded.settings.service, self._state, self.endpoints)
 
     # Starting and replacing.
 
@@ -301,8 +270,7 @@ class Supervisor:
         while (message := await child.receive()) is not None:
             self._heed(child, message)
         code = await child.end()
-        self._children.pop(child.number, None)
-        self._merged.ended(child.number)
+        self._crew.gone(child)
         self._lanes.gone(child.number)
         self._logs = {log: who if who != child.number else None for log, who in self._logs.items()}
         if child.stopping and self._state == "running":
@@ -339,7 +307,8 @@ class Supervisor:
         loop = asyncio.get_running_loop()
         while self._state == "running":
             for child in self._children.values():
-                if loop.time() - child.heard > self._hang_limit_s + MERCY_S:
+                patience_s = self._hang_limit_s if child.started else START_S
+                if loop.time() - child.heard > patience_s + MERCY_S:
                     self._logger.error(
                         "a worker hangs; it is replaced",
                         worker=child.number,
@@ -357,8 +326,7 @@ class Supervisor:
     def _heed(self, child: Child, message: FromWorker) -> None:
         match message:
             case messages.Report():
-                child.reported(message)
-                self._merged.update(child.number, message.metrics)
+                self._crew.reported(child, message)
             case messages.Answer():
                 child.answered(message)
             case messages.Built(lanes=lanes):

@@ -58,7 +58,6 @@ class Worker:
         """Run until told to end; return the exit code."""
         logs.take_over(self._settings.service.telemetry.logs)
         self._service = Service(self._settings, seat=self)
-        self._watch.start()
         asides = [asyncio.create_task(self._listen()), asyncio.create_task(self._report())]
         try:
             await self._service.run(self._stop, on_ready=self._started)
@@ -151,6 +150,7 @@ class Worker:
 
     def _started(self) -> None:
         assert self._service is not None, "running"
+        self._watch.start()  # not before: to import and to build takes the loop for a while
         for guard in self._service.guards:
             if guard.name in self._tripped:
                 guard.trip()

@@ -40,6 +40,7 @@ class Watch:
 
     def start(self) -> None:
         """Begin to watch."""
+        self._beat = time.monotonic()
         self._thread.start()
 
     def beat(self) -> list[str]:

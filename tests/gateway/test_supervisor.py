@@ -84,6 +84,7 @@ async def test_a_killed_worker_is_replaced(tmp_path: Path, gateway: Gateway) -> 
     assert "signal 9" == ended["how"]
 
 
+@pytest.mark.nightly  # the ports and the directory are taken again by test_kill_under_load too
 async def test_workers_end_with_their_supervisor(tmp_path: Path, gateway: Gateway) -> None:
     """Nobody keeps port or data directory when the supervisor is killed."""
     sink = Sink()
@@ -285,7 +286,13 @@ async def answered(http: aiohttp.ClientSession, url: str, body: bytes) -> tuple[
         return 0, b"", ""
 
 
-@pytest.mark.parametrize(("plugin", "at"), [("Hang", "hanging.py:8"), ("Block", "hanging.py:14")])
+@pytest.mark.parametrize(
+    ("plugin", "at"),
+    [
+        ("Hang", "hanging.py:8"),
+        pytest.param("Block", "hanging.py:14", marks=pytest.mark.nightly),
+    ],
+)
 async def test_a_worker_that_hangs_is_replaced(
     tmp_path: Path, plugin: str, at: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -296,7 +303,7 @@ async def test_a_worker_that_hangs_is_replaced(
     text = CONFIG.format(sink="http://127.0.0.1:9").replace("processors: []", "processors: [hang]")
     config.write_text(f'processors: {{hang: {{use: "./hanging.py:{plugin}"}}}}\n{text}')
     loaded = read([config], [f"service.data_dir={tmp_path / 'data'}"])
-    supervisor, ready = Supervisor(loaded, hang_limit_s=1), asyncio.Event()
+    supervisor, ready = Supervisor(loaded, hang_limit_s=3), asyncio.Event()
     running = asyncio.create_task(supervisor.run(ready.set))
     await asyncio.wait_for(ready.wait(), 60)
     url = f"http://{supervisor.endpoints['http']}/v1/traces"

@@ -1,0 +1,72 @@
+"""All workers of a gateway, speaking as one: their metrics, their status, what they know."""
+
+import asyncio
+from collections.abc import Mapping
+
+from gateway.clock import SystemClock
+from gateway.config.settings import ServiceConfig
+from gateway.telemetry import logs, metrics
+from gateway.telemetry.snapshot import Merged, take
+from gateway.telemetry.status import Status, merge, stages
+from gateway.version import __version__
+from gateway.why import Told
+from gateway.workers.child import Child
+from gateway.workers.count import wanted
+from gateway.workers.messages import Report
+
+_OURS = -1  # the number under which this process's own metrics are added
+
+
+class Crew:
+    """The workers that live now, and what those before them counted."""
+
+    def __init__(self) -> None:
+        self.children: dict[int, Child] = {}
+        self.metrics = Merged()
+        """Those of all workers, added up."""
+        self._started_unix_ns = SystemClock().time_ns()
+
+    def reported(self, child: Child, report: Report) -> None:
+        """Take a worker's report."""
+        child.reported(report)
+        self.metrics.update(child.number, report.metrics)
+
+    def gone(self, child: Child) -> None:
+        """Forget a worker that has ended; what it counted stays."""
+        self.children.pop(child.number, None)
+        self.metrics.ended(child.number)
+
+    def status(self, service: ServiceConfig, state: str, endpoints: Mapping[str, str]) -> Status:
+        """Return what the status endpoint shows."""
+        workers = [child.status for child in self.children.values() if child.status]
+        known = merge(workers, logs.NOTICES.list())
+        known.version, known.state, known.endpoints = __version__, state, dict(endpoints)
+        known.started_unix_ns = self._started_unix_ns
+        known.stages = stages(service.pipelines)
+        known.pipelines = {
+            name: [*pipeline.receivers, *pipeline.processors, *pipeline.exporters]
+            for name, pipeline in service.pipelines.items()
+        }
+        running, should = self._started(), wanted(service.workers)
+        if state == "running" and not running:
+            known.state = "starting"
+        elif state == "running" and running < should:
+            known.degraded.append(f"{running} of {should} workers take requests; see the log")
+        return known
+
+    async def refresh(self) -> None:
+        """Bring status and metrics up to date."""
+        await asyncio.gather(*(child.tell() for child in self.children.values()))
+        metrics.workers.set(self._started())
+        self.metrics.update(_OURS, take(metrics.REGISTRY))
+
+    async def ask(self, trace_id: bytes) -> Told:
+        """Return what all workers know of a trace."""
+        told = await asyncio.gather(*(child.ask(trace_id) for child in self.children.values()))
+        return Told(
+            facts=[fact for one in told for fact in one.facts],
+            waiting=[waiting for one in told for waiting in one.waiting],
+        )
+
+    def _started(self) -> int:
+        return sum(child.started for child in self.children.values())
