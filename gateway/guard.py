@@ -7,6 +7,8 @@ component's code, counted, and turned into what the component's policy says.
 
 import asyncio
 import inspect
+import signal
+import threading
 import time
 from collections.abc import Awaitable, Callable
 from pathlib import Path
@@ -27,8 +29,8 @@ T = TypeVar("T")
 HANG_LIMIT_S = 60.0
 """How long a processor may take for a batch."""
 
-_FAULTS = (Exception, SystemExit, asyncio.CancelledError)
-"""What plugins raise by mistake; ``sys.exit()`` in one of them must not end the gateway."""
+_FAULTS = (BaseException,)
+"""What plugins raise by mistake; ``sys.exit()`` or a panic in Rust must not end the gateway."""
 
 
 def watch(loop: asyncio.AbstractEventLoop, logger: Logger) -> None:
@@ -42,11 +44,29 @@ def watch(loop: asyncio.AbstractEventLoop, logger: Logger) -> None:
     loop.set_exception_handler(failed)
 
 
-def _let_through(error: asyncio.CancelledError) -> None:
-    """Pass on that we are cancelled; a plugin that awaits a cancelled task of its own is not."""
-    task = asyncio.current_task()
-    if task is not None and task.cancelling():
+def _let_through(error: BaseException) -> None:
+    """Pass on what is not the plugin's: that we are closed, cancelled or interrupted."""
+    if isinstance(error, GeneratorExit):
         raise error
+    if isinstance(error, KeyboardInterrupt) and _is_interruptible():
+        raise error
+    if isinstance(error, asyncio.CancelledError) and _is_cancelled():
+        raise error
+
+
+def _is_interruptible() -> bool:
+    """Whether Ctrl-C can have been pressed; worker processes and threads never learn of it."""
+    main = threading.current_thread() is threading.main_thread()
+    return main and signal.getsignal(signal.SIGINT) is not signal.SIG_IGN
+
+
+def _is_cancelled() -> bool:
+    """Whether we are; a plugin that awaits a cancelled task of its own is not."""
+    try:
+        task = asyncio.current_task()
+    except RuntimeError:  # a thread has none
+        return False
+    return task is not None and task.cancelling() > 0
 
 
 class Guard:
@@ -110,6 +130,7 @@ class Guard:
         except Flow as flow:
             raise self._named(flow) from flow.__cause__
         except _FAULTS as error:
+            _let_through(error)
             self._logger.error(
                 "processor failed to admit",
                 processor=self.component_id,
@@ -135,6 +156,7 @@ class Guard:
         except Flow as flow:
             raise self._named(flow) from flow.__cause__
         except _FAULTS as error:
+            _let_through(error)
             return self._failed(error, batch, before)
         finally:
             self._running.pop(id(batch), None)
@@ -154,10 +176,8 @@ class Guard:
             result, spans = self._checked(result, batch)
         except Flow as flow:
             raise self._named(flow) from flow.__cause__
-        except asyncio.CancelledError as error:
+        except _FAULTS as error:
             _let_through(error)
-            return self._failed(error, batch, before)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - the guard's purpose
             return self._failed(error, batch, before)
         finally:
             self._running.pop(id(batch), None)
@@ -247,7 +267,7 @@ def _told_of(batch: Batch) -> dict[str, object]:
     """Return what joins a log line to a batch, if the processor left enough of it."""
     try:
         return logs.trace_of(batch)
-    except _FAULTS:
+    except Exception:  # noqa: BLE001 - the guard's purpose
         return {}
 
 
@@ -312,6 +332,7 @@ def attempt(step: Callable[[], T], promised: tuple[type[Exception], ...] = ()) -
     except promised:
         raise
     except _FAULTS as error:
+        _let_through(error)
         raise FaultError(blame(error)) from error
 
 
@@ -321,10 +342,8 @@ async def attempt_async(waiting: Awaitable[T], promised: tuple[type[Exception], 
         return await waiting
     except promised:
         raise
-    except asyncio.CancelledError as error:
+    except _FAULTS as error:
         _let_through(error)
-        raise FaultError(blame(error)) from error
-    except (Exception, SystemExit) as error:
         raise FaultError(blame(error)) from error
 
 
@@ -342,4 +361,5 @@ def ask(step: Callable[[], T], home: Path | None) -> T:
     except Flow:
         raise
     except _FAULTS as error:
+        _let_through(error)
         raise FaultError(blame_unseen(error, home)) from error

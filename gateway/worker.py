@@ -110,6 +110,8 @@ class Worker:
 
     async def drained(self) -> None:
         """Say that nothing more can be sent now; return once no other worker needs this one."""
+        if not self._stop.is_set():
+            return  # it ends by a fault, and the sooner the sooner it has a successor
         self._channel.send(messages.Drained())
         await self._may_close.wait()
 

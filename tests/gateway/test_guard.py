@@ -194,11 +194,38 @@ def test_the_context_stays_whatever_is_returned() -> None:
     assert "search" == out.context.tenant
 
 
-@pytest.mark.parametrize("fault", [SystemExit(3), asyncio.CancelledError()], ids=repr)
+class PanicException(BaseException):
+    """What libraries in Rust raise when they panic."""
+
+
+FATAL = [SystemExit(3), asyncio.CancelledError(), PanicException()]
+
+
+@pytest.mark.parametrize("fault", FATAL, ids=repr)
 def test_what_would_end_the_gateway_is_a_fault(fault: BaseException) -> None:
     """A plugin that exits or cancels has failed, no more."""
     with pytest.raises(Reject, match=type(fault).__name__):
         guard(broken(fault)).run(batch({}))
+
+
+@pytest.mark.parametrize("fault", FATAL, ids=repr)
+async def test_what_would_end_the_event_loop_is_a_fault(fault: BaseException) -> None:
+    """So it is on the event loop."""
+
+    class Async(Processor[Config]):
+        async def process(self, batch: Batch) -> Batch:
+            raise fault
+
+    with pytest.raises(Reject, match=type(fault).__name__):
+        await guard(Async(Config())).run_async(batch({}))
+
+
+async def test_an_interrupt_on_a_thread_is_a_fault() -> None:
+    """Nobody can have pressed Ctrl-C there; on the main thread somebody has."""
+    with pytest.raises(Reject, match="KeyboardInterrupt"):
+        await asyncio.to_thread(guard(broken(KeyboardInterrupt())).run, batch({}))
+    with pytest.raises(KeyboardInterrupt):
+        guard(broken(KeyboardInterrupt())).run(batch({}))
 
 
 async def test_a_cancelled_task_of_a_plugin_is_its_fault() -> None:

@@ -12,10 +12,12 @@ from gateway.testing import batch
 from tests.gateway.real import CONFIG, Gateway, Sink, serving
 
 PLUGIN = """
+import asyncio
 import ctypes
 import os
+import sys
 
-from gateway.plugin import Batch, Config, Processor
+from gateway.plugin import Batch, Config, Context, Processor
 
 
 class Crashing(Processor[Config]):
@@ -25,7 +27,12 @@ class Crashing(Processor[Config]):
                 ctypes.string_at(0)
             if span.name == "exit":
                 os._exit(7)
+            if span.name == "callback":
+                self.loop.call_soon_threadsafe(sys.exit, 5)
         return batch
+
+    async def start(self, context: Context) -> None:
+        self.loop = asyncio.get_running_loop()
 """
 HEADERS = {"Content-Type": "application/x-protobuf"}
 
@@ -33,7 +40,11 @@ HEADERS = {"Content-Type": "application/x-protobuf"}
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs Linux")
 @pytest.mark.parametrize(
     ("fault", "how", "where"),
-    [("segfault", "signal 11", "crashing.py:12"), ("exit", "exit code 7", None)],
+    [
+        ("segfault", "signal 11", "crashing.py:14"),
+        ("exit", "exit code 7", None),
+        ("callback", "exit code 5", None),
+    ],
 )
 async def test_a_crash_costs_one_request(
     fault: str, how: str, where: str | None, tmp_path: Path

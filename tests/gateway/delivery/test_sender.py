@@ -114,7 +114,7 @@ async def test_gives_up_after_max_elapsed_time(start: Start) -> None:
 
 async def test_postponed_spans_are_given_up_in_time(start: Start) -> None:
     """The limit on retries counts from the first try, though the spans went back to the queue."""
-    retry = {"initial_interval": "20ms", "max_interval": "20ms", "max_elapsed_time": "50ms"}
+    retry = {"initial_interval": "20ms", "max_interval": "20ms", "max_elapsed_time": "500ms"}
     async with start(retry_on_failure=retry) as bench:
         bench.exporter.answer = lambda _b, _n: Retry("still down")
         await bench.put(batch({}), batch({}))
