@@ -301,6 +301,7 @@ async def test_a_worker_that_hangs_is_replaced(
     (tmp_path / "hanging.py").write_text(HANGING)
     config = tmp_path / "gateway.yaml"
     text = CONFIG.format(sink="http://127.0.0.1:9").replace("processors: []", "processors: [hang]")
+    text = text.replace("shutdown_timeout: 10s", "shutdown_timeout: 2s")
     config.write_text(f'processors: {{hang: {{use: "./hanging.py:{plugin}"}}}}\n{text}')
     loaded = read([config], [f"service.data_dir={tmp_path / 'data'}"])
     supervisor, ready = Supervisor(loaded, hang_limit_s=3), asyncio.Event()
