@@ -57,11 +57,40 @@
 {{- fail "plugins.enabled needs plugins.files, plugins.existingConfigMap or plugins.packages" -}}
 {{- end -}}
 {{- end -}}
+{{- include "spangate.check.tiers" . -}}
+{{- range include "spangate.tiers" . | fromYamlArray -}}
 {{- $queues := include "spangate.queueMib" . | int -}}
 {{- if ge $queues (include "spangate.mib" $values.persistence.size | int) -}}
 {{- fail (printf "persistence.size (%s) is too small for queues of %d MiB: raise it, or lower sending_queue.max_size_mib in config.exporters" $values.persistence.size $queues) -}}
 {{- end -}}
+{{- end -}}
 {{- if and (kindIs "invalid" $values.terminationGracePeriodSeconds) (not (regexMatch "^([0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$|^0$" (include "spangate.shutdownTimeout" .))) -}}
 {{- fail (printf "config.service.shutdown_timeout is %q, from which terminationGracePeriodSeconds cannot be computed: write a duration such as 25s, or set terminationGracePeriodSeconds" (include "spangate.shutdownTimeout" .)) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "spangate.check.tiers" -}}
+{{- $values := .Values -}}
+{{- $lb := .Values.loadBalancing -}}
+{{- if $lb.enabled -}}
+{{- range $id, $_ := omit $values.config.receivers "otlp" -}}
+{{- fail (printf "loadBalancing.enabled spreads what config.receivers.otlp takes, and cannot run config.receivers.%s: remove one of them" $id) -}}
+{{- end -}}
+{{- range $key := list "tenants" "tenants_from" -}}
+{{- if dig "receivers" "otlp" "auth" $key "" $values.config -}}
+{{- fail (printf "config.receivers.otlp.auth.%s would not reach the second tier of loadBalancing: set tenants.enabled and move its entries to tenants.list" $key) -}}
+{{- end -}}
+{{- end -}}
+{{- range $at, $processor := $lb.processors -}}
+{{- if not (hasKey (default dict $values.config.processors) $processor) -}}
+{{- fail (printf "loadBalancing.processors[%d] (%s) is not in config.processors: define it there, or leave it out of loadBalancing.processors" $at $processor) -}}
+{{- end -}}
+{{- if eq (first (splitList "/" $processor)) "tail_sampling" -}}
+{{- fail (printf "loadBalancing.processors[%d] (%s) needs whole traces, which only the second tier has: leave it in config.service.pipelines alone" $at $processor) -}}
+{{- end -}}
+{{- end -}}
+{{- if and $values.tenants.enabled (not $lb.token.existingSecret) -}}
+{{- fail "loadBalancing.enabled with tenants.enabled needs loadBalancing.token.existingSecret: the name of a Secret with a token by which the second tier knows the first" -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}

@@ -27,7 +27,7 @@
 {{- define "spangate.selectorLabels" -}}
 app.kubernetes.io/name: {{ include "spangate.name" . }}
 app.kubernetes.io/instance: {{ .Release.Name }}
-app.kubernetes.io/component: gateway
+app.kubernetes.io/component: {{ .tier | default "gateway" }}
 {{- end -}}
 
 {{- define "spangate.commonLabels" -}}
@@ -56,7 +56,7 @@ app.kubernetes.io/part-of: spangate
 {{- define "spangate.workload" -}}
 apiVersion: apps/v1
 kind: {{ ternary "StatefulSet" "Deployment" .Values.persistence.enabled }}
-name: {{ include "spangate.fullname" . }}
+name: {{ include "spangate.entry.fullname" . }}
 {{- end -}}
 
 {{- define "spangate.scaled" -}}
@@ -90,6 +90,11 @@ http://{{ include "spangate.mlflow.fullname" . }}:5000
 {{- /* Selects the gateway's own series in Prometheus. */ -}}
 {{- define "spangate.series" -}}
 namespace="{{ .Release.Namespace }}",pod=~"{{ include "spangate.fullname" . }}-.*"
+{{- end -}}
+
+{{- /* Selects the series of the gateways that are scaled. */ -}}
+{{- define "spangate.scaled.series" -}}
+namespace="{{ .Release.Namespace }}",pod=~"{{ include "spangate.entry.fullname" . }}-.*"
 {{- end -}}
 
 {{- /* Reads the credentials for MLflow, for the gateway and for the test. */ -}}

@@ -76,6 +76,13 @@ env:
         name: {{ .Values.redaction.hmacKey.existingSecret }}
         key: {{ .Values.redaction.hmacKey.key }}
   {{- end }}
+  {{- if and .Values.loadBalancing.enabled .Values.loadBalancing.token.existingSecret }}
+  - name: SPANGATE_TIER_TOKEN
+    valueFrom:
+      secretKeyRef:
+        name: {{ .Values.loadBalancing.token.existingSecret }}
+        key: {{ .Values.loadBalancing.token.key }}
+  {{- end }}
   - name: POD_NAME
     valueFrom:
       fieldRef:
@@ -147,7 +154,7 @@ volumeMounts:
 {{- define "spangate.volumes" -}}
 - name: config
   configMap:
-    name: {{ include "spangate.fullname" . }}
+    name: {{ include "spangate.tier.fullname" . }}
 - name: tmp
   emptyDir:
     sizeLimit: 256Mi

@@ -39,13 +39,14 @@ def find(kind: str, values: Values | None = None, name: str = "demo-spangate") -
     return found[name]
 
 
-def gateway_pod(values: Values | None = None) -> Manifest:
-    """Return the template of the gateway's pods."""
+def gateway_pod(values: Values | None = None, tier: str = "gateway") -> Manifest:
+    """Return the template of a tier's pods."""
     for one in manifests(values):
-        if one["kind"] in {"StatefulSet", "Deployment"} and one["metadata"]["name"] in {
-            "demo-spangate",
-            "otel-gateway",
-        }:
+        labels = one["metadata"].get("labels", {})
+        if (
+            one["kind"] in {"StatefulSet", "Deployment"}
+            and labels["app.kubernetes.io/component"] == tier
+        ):
             template: Manifest = one["spec"]["template"]
             return template
     raise LookupError("no gateway")

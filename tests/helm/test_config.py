@@ -15,16 +15,19 @@ from tests.helm.chart import CHART, Values, find, gateway_pod, manifests, typica
 TYPICAL = typical()
 
 
-def loaded(values: Values, folder: Path) -> Settings:
+def loaded(values: Values, folder: Path, tier: str = "gateway") -> Settings:
     """Load what the gateway would, with the pod's variables and the chart's plugins."""
-    container = gateway_pod(values)["spec"]["containers"][0]
-    environ = {one["name"]: one.get("value", "from-a-secret") for one in container["env"]}
+    pod = gateway_pod(values, tier)["spec"]
+    environ = {
+        one["name"]: one.get("value", "from-a-secret") for one in pod["containers"][0]["env"]
+    }
+    mounted = {one["configMap"]["name"] for one in pod["volumes"] if "configMap" in one}
     maps = {
         one["metadata"]["name"]: one["data"] for one in manifests(values)
         if one["kind"] == "ConfigMap"
     }  # fmt: skip
-    for data in maps.values():
-        for name, text in data.items():
+    for config_map in mounted & set(maps):
+        for name, text in maps[config_map].items():
             (folder / name).write_text(
                 text.replace("/etc/spangate/plugins", str(folder)), encoding="utf-8"
             )

@@ -9,8 +9,8 @@ TYPICAL = typical()
 
 
 def test_there_is_a_golden_file_for_each() -> None:
-    """Twelve typical uses, each with its rendering and no rendering left over."""
-    assert 12 == len(TYPICAL)
+    """Thirteen typical uses, each with its rendering and no rendering left over."""
+    assert 13 == len(TYPICAL)
     assert set(TYPICAL) == {path.stem for path in FOLDER.iterdir()}
 
 

@@ -53,6 +53,14 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("tenants.enabled", True, "tenants.enabled", "tenants.list"),
     ("tenants", TENANTS, "tenants.list[0] (search)", "tenants.existingSecret"),
     ("tenants.list", [{"name": "a", "token": "b"}], "/tenants/list/0", "'tokens'"),
+    (
+        "loadBalancing",
+        {"enabled": True, "processors": ["redact"]},
+        "loadBalancing.processors[0] (redact)",
+        "define it there",
+    ),
+    ("loadBalancing.replicas", 2, "/loadBalancing", "'replicaCount'"),
+    ("loadBalancing.config.extensions", {}, "/loadBalancing/config", "'exporters'"),
     ("plugins.enabled", True, "plugins.enabled", "plugins.files"),
     ("redaction.hmacKey.enabled", True, "redaction.hmacKey.enabled", "existingSecret"),
     ("config.extensions", {}, "/config", "'service'"),
@@ -167,4 +175,45 @@ def test_notes_warn_of_replicas_that_disagree() -> None:
     notes = render(values)["NOTES.txt"]
 
     assert "redaction.hmacKey.enabled" in notes
-    assert "loadbalancing exporter" in notes
+    assert "Set loadBalancing.enabled" in notes
+    assert (
+        "Set loadBalancing.enabled"
+        not in render({**values, "loadBalancing": {"enabled": True}})["NOTES.txt"]
+    )
+
+
+TIERS: Values = {"loadBalancing": {"enabled": True}}
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"tenants": {**TENANTS, "existingSecret": "t"}}, r"needs loadBalancing\.token\.existing"),
+        (
+            nested("config.receivers.otlp.auth.tenants", [{"name": "a"}]),
+            r"move its .* tenants\.list",
+        ),
+        (nested("config.receivers.mine", {"use": "a:B"}), r"cannot run config\.receivers\.mine"),
+        (
+            {
+                **nested("config.processors.tail_sampling", {"policies": []}),
+                "loadBalancing": {"enabled": True, "processors": ["tail_sampling"]},
+            },
+            r"loadBalancing\.processors\[0\] \(tail_sampling\) needs whole traces",
+        ),
+        (
+            {
+                "loadBalancing": {
+                    "enabled": True,
+                    "config": nested("exporters.loadbalancing.sending_queue.max_size_mib", 20000),
+                }
+            },
+            r"persistence\.size \(10Gi\) is too small for queues of 20000 MiB",
+        ),
+    ],
+    ids=["token", "tenants", "receiver", "sampling", "queue"],
+)
+def test_two_tiers_are_held_to_what_they_can(values: Values, message: str) -> None:
+    """What would not reach the second tier, or makes no sense in the first, is refused."""
+    with pytest.raises(helm_python.HelmError, match=message):
+        render({**TIERS, **values})
