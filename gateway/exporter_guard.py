@@ -12,6 +12,7 @@ from gateway.returned import GarbageError
 
 EXPORT_LIMIT_S = 600.0
 """How long an exporter may take for a batch; its own time-outs come long before."""
+ANSWER_LIMIT_S = 5.0
 
 
 async def export(exporter: Exporter[Config], batch: Batch) -> None:
@@ -35,6 +36,15 @@ async def export(exporter: Exporter[Config], batch: Batch) -> None:
         if isinstance(fault.__cause__, asyncio.CancelledError):
             raise Retry(f"exporter {name} was cancelled by itself: {told}") from fault
         raise Reject(f"exporter {name} failed: {told}", isolate=True) from fault
+
+
+async def answers(exporter: Exporter[Config]) -> bool:
+    """Ask whether an exporter's server answers; a fault or a long silence is a no."""
+    try:
+        async with asyncio.timeout(ANSWER_LIMIT_S):
+            return await attempt_async(exporter.answers())
+    except (TimeoutError, FaultError):
+        return False
 
 
 def route(

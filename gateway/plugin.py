@@ -281,6 +281,15 @@ class Exporter(Component[C]):
         del destination
         return ""
 
+    async def answers(self) -> bool:
+        """
+        Return whether the server answers, whatever it says of spans.
+
+        Asked every second while sending fails; once a server that did not answer does, what waits
+        is sent at once instead of after the back-off. Optional.
+        """
+        return False
+
     @abc.abstractmethod
     async def export(self, batch: Batch) -> None:
         """

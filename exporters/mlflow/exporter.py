@@ -158,6 +158,10 @@ class Mlflow(Exporter[MlflowConfig]):
             self._ready.forget(place)
         raise self._server.failure(answer)
 
+    async def answers(self) -> bool:
+        """Return whether MLflow, or what stands before it, gives answers of its own."""
+        return await self._server.answers()
+
     async def diagnose(self, context: Context) -> list[Finding]:
         """Look at the server the way that exporting will use it; nothing is changed there."""
         if self._databricks:

@@ -14,6 +14,7 @@ from gateway.plugin import Clock
 
 OLDEST_VERSION = (3, 17)
 _INFO_LIFETIME_S = 300.0
+_HEALTH_PATH = "/health"
 _INFO_PATH = "/api/3.0/mlflow/server-info"
 
 
@@ -118,6 +119,14 @@ class Server:
         if not workspace or (await self.info()).workspaces_enabled is False:
             return {}
         return {"X-MLFLOW-WORKSPACE": workspace}
+
+    async def answers(self) -> bool:
+        """Return whether something answers for the server that is no proxy without one."""
+        try:
+            answer = await self._client.request("GET", _HEALTH_PATH)
+        except Retry:
+            return False
+        return answer.status < 500
 
     async def info(self) -> ServerInfo:
         """

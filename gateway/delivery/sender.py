@@ -8,6 +8,7 @@ from gateway import exporter_guard
 from gateway.config.exporting import ExporterConfig
 from gateway.delivery.crashes import Crashes
 from gateway.delivery.lane import Lane
+from gateway.delivery.probe import Probe
 from gateway.delivery.request import Requests
 from gateway.delivery.state import State
 from gateway.plugin import Clock, Exporter, Logger
@@ -63,6 +64,7 @@ class Sender:
         self._most_states = STATES_KEPT
         self._new_state = partial(State, retry=settings.retry_on_failure, clock=clock)
         self._whole = self._new_state("", on_change=self._log_change)
+        self._probe = Probe(exporter, self._all_states, clock)
         self._parked = metrics.exporter_parked.labels(component_id)
         requests = Requests(
             component_id,
@@ -100,7 +102,9 @@ class Sender:
         """Deliver from one lane until cancelled."""
         self._serving.add(lane)
         try:
-            await self._lanes[lane].run()
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._probe.run())
+                await self._lanes[lane].run()
         finally:
             self._serving.discard(lane)
 
@@ -114,7 +118,7 @@ class Sender:
 
         The caller sets the time limit.
         """
-        for state in (self._whole, *self._states.values()):
+        for state in self._all_states():
             state.nudge()
         for lane in self._lanes:
             lane.flush()
@@ -142,7 +146,7 @@ class Sender:
     def status(self) -> SenderStatus:
         """Return what waits and what is in trouble."""
         stats = self.queue.stats()
-        troubles = [state.trouble for state in (self._whole, *self._states.values())]
+        troubles = [state.trouble for state in self._all_states()]
         return SenderStatus(
             exporter=self.component_id,
             waiting_spans=stats.spans,
@@ -184,6 +188,9 @@ class Sender:
             return 0.0
         return max(0.0, (self._clock.time_ns() - stats.oldest_unix_ns) / 1e9)
 
+    def _all_states(self) -> list[State]:
+        return [self._whole, *self._states.values()]
+
     def _state(self, destination: str) -> State:
         state = self._states.get(destination)
         if state is None:
@@ -202,7 +209,7 @@ class Sender:
 
     def _log_change(self, state: State, trouble: Trouble | None) -> None:
         """Log trouble when it begins, when its advice changes, and when it ends."""
-        self._parked.set(sum(s.parked for s in (self._whole, *self._states.values())))
+        self._parked.set(sum(s.parked for s in self._all_states()))
         destination = state.name or "(all)"
         if trouble is None:
             self._logger.info(
@@ -210,7 +217,9 @@ class Sender:
                 exporter=self.component_id,
                 destination=destination,
             )
-        elif trouble.advice is None:
+            return
+        self._probe.want()
+        if trouble.advice is None:
             self._logger.warning(
                 "destination refuses all it gets, trying again"
                 if state.quotes

@@ -39,6 +39,7 @@ class State:
         self._jitter = jitter
         self._on_change = on_change
         self._resume_at = 0.0
+        self._asked_until = 0.0
         self._changed = asyncio.Event()
 
     @property
@@ -74,6 +75,11 @@ class State:
         self._resume_at = 0.0
         self._changed.set()
 
+    def hurry(self) -> None:
+        """Let the next try happen as soon as the destination itself allows it."""
+        self._resume_at = min(self._resume_at, self._asked_until)
+        self._changed.set()
+
     def failed(self, why: Retry, *, quotes: bool = False) -> None:
         """
         Note a failure and how long to wait after it.
@@ -94,7 +100,9 @@ class State:
         )
         self.quotes = quotes
         if not together or why.after:
-            resume_at = self._clock.monotonic() + self._delay_s(failures, why.after)
+            now = self._clock.monotonic()
+            self._asked_until = max(self._asked_until, now + (why.after or 0.0))
+            resume_at = now + self._delay_s(failures, why.after)
             self._resume_at = max(self._resume_at, resume_at)
         if changed:
             self._on_change(self, self.trouble)

@@ -573,3 +573,14 @@ async def test_destination_survives_a_restart(server: FakeMlflow) -> None:
         await second.export(waiting)
 
     assert 1 == len(server.experiments["0"].spans)
+
+
+async def test_answers_while_something_stands_for_the_server(server: FakeMlflow) -> None:
+    """MLflow itself answers; a proxy that has lost it, and a closed port, do not."""
+    async with exporting(server.url, experiment={"default": 0}) as exporter:
+        assert await exporter.answers()
+        server.answer_next(502, "Bad Gateway", "text/html", path="/health")
+        assert not await exporter.answers()
+        assert await exporter.answers()
+    async with exporting("http://127.0.0.1:1", experiment={"default": 0}) as exporter:
+        assert not await exporter.answers()
