@@ -166,6 +166,10 @@ def words(key: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(key)]
 
 
+_REPLACED = re.compile(r"[\s:=]\[[A-Z_]+\]\W*$")
+"""The end of a text in which a value was replaced; what names it is no key of another value."""
+
+
 class Keys:
     """
     Judge keys by the tables and the user's lists.
@@ -229,6 +233,8 @@ class Keys:
         if any(fnmatch.fnmatchcase(key, glob) for glob in self._block):
             return "blocked_key"
         key = key[-300:]
+        if _REPLACED.search(key):
+            return None
         last = _LAST.search(key)
         spoken = tuple(words(last.group() if last else key))
         if not spoken:

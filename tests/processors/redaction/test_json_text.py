@@ -80,6 +80,14 @@ def test_redacting_again_changes_nothing(document) -> None:  # type: ignore[no-u
     assert once == _redact(once)
 
 
+def test_a_replaced_value_names_nothing() -> None:
+    """What a first gateway put into a name makes no key of it; a bracket of the sender's does."""
+    once = _redact(json.dumps({"name": "password: hunter22", "value": 1234}))
+
+    assert once == _redact(once)
+    assert '{"environ[API_KEY]":"[API_KEY]"}' == _redact('{"environ[API_KEY]":"abcd1234"}')
+
+
 def test_everything_else_stays_byte_for_byte() -> None:
     """Numbers, spacing, key order, repeated keys and escapes of clean strings survive."""
     text = (
