@@ -108,11 +108,12 @@ class Catalogue:
         return Entry(runner, found) if runner and found else None
 
     def _maker(self, model: str) -> Provider | None:
+        base = model.removeprefix("ft:")  # a fine-tune is run by who makes its base
         for provider in self._providers:
-            if provider.model_match is not None and provider.model_match.is_match(model):
+            if provider.model_match is not None and provider.model_match.is_match(base):
                 return provider
         for beginning, name in _FAMILIES:
-            if model.startswith(beginning):
+            if base.startswith(beginning):
                 return self._by_id.get(name)
         return None
 

@@ -69,6 +69,7 @@ FOUND = [
     ("openrouter", "x-ai/grok-4", "x-ai/grok-4-0709"),
     # fine-tunes and snapshots
     ("openai", "ft:gpt-3.5-turbo-0125:acme:x:y", "openai/ft:gpt-3.5-turbo-"),
+    ("", "ft:gpt-4o-mini-2024-07-18:acme:x:y", "openai/ft:gpt-4o-mini"),
     ("mistral", "ft:open-mistral-7b:acme:20250101:y", "mistral/mistral-7b"),
     ("openai", "gpt-4o-mini-2031-01-01", "openai/gpt-4o-mini"),
     ("openai", "gpt-4.1-20250414", "openai/gpt-4.1"),
@@ -84,6 +85,7 @@ UNKNOWN = [
     ("bedrock", "arn:aws:bedrock:us-east-1:123456789012:application-inference-profile/a1b2c3"),
     ("bedrock", "arn:aws:bedrock:us-east-1:123456789012:provisioned-model/a1b2c3"),
     ("google", "projects/acme/locations/us-central1/endpoints/1234567890"),
+    ("", "ft:gpt-4.1-2025-04-14:acme::z"),
     ("openai", "ft:gpt-4.1-2025-04-14:acme::z"),  # more than its base, nobody says how much
     ("ollama", "gpt-4o"),
     ("ollama", "llama3.1:8b"),
