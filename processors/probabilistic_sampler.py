@@ -179,6 +179,7 @@ class Sampler:
             )
         self._by_trace_id = mode != "hash_seed"
         self._threshold = self._method.threshold(TraceState())
+        self._never = self._threshold >= NEVER
         self._fresh = f"ot=th:{t_value(self._threshold)}" if self._threshold < NEVER else ""
 
     def decide(
@@ -226,7 +227,7 @@ class Sampler:
     def _undecided(
         self, reason: str, text: str, priority: Priority, failed: Callable[[str], None]
     ) -> str | None:
-        if self.percentage == 0 and priority is Priority.DEFER:
+        if self._never and priority is Priority.DEFER:
             return None
         failed(reason)
         return text if self._open or priority is Priority.KEEP else None

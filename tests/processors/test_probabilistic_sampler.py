@@ -156,6 +156,14 @@ def test_broken_trace_states_fail_closed(state: str) -> None:
     assert sample(one_span(HALF, state), sampling_percentage=0, fail_closed=False) is None
 
 
+@pytest.mark.parametrize("state", ["garbage", "ot=th:c", "ot=rv:80000000000000"])
+def test_a_share_that_rounds_to_none_keeps_nothing_undecided(state: str) -> None:
+    """Hashes have 14 bits: a smaller share is none, also of what ``fail_closed: false`` keeps."""
+    settings = {"mode": "hash_seed", "sampling_percentage": 0.003, "fail_closed": False}
+
+    assert sample(one_span(SURE, state), **settings) is None
+
+
 def test_a_threshold_that_cannot_be_true_is_not_passed_on() -> None:
     """A span that its own mark says was dropped is kept, if at all, as standing for itself."""
     left = sample(
