@@ -129,6 +129,10 @@ class RateLimitingConfig(Config):
     spans_per_second: Positive
     """Spans kept in a second at the most; a larger trace never fits."""
 
+    burst_capacity: Count = 0
+    """Spans kept at once at the most, where the rate need only hold on average; a larger trace
+    never fits. 0 for no more than ``spans_per_second`` in any second."""
+
 
 class BytesLimitingConfig(Config):
     """As many traces as fit."""

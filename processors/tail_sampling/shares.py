@@ -110,11 +110,33 @@ class PerSecond:
         return True
 
 
+class Bucket:
+    """A budget that refills steadily up to what it holds, and is full at first."""
+
+    def __init__(self, rate: float, capacity: float) -> None:
+        self._rate = rate
+        self._capacity = capacity
+        self._left = capacity
+        self._at: int | None = None
+
+    def take(self, amount: int, now_unix_ns: int) -> bool:
+        """Take an amount, and return whether there was as much."""
+        before = now_unix_ns if self._at is None else self._at
+        elapsed_s = max(0, now_unix_ns - before) / _S_IN_NS
+        self._left = min(self._capacity, self._left + elapsed_s * self._rate)
+        self._at = now_unix_ns
+        if amount > self._left:
+            return False
+        self._left -= amount
+        return True
+
+
 class RateLimiting(Policy):
     """Match as many traces as fit a number of spans a second."""
 
     def __init__(self, config: RateLimitingConfig) -> None:
-        self._budget = PerSecond(config.spans_per_second)
+        rate, burst = config.spans_per_second, config.burst_capacity
+        self._budget = Bucket(rate, burst) if burst else PerSecond(rate)
 
     def matches(self, view: View) -> bool:
         """Return whether the trace fits."""
@@ -122,21 +144,12 @@ class RateLimiting(Policy):
 
 
 class BytesLimiting(Policy):
-    """Match as many traces as fit a number of bytes a second; a bucket that refills."""
+    """Match as many traces as fit a number of bytes a second, on average."""
 
     def __init__(self, config: BytesLimitingConfig) -> None:
-        self._rate = config.bytes_per_second
-        self._capacity = config.burst_capacity or _BURST * config.bytes_per_second
-        self._left = float(self._capacity)
-        self._at: int | None = None
+        rate = config.bytes_per_second
+        self._budget = Bucket(rate, config.burst_capacity or _BURST * rate)
 
     def matches(self, view: View) -> bool:
         """Return whether the trace fits."""
-        now = view.trace.now_unix_ns
-        elapsed_s = max(0, now - (now if self._at is None else self._at)) / _S_IN_NS
-        self._left = min(self._capacity, self._left + elapsed_s * self._rate)
-        self._at = now
-        if view.trace.size_bytes > self._left:
-            return False
-        self._left -= view.trace.size_bytes
-        return True
+        return self._budget.take(view.trace.size_bytes, view.trace.now_unix_ns)

@@ -122,6 +122,19 @@ def test_rate_limiting_counts_spans_by_the_second() -> None:
     assert isinstance(judge.decide(trace(batch(*({} for _ in range(6))))), Drop)
 
 
+def test_rate_limiting_with_a_burst_refills() -> None:
+    """A burst at once, then as many spans as time brings; what exceeds the burst never fits."""
+    judge = sampler(
+        {"type": "rate_limiting", "rate_limiting": {"spans_per_second": 2, "burst_capacity": 4}}
+    )
+    several = [trace(batch({}, {})) for _ in range(5)]
+    several[3].now_unix_ns += 500_000_000
+    several[4].now_unix_ns += 1_000_000_000
+    answers = [isinstance(judge.decide(one), Keep) for one in several]
+    assert [True, True, False, False, True] == answers
+    assert isinstance(judge.decide(trace(batch(*({} for _ in range(5))))), Drop)
+
+
 def test_bytes_limiting_refills() -> None:
     """A burst of twice the rate, then as much as time brings."""
     size = trace(batch({"x": "y" * 1000})).size_bytes
