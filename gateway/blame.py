@@ -55,7 +55,7 @@ def place(error: BaseException, home: Path | None) -> str:
         for frame in traceback.extract_tb(error.__traceback__)
         if not frame.filename.startswith("<frozen") and frame.filename not in _NOT_TO_BLAME
     ]
-    own = [one for one in files if home is not None and _is_in(home, one[0])]
+    own = [one for one in files if home is not None and is_in(home, one[0])]
     found = short(own or files)
     return f" at {found}" if found else ""
 
@@ -71,7 +71,7 @@ def standing(home: Path | None) -> str | None:
     """Return ``file:line`` of a folder's code at which some thread stands now."""
     for frame in sys._current_frames().values():  # noqa: SLF001 - there is no public way
         stack = traceback.extract_stack(frame)
-        own = [one for one in stack if home is not None and _is_in(home, one.filename)]
+        own = [one for one in stack if home is not None and is_in(home, one.filename)]
         if own:
             return _named(own[-1].filename, own[-1].lineno or 0)
     return None
@@ -83,10 +83,16 @@ def line_of(function: Callable[..., object]) -> str:
     return _named(code.co_filename, code.co_firstlineno) if code else repr(function)
 
 
+def file_of(component: type) -> Path | None:
+    """Return the file of the module that defines a class; ``None`` where there is none."""
+    file = getattr(sys.modules.get(component.__module__), "__file__", None)
+    return Path(file) if file else None
+
+
 def home_of(component: type) -> Path | None:
     """Return the folder of the module that defines a class; ``None`` where there is no file."""
-    file = getattr(sys.modules.get(component.__module__), "__file__", None)
-    return Path(file).parent if file else None
+    file = file_of(component)
+    return file.parent if file else None
 
 
 def is_ours(home: Path | None) -> bool:
@@ -94,7 +100,8 @@ def is_ours(home: Path | None) -> bool:
     return home is not None and any(home.is_relative_to(folder) for folder in _OURS)
 
 
-def _is_in(home: Path, file: str) -> bool:
+def is_in(home: Path, file: str) -> bool:
+    """Whether a file stands in a folder, and is no library that is installed there."""
     path = Path(file)
     return path.is_relative_to(home) and _LIBRARIES not in path.relative_to(home).parts
 

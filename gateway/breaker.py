@@ -14,6 +14,8 @@ class Breaker:
         self._monotonic = monotonic
         self._failures = 0
         self._open_until = 0.0
+        self.why = ""
+        """Why it is open, if it is."""
 
     def remaining_s(self) -> float:
         """Return how long the breaker stays open; 0 where it is closed."""
@@ -24,10 +26,12 @@ class Breaker:
     def failed(self) -> None:
         """Count a failure."""
         self._failures += 1
+        self.why = f"failed {BREAKER_FAILURES} times in a row"
         self._open_until = self._monotonic() + BREAKER_OPEN_S
 
     def trip(self) -> None:
-        """Open at once, whatever was before."""
+        """Open at once: the component hung or took its process down."""
+        self.why = "hung or took its process down and is left alone for a while"
         self._failures = BREAKER_FAILURES
         self._open_until = self._monotonic() + BREAKER_OPEN_S
 

@@ -18,7 +18,7 @@ from google.protobuf.message import DecodeError
 
 from gateway.batch import Batch, Snapshot
 from gateway.blame import blame, blame_unseen, home_of, is_ours, line_of, place
-from gateway.breaker import BREAKER_FAILURES, Breaker
+from gateway.breaker import Breaker
 from gateway.errors import Flow, Reject, Retry
 from gateway.plugin import Logger, OnError, Processor
 from gateway.returned import GarbageError, check_ids, is_async, what_is_wrong
@@ -101,7 +101,7 @@ class Guard:
     @property
     def name(self) -> str:
         """Which processor it is, of all pipelines."""
-        return f"{self._pipeline}: {self.component_id}"
+        return name_of(self._pipeline, self.component_id)
 
     @property
     def home(self) -> Path | None:
@@ -230,7 +230,7 @@ class Guard:
         return self._by_policy(
             batch,
             batch.snapshot() if self._policy == "pass" else None,
-            Retry(f"processor {self.component_id} failed {BREAKER_FAILURES} times in a row", after),
+            Retry(f"processor {self.component_id} {self._breaker.why}", after),
         )
 
     def _failed(self, error: BaseException, batch: Batch, before: Snapshot | None) -> Batch:
@@ -261,6 +261,11 @@ class Guard:
         passed = before.batch()
         self._outgoing.inc(len(passed))
         return passed
+
+
+def name_of(pipeline: str, component_id: str) -> str:
+    """Return how a processor is called among those of all pipelines."""
+    return f"{pipeline}: {component_id}"
 
 
 def _told_of(batch: Batch) -> dict[str, object]:

@@ -276,31 +276,45 @@ class Supervisor:
         if child.stopping and self._state == "running":
             self._logs[child.number] = None
         elif not (child.stopping or child.trial) and self._state == "running":
-            self._suspects.crashed(child.number)
-            for other in self._children.values():
-                other.send(messages.Suspect(self._suspects.counts))
+            self._suspect(child)
             self._tasks.create_task(self._replace(child, code))
         self._share()
+
+    def _suspect(self, child: Child) -> None:
+        """Remember, everywhere, what a worker was at when it ended unexpectedly."""
+        self._suspects.crashed(child.number)
+        for other in self._children.values():
+            other.send(messages.Suspect(self._suspects.counts))
 
     async def _replace(self, child: Child, code: int) -> None:
         """Start another worker in place of one that ended by itself."""
         now = asyncio.get_running_loop().time()
         delay = self._backoff.next(now, now - child.begun)
         metrics.worker_restarts.inc()
+        stood = crash.frames(self._data_dir.path, child.number)
+        blamed = crash.blamed(stood, self._loaded.settings)
+        self._trip([*child.hung, *blamed])
         self._logger.error(
             "a worker ended unexpectedly; another takes its place",
             worker=child.number,
             pid=child.pid,
             how=f"signal {-code}" if code < 0 else f"exit code {code}",
             reason="; ".join(child.reasons) or None,
-            **crash.found(self._data_dir.path, child.number),
+            left_alone=blamed or None,
+            **crash.told(stood),
             after_seconds=round(delay, 1),
         )
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
                 await self._stop_wanted.wait()
         if self._state == "running" and not self._stop_wanted.is_set():
-            await self._spawn(child.number, tripped=child.hung)
+            await self._spawn(child.number, tripped=[*child.hung, *blamed])
+
+    def _trip(self, processors: list[str]) -> None:
+        """Have all workers leave processors alone for a while."""
+        if processors:
+            for child in self._children.values():
+                child.send(messages.Trip(processors))
 
     async def _watch(self) -> None:
         """Kill workers that hang."""
@@ -362,9 +376,11 @@ class Supervisor:
             processors=hung.processors,
             at=hung.at or hung.place or None,
             after_seconds=self._hang_limit_s,
-            advice="mend the plugin: process() must return soon, and async code must not block",
+            advice="mend the plugin: process() and decide() must return soon; async code must not "
+            "block",
         )
         child.hung = hung.processors
+        self._trip(child.hung)
         if not hung.place and not child.stopping:  # else it ends by itself
             child.stopping = True
             self._tasks.create_task(self._exchange(child))
@@ -375,6 +391,7 @@ class Supervisor:
         fresh = await self._spawn(self._free_number(), tripped=child.hung)
         await fresh.settled.wait()
         await self._retire(child)
+        self._suspect(child)
 
     def _reserve(self, child: Child, wish: messages.Reserve) -> messages.Port:
         child.ports.add((wish.where, wish.host, wish.port))

@@ -139,6 +139,8 @@ class Worker:
                 self._stop.set()
             case messages.Suspect(traces=traces):
                 self.crashes.suspect({bytes.fromhex(trace): n for trace, n in traces.items()})
+            case messages.Trip(processors=processors):
+                self._trip(processors)
             case messages.Close():
                 self._may_close.set()
             case messages.Begin():
@@ -153,9 +155,7 @@ class Worker:
     def _started(self) -> None:
         assert self._service is not None, "running"
         self._watch.start()  # not before: to import and to build takes the loop for a while
-        for guard in self._service.guards:
-            if guard.name in self._tripped:
-                guard.trip()
+        self._trip(self._tripped)
         pages = self._service.pages()
         garbage.settle()
         self._channel.send(messages.Started(self._service.endpoints, pages))
@@ -167,6 +167,12 @@ class Worker:
             if hung:
                 self._channel.send(messages.Hung(hung, "", self._standing(hung)))
             await asyncio.sleep(REPORT_S)
+
+    def _trip(self, processors: list[str]) -> None:
+        """Leave processors alone for a while."""
+        for guard in self._guards():
+            if guard.name in processors:
+                guard.trip()
 
     def _guards(self) -> list[Guard]:
         return self._service.guards if self._service is not None else []

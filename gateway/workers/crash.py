@@ -1,11 +1,18 @@
-"""Where a worker crashed: Python's own note, left in a file that the supervisor reads."""
+"""Where a worker crashed, and in whose code: Python's note, which the supervisor reads."""
 
 import faulthandler
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TypeAlias
 
-from gateway.blame import short
+from gateway.blame import file_of, home_of, is_in, short
+from gateway.config.settings import Settings
+from gateway.guard import name_of
+
+Frames: TypeAlias = Sequence[tuple[str, int]]
+"""Files and lines, the outermost first."""
 
 _FRAME = re.compile(r'^  File "(.+)", line (\d+) in ', re.MULTILINE)
 
@@ -17,15 +24,36 @@ def prepare(folder: Path, number: int) -> None:
     faulthandler.enable(note, all_threads=False)
 
 
-def found(folder: Path, number: int) -> dict[str, str]:
-    """Return where it crashed and what to do, for the log; nothing where nothing was noted."""
+def frames(folder: Path, number: int) -> Frames:
+    """Return where a worker stood when it crashed; nothing where nothing was noted."""
     try:
         text = _note(folder, number).read_text(errors="replace")
     except OSError:
-        return {}
-    at = short([(file, int(line)) for file, line in reversed(_FRAME.findall(text))])
+        return []
+    return [(file, int(line)) for file, line in reversed(_FRAME.findall(text))]
+
+
+def told(stood: Frames) -> dict[str, str]:
+    """Return where it crashed and what to do, for the log."""
+    at = short(stood)
     hint = "look at what is called there: it, or a library in C that it uses, has to be mended"
     return {"at": at, "hint": hint} if at else {}
+
+
+def blamed(stood: Frames, settings: Settings) -> list[str]:
+    """Return the names of the processors, of all pipelines, in whose code it crashed."""
+    files = [file for file, _ in stood]
+    known = [
+        (name_of(pipeline, one), settings.processors[one].component)
+        for pipeline, wanted in settings.service.pipelines.items()
+        for one in wanted.processors
+    ]
+    by_file = [name for name, component in known if str(file_of(component)) in files]
+    return by_file or [
+        name
+        for name, component in known
+        if (home := home_of(component)) and any(is_in(home, file) for file in files)
+    ]
 
 
 def _note(folder: Path, number: int) -> Path:

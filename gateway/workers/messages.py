@@ -24,7 +24,7 @@ class Begin(msgspec.Struct, tag="begin"):
     sockets: str
     """The folder of the sockets on which workers hand spans to each other."""
     tripped: list[str]
-    """Processors that hung in the worker before, to be left alone for a while."""
+    """Processors that hung or crashed in the worker before, to be left alone for a while."""
     suspects: dict[str, int]
     """Crashes by trace id in hex: those in which it was being sent."""
     hang_limit_s: float
@@ -75,6 +75,12 @@ class Stop(msgspec.Struct, tag="stop"):
 
     reload: bool
     """Whether another worker goes on in its place, so that no sender needs to be refused."""
+
+
+class Trip(msgspec.Struct, tag="trip"):
+    """To a worker: leave these processors alone for a while, they hung or crashed in another."""
+
+    processors: list[str]
 
 
 class Close(msgspec.Struct, tag="close"):
@@ -151,7 +157,7 @@ class Answer(msgspec.Struct, tag="answer"):
     told: Told
 
 
-ToWorker: TypeAlias = Begin | Own | Suspect | Port | Tell | Ask | Stop | Close
+ToWorker: TypeAlias = Begin | Own | Suspect | Trip | Port | Tell | Ask | Stop | Close
 FromWorker: TypeAlias = (
     Built | Started | Failed | Reserve | Released | Emptied | Drained | Hung | Report | Answer
 )

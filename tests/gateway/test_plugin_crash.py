@@ -21,6 +21,8 @@ from gateway.plugin import Batch, Config, Context, Processor
 
 
 class Crashing(Processor[Config]):
+    on_error = "pass"
+
     def process(self, batch: Batch) -> Batch:
         for span in batch:
             if span.name == "segfault":
@@ -41,7 +43,7 @@ HEADERS = {"Content-Type": "application/x-protobuf"}
 @pytest.mark.parametrize(
     ("fault", "how", "where"),
     [
-        ("segfault", "signal 11", "crashing.py:14"),
+        ("segfault", "signal 11", "crashing.py:16"),
         ("exit", "exit code 7", None),
         ("callback", "exit code 5", None),
     ],
@@ -49,7 +51,11 @@ HEADERS = {"Content-Type": "application/x-protobuf"}
 async def test_a_crash_costs_one_request(
     fault: str, how: str, where: str | None, tmp_path: Path
 ) -> None:
-    """What was accepted before arrives, the next request is taken, the log names the line."""
+    """
+    What was accepted before arrives, the next request is taken, the log names the line.
+
+    A processor that crashed in code is left alone: the same request takes no other worker down.
+    """
     sink, gateway = Sink(), Gateway(tmp_path)
     sink.away = True
     async with serving(sink) as address, aiohttp.ClientSession() as http:
@@ -72,7 +78,7 @@ async def test_a_crash_costs_one_request(
         async with asyncio.timeout(60):
             while len(spans) < 2:
                 try:
-                    spans.add(await post("fine"))
+                    spans.add(await post(fault if where else "fine"))
                 except (aiohttp.ClientError, OSError):  # while another worker starts
                     await asyncio.sleep(0.02)
             while sink.spans != spans:
@@ -81,6 +87,7 @@ async def test_a_crash_costs_one_request(
     [told] = [line for line in await gateway.log() if "unexpectedly" in line["event"]]
     assert how == told["how"]
     assert where == told.get("at"), json.dumps(told)
+    assert (["traces: crashing"] if where else None) == told["left_alone"]
 
 
 EXPORTER = """
