@@ -1,5 +1,6 @@
 """How much memory the gateway uses, and how much it may use."""
 
+import ctypes
 import os
 import subprocess
 import sys
@@ -45,6 +46,14 @@ def our_processes(proc: Path = _PROC) -> list[int]:
         if _group_of(pid) == group and _parent_of(proc / str(pid) / "stat") in family:
             family.add(pid)
     return sorted(family | {me})
+
+
+def give_back() -> None:
+    """Give what the C library holds in reserve back to the system."""
+    if sys.platform == "linux":
+        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; musl has none
+        if trim is not None:
+            trim(0)
 
 
 def limit_bytes(

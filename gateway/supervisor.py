@@ -13,6 +13,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 
+from gateway import garbage
 from gateway.audit import Audit
 from gateway.clock import SystemClock
 from gateway.config.loader import ConfigError, Loaded
@@ -120,6 +121,7 @@ class Supervisor:
                     await self._start()
                     self._state = "running"
                     on_ready()
+                    garbage.settle()
                     await self._stop_wanted.wait()
                 finally:
                     await self._end()

@@ -1,8 +1,6 @@
 """Refuse requests before memory runs out, so that the gateway is not killed for it."""
 
-import ctypes
 import gc
-import sys
 import threading
 
 from gateway import memory
@@ -190,18 +188,10 @@ class MemoryLimiter(Processor[MemoryLimiterConfig]):
             return False
         self._gc_at = now
         self._gc_interval = max(shortest, min(self._gc_interval * 2, longest))
-        give_back()
+        gc.collect()
+        memory.give_back()
         return True
 
     def _log(self, level: str, event: str, **fields: object) -> None:
         if self._context is not None:
             getattr(self._context.logger, level)(event, **fields)
-
-
-def give_back() -> None:
-    """Collect garbage, and give what the C library holds in reserve back to the system."""
-    gc.collect()
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)  # glibc's; musl has none
-        if trim is not None:
-            trim(0)

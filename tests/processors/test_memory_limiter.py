@@ -17,7 +17,6 @@ from gateway.errors import Busy
 from gateway.telemetry.meter import PluginMeter
 from gateway.telemetry.metrics import REGISTRY
 from gateway.testing import FakeClock, batch, processor
-from processors import memory_limiter
 from processors.memory_limiter import MIB, MemoryLimiter, MemoryLimiterConfig
 from tests.gateway.running import gateway
 
@@ -65,7 +64,7 @@ class Machine:
         self.freed_mib = 0.0
         monkeypatch.setattr(memory, "used_bytes", lambda: int(self.used_mib * MIB))
         monkeypatch.setattr(memory, "limit_bytes", lambda: 1000 * MIB)
-        monkeypatch.setattr(memory_limiter, "give_back", self._collect)
+        monkeypatch.setattr(memory, "give_back", self._collect)
         self.context = Context()
         self.limiter = processor(MemoryLimiter, check_interval="1h", **settings)
 
@@ -238,7 +237,7 @@ def test_memory_is_given_back() -> None:
     for at in range(len(kept) - 1):
         kept[at] = None
 
-    memory_limiter.give_back()
+    memory.give_back()
 
     assert memory.used_bytes() < full - 40 * MIB
 
