@@ -88,6 +88,11 @@ class LocalMlflow:
         return f"http://{HOST}:{self._port}{self._prefix}"
 
     @property
+    def pid(self) -> int:
+        """The process that keeps it, whose child it is; 0 unless it was started."""
+        return self._process.pid if self._process is not None else 0
+
+    @property
     def log(self) -> Path:
         """The file that it writes its log to."""
         return self._folder / "mlflow.log"

@@ -27,7 +27,7 @@ def binaries() -> Path | None:
 
 
 @contextmanager
-def running(port: int) -> Iterator[str]:
+def running(port: int, *, fsync: bool = False) -> Iterator[str]:
     """Run a server for the time of a block; yield the address of a database for MLflow."""
     programs = binaries()
     assert programs is not None
@@ -45,7 +45,7 @@ def running(port: int) -> Iterator[str]:
             assert made.wait() == 0, (folder / "log").read_text()
             server = start(
                 str(programs / "postgres"), "-D", data, "-p", str(port), "-k", str(folder),
-                "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off",
+                "-c", "listen_addresses=127.0.0.1", "-c", f"fsync={'on' if fsync else 'off'}",
             )  # fmt: skip
             try:
                 _wait_until_ready(programs, port)
