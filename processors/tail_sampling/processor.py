@@ -30,7 +30,9 @@ class TailSampling(TraceProcessor[TailSamplingConfig]):
         )
         self._teller = Teller()
         self._mapper = Mapper()
-        self._policies = [(one.name, make(one, lambda: self._teller)) for one in config.policies]
+        policies = [(one.name, make(one, lambda: self._teller)) for one in config.policies]
+        # first those that drop: they beat all others, which then spend no budget on the trace
+        self._policies = sorted(policies, key=lambda named: not named[1].drops)
         self._marks = {name: mark for name, policy in self._policies if (mark := policy.mark())}
 
     async def start(self, context: Context) -> None:

@@ -44,7 +44,7 @@ class TailSamplingConfig(Config):
     """How many decisions are remembered for late spans, also across restarts."""
 
     sample_on_first_match: bool = False
-    """Ask no further policy once one has matched, not even ``drop`` policies behind it."""
+    """Ask no further policy once one has matched; ``drop`` policies are always asked first."""
 
     drop_pending_traces_on_shutdown: bool = False
     """Drop what is undecided on stopping instead of deciding on what is there; concerns queues in

@@ -56,13 +56,29 @@ def test_what_no_policy_matches_is_dropped() -> None:
     assert Drop("no_policy_matched") == decision(has("a"), batch({}))
 
 
-def test_the_first_match_ends_the_questions() -> None:
-    """With sample_on_first_match not even a drop policy behind it is asked."""
+def test_drop_is_asked_first() -> None:
+    """Also with sample_on_first_match, wherever it stands, as in the Collector."""
     drop = {"type": "drop", "drop": {"drop_sub_policy": [has("a")]}}
     judge = sampler({"type": "always_sample"}, drop, sample_on_first_match=True)
-    assert Keep("always_sample") == judge.decide(trace(batch({"a": "yes"})))
-    judge = sampler(drop, {"type": "always_sample"}, sample_on_first_match=True)
     assert Drop("drop") == judge.decide(trace(batch({"a": "yes"})))
+    assert Keep("always_sample") == judge.decide(trace(batch({})))
+
+
+def test_what_is_dropped_spends_no_budget() -> None:
+    """The trace behind a dropped one still fits the rate."""
+    limit = {"type": "rate_limiting", "rate_limiting": {"spans_per_second": 1}}
+    judge = sampler(limit, {"type": "drop", "drop": {"drop_sub_policy": [has("a")]}})
+    assert Drop("drop") == judge.decide(trace(batch({"a": "yes"})))
+    assert Keep("rate_limiting") == judge.decide(trace(batch({})))
+
+
+def test_the_first_match_ends_the_questions() -> None:
+    """With sample_on_first_match those behind it spend no budget."""
+    limit = {"type": "rate_limiting", "rate_limiting": {"spans_per_second": 1}}
+    for first, then in ((True, Keep("rate_limiting")), (False, Drop("no_policy_matched"))):
+        judge = sampler(has("a"), limit, sample_on_first_match=first)
+        assert Keep("has-a") == judge.decide(trace(batch({"a": "yes"})))
+        assert then == judge.decide(trace(batch({})))
 
 
 def composite(**settings: Any) -> dict[str, Any]:
