@@ -6,6 +6,8 @@ from hashlib import blake2b
 from typing import Literal
 from urllib.parse import parse_qsl, urlencode
 
+import grpc
+import grpc.aio
 import msgspec
 
 from exporters.otlp_grpc import Metadata, OtlpGrpc, OtlpGrpcConfig
@@ -29,6 +31,7 @@ from gateway.plugin import (
 )
 
 _REMEMBERED = 1024
+_TENANT = "tenant"
 
 
 class OtlpProtocolConfig(Config):
@@ -86,19 +89,31 @@ class LoadBalancingConfig(ExporterConfig):
         )
 
 
+class _Backend(OtlpGrpc):
+    """A gateway: what it says of a tenant's spans does not concern the spans of others."""
+
+    def _failure(self, error: grpc.aio.AioRpcError) -> Flow:
+        failure = super()._failure(error)
+        # Wrong credentials would be UNAUTHENTICATED: this is an experiment that is not allowed.
+        if error.code() is grpc.StatusCode.PERMISSION_DENIED:
+            return Reject(failure.reason, isolate=True)
+        return failure
+
+
 class LoadBalancing(Exporter[LoadBalancingConfig]):
     """
     Send each trace to one backend, chosen by its id: for tail sampling behind several gateways.
 
     The backend is the one with the highest hash of trace id and address (rendezvous hashing): when
     one comes or goes, only its own traces change place. A client's routing headers go along.
+    Tenants are kept apart, so that none suffers from what a backend says of another.
     """
 
     stability = "alpha"
 
     def __init__(self, config: LoadBalancingConfig) -> None:
         super().__init__(config)
-        self._backends: dict[str, OtlpGrpc] = {}
+        self._backends: dict[str, _Backend] = {}
         self._looking: asyncio.Task[None] | None = None
         self._taken: dict[bytes, None] = {}
 
@@ -117,9 +132,10 @@ class LoadBalancing(Exporter[LoadBalancingConfig]):
         await self._use((), None)
 
     def route(self, context: BatchContext, resource: Resource) -> str:
-        """Keep apart what came with different routing headers, so that they can go along."""
+        """Keep apart tenants, and different routing headers, so that these can go along."""
         del resource
-        return urlencode(context.headers)
+        tenant = ((_TENANT, context.tenant),) if context.tenant else ()
+        return urlencode(context.headers + tenant)
 
     async def export(self, batch: Batch) -> None:
         """
@@ -137,7 +153,8 @@ class LoadBalancing(Exporter[LoadBalancingConfig]):
         parts = self._parts(batch.entries())
         if self._taken:
             parts = {to: part for to, part in parts.items() if _digest(part) not in self._taken}
-        headers = tuple(parse_qsl(batch.context.destination))
+        said = parse_qsl(batch.context.destination)
+        headers = tuple(header for header in said if header[0] != _TENANT)
         answers = await asyncio.gather(
             *(self._send(address, part, headers) for address, part in parts.items())
         )
@@ -207,11 +224,11 @@ class LoadBalancing(Exporter[LoadBalancingConfig]):
 
     async def _use(self, addresses: Sequence[str], context: Context | None) -> None:
         """Connect to backends that are new, and let go of those that are gone."""
-        now: dict[str, OtlpGrpc] = {}
+        now: dict[str, _Backend] = {}
         for address in addresses:
             backend = self._backends.get(address)
             if backend is None and context is not None:
-                backend = OtlpGrpc(self.config.settings_of(address))
+                backend = _Backend(self.config.settings_of(address))
                 await backend.start(context)
             assert backend is not None
             now[address] = backend

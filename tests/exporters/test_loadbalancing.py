@@ -156,6 +156,44 @@ async def test_routing_headers_go_along(sinks: list[GrpcSink]) -> None:
     assert headers == tuple((name, sent[name]) for name, _ in headers)
 
 
+def test_tenants_are_kept_apart() -> None:
+    """What a backend says of one tenant's spans is said of no other's."""
+    exporter = component(LoadBalancing, resolver={"static": {"hostnames": ["a"]}})
+    resource = batch({}).resources[0]
+    tenants = ("", "search", "checkout")
+
+    assert 3 == len({exporter.route(BatchContext(tenant=one), resource) for one in tenants})
+
+
+async def test_a_tenant_is_no_header(sinks: list[GrpcSink]) -> None:
+    """Who the next gateway believes the sender to be is not for this one to say in a header."""
+    async with exporter_to(sinks[0]) as exporter:
+        destination = exporter.route(BatchContext(tenant="search"), batch({}).resources[0])
+        await exporter.export(Batch(batch({}).encode(), BatchContext(destination=destination)))
+
+    assert "tenant" not in sinks[0].metadata[0]
+
+
+async def test_a_forbidden_experiment_concerns_its_trace_alone(sinks: list[GrpcSink]) -> None:
+    """The engine is to find the trace; holding all others back would help nobody."""
+    sinks[0].answers.append((Code.PERMISSION_DENIED, "not yours", ()))
+    async with exporter_to(sinks[0]) as exporter:
+        with pytest.raises(Reject, match="not yours") as caught:
+            await exporter.export(many(2))
+
+    assert caught.value.isolate
+
+
+async def test_wrong_credentials_are_no_fault_of_the_spans(sinks: list[GrpcSink]) -> None:
+    """They wait until somebody has mended the settings."""
+    sinks[0].answers.append((Code.UNAUTHENTICATED, "who?", ()))
+    async with exporter_to(sinks[0]) as exporter:
+        with pytest.raises(Retry) as caught:
+            await exporter.export(many(2))
+
+    assert caught.value.advice
+
+
 async def test_a_backend_that_goes_while_it_is_sent_to(sinks: list[GrpcSink]) -> None:
     """The request is tried again, by then with the others; nobody's task is cancelled."""
     sinks[0].gate.clear()
