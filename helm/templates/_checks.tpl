@@ -41,6 +41,14 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- if $values.status.auth.enabled -}}
+{{- if not $values.status.auth.existingSecret -}}
+{{- fail "status.auth.enabled needs status.auth.existingSecret: the name of the Secret with user and password" -}}
+{{- end -}}
+{{- if dig "service" "telemetry" "status" "auth" "" $values.config -}}
+{{- fail "config.service.telemetry.status.auth contradicts status.auth.enabled: set one of them" -}}
+{{- end -}}
+{{- end -}}
 {{- with $values.redaction.hmacKey -}}
 {{- if and .enabled (not .existingSecret) -}}
 {{- fail "redaction.hmacKey.enabled needs redaction.hmacKey.existingSecret: the name of the Secret with the key" -}}

@@ -13,6 +13,10 @@
 {{- $redaction := merge (dict "hmac_key" "${env:SPANGATE_HMAC_KEY}") (default dict (index $config "processors" "redaction")) -}}
 {{- $_ := set (index $config "processors") "redaction" $redaction -}}
 {{- end -}}
+{{- if .Values.status.auth.enabled -}}
+{{- $basic := dict "username" "${env:SPANGATE_STATUS_USERNAME}" "password" "${env:SPANGATE_STATUS_PASSWORD}" -}}
+{{- $_ := set $config.service.telemetry.status "auth" (dict "basic" $basic) -}}
+{{- end -}}
 {{- $_ := set $config "service" (merge (dict "data_dir" (include "spangate.dataDir" .)) (default dict $config.service)) -}}
 {{- toYaml $config -}}
 {{- end -}}

@@ -76,6 +76,15 @@ env:
         name: {{ .Values.redaction.hmacKey.existingSecret }}
         key: {{ .Values.redaction.hmacKey.key }}
   {{- end }}
+  {{- if .Values.status.auth.enabled }}
+  {{- range $name := list "username" "password" }}
+  - name: SPANGATE_STATUS_{{ upper $name }}
+    valueFrom:
+      secretKeyRef:
+        name: {{ $.Values.status.auth.existingSecret }}
+        key: {{ get $.Values.status.auth (printf "%sKey" $name) }}
+  {{- end }}
+  {{- end }}
   {{- if and .Values.loadBalancing.enabled .Values.loadBalancing.token.existingSecret }}
   - name: SPANGATE_TIER_TOKEN
     valueFrom:

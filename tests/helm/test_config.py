@@ -8,7 +8,16 @@ import pytest
 import yaml
 
 from gateway.config.loader import load
-from gateway.config.settings import Settings
+from gateway.config.settings import (
+    AuditConfig,
+    DeadLettersConfig,
+    LogsConfig,
+    PipelineConfig,
+    ServiceConfig,
+    Settings,
+    StatusConfig,
+    TelemetryConfig,
+)
 from gateway.tenants import TenantConfig
 from tests.helm.chart import CHART, Values, find, gateway_pod, manifests, typical
 
@@ -71,6 +80,39 @@ def test_secrets_stay_out_of_the_configuration() -> None:
     )
     assert {"hmac_key": "${env:SPANGATE_HMAC_KEY}", "max_value_bytes": 1048576} == (
         found["processors"]["redaction"]
+    )
+
+
+def test_the_status_page_opens_with_a_secret(tmp_path: Path) -> None:
+    """User and password come from it, in the form that browsers ask for."""
+    auth = {"enabled": True, "existingSecret": "status", "passwordKey": "pass"}
+    values = {"status": {"auth": auth}}
+    env = {one["name"]: one for one in gateway_pod(values)["spec"]["containers"][0]["env"]}
+    found = loaded(values, tmp_path).service.telemetry.status.auth
+
+    assert found is not None
+    assert found.basic is not None
+    assert {"name": "status", "key": "pass"} == (
+        env["SPANGATE_STATUS_PASSWORD"]["valueFrom"]["secretKeyRef"]
+    )
+
+
+def test_settings_of_the_service_are_those_of_the_gateway() -> None:
+    """The schema refuses none of them, down to the endpoints."""
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    service = schema["properties"]["config"]["properties"]["service"]["properties"]
+    telemetry = service["telemetry"]["properties"]
+
+    assert set(ServiceConfig.__struct_fields__) == set(service)
+    assert set(PipelineConfig.__struct_fields__) == set(
+        service["pipelines"]["additionalProperties"]["properties"]
+    )
+    assert set(TelemetryConfig.__struct_fields__) == set(telemetry)
+    assert set(LogsConfig.__struct_fields__) == set(telemetry["logs"]["properties"])
+    assert set(AuditConfig.__struct_fields__) == set(telemetry["audit"]["properties"])
+    assert set(DeadLettersConfig.__struct_fields__) == set(service["dead_letters"]["properties"])
+    assert set(StatusConfig.__struct_fields__) == set(
+        schema["definitions"]["endpoint"]["properties"]
     )
 
 

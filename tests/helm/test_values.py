@@ -63,6 +63,8 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("loadBalancing.config.extensions", {}, "/loadBalancing/config", "'exporters'"),
     ("plugins.enabled", True, "plugins.enabled", "plugins.files"),
     ("redaction.hmacKey.enabled", True, "redaction.hmacKey.enabled", "existingSecret"),
+    ("status.auth.enabled", True, "status.auth.enabled", "status.auth.existingSecret"),
+    ("status.auth.token", "x", "/status/auth", "'passwordKey'"),
     ("config.extensions", {}, "/config", "'service'"),
     ("config.service.shutdown_timeout", "25", "/config/service/shutdown_timeout", "ms|s|m|h"),
     ("config.service.shutdown_timeout", "${env:T}", "shutdown_timeout", "terminationGracePeriod"),
