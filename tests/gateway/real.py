@@ -90,7 +90,7 @@ class Gateway:
             event = json.loads(line)
             if event["event"] == "gateway started":
                 self.endpoints = event["endpoints"]
-                self.traces = f"http://{event['endpoints']['http']}/v1/traces"
+                self.traces = f"http://{self.endpoints.get('http')}/v1/traces"
                 self.seconds_to_start = time.monotonic() - begun
                 self._reading = asyncio.create_task(self._process.stderr.read())
                 return
