@@ -256,6 +256,11 @@ class Service:
         """Those of all processors of stage 1."""
         return [guard for pipeline in self._pipelines for guard in pipeline.guards]
 
+    @property
+    def judges(self) -> list[TraceGuard]:
+        """Those of all processors of stage 2."""
+        return [pipeline.judge for pipeline in self._pipelines if pipeline.judge is not None]
+
     def pages(self) -> dict[str, str]:
         """Return addresses where a person sees what arrived, by name."""
         return {
@@ -321,6 +326,8 @@ class Service:
             outlets = [Outlet(self._senders[exporter], tenants) for exporter in wanted.exporters]
             splitters: Sequence[Splitter] = outlets
             if pipeline.judge is not None:
+                if self._seat is not None:
+                    pipeline.judge.note_in(self._seat.crashes)
                 splitters = [self._gatherer(pipeline.judge, outlets)]
             for receiver_id in wanted.receivers:
                 fed.setdefault(receiver_id, []).append((pipeline, splitters))

@@ -1,16 +1,19 @@
 """Run a trace processor, which may be anybody's, so that its faults stay its own."""
 
 import threading
+import time
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import msgspec
 
 from gateway.batch import Batch
-from gateway.blame import home_of, line_of
+from gateway.blame import home_of, is_ours, line_of
 from gateway.breaker import Breaker
+from gateway.delivery.crashes import Crashes
 from gateway.errors import Busy, Flow, Reject, Retry
-from gateway.guard import FaultError, ask
+from gateway.guard import FaultError, ask, name_of
 from gateway.plugin import Drop, Keep, Logger, OnError, Trace, TraceProcessor, Wait
 from gateway.telemetry import metrics
 
@@ -47,9 +50,31 @@ class TraceGuard:
         self._logger = logger
         self._home = home_of(type(processor))
         self._turn = threading.Lock()
+        self._since: float | None = None
+        self._crashes: Crashes | None = None
         self._incoming = metrics.processor_incoming_spans.labels(pipeline, component_id)
         self._outgoing = metrics.processor_outgoing_spans.labels(pipeline, component_id)
         self._duration = metrics.processor_duration.labels(pipeline, component_id)
+
+    @property
+    def name(self) -> str:
+        """Which processor it is, of all pipelines."""
+        return name_of(self.pipeline, self.component_id)
+
+    @property
+    def home(self) -> Path | None:
+        """Folder of the processor's code."""
+        return self._home
+
+    def note_in(self, crashes: Crashes) -> None:
+        """Note from now on which trace is being decided, should the process end meanwhile."""
+        if not is_ours(self._home):
+            self._crashes = crashes
+
+    def hangs(self, limit_s: float) -> bool:
+        """Tell whether the processor has been at a decision for so long."""
+        since = self._since
+        return since is not None and time.perf_counter() - since > limit_s
 
     def count(self, incoming: int, outgoing: int, seconds: float) -> None:
         """Note the spans that came and those that go on, and how long deciding took."""
@@ -60,11 +85,17 @@ class TraceGuard:
     def decide(self, trace: Trace) -> Keep | Drop | Wait | Unfit:
         """Return what becomes of a trace; the processor is never asked twice at the same time."""
         with self._turn:
-            return self._decide(trace)
+            if self._crashes is None:
+                return self._decide(trace)
+            if self._crashes.is_undecidable(trace.trace_id):
+                return self._by_policy("the gateway's process ended three times while it decided")
+            with self._crashes.deciding(trace.trace_id):
+                return self._decide(trace)
 
     def _decide(self, trace: Trace) -> Keep | Drop | Wait | Unfit:
         if self._breaker.remaining_s():
             return self._by_policy("it failed too often")
+        self._since = time.perf_counter()
         try:
             answer = ask(partial(self._ask, trace), self._home)
         except (Busy, Retry) as later:
@@ -73,6 +104,8 @@ class TraceGuard:
             self._breaker.failed()
             self._note(fault)
             return self._by_policy("see the log")
+        finally:
+            self._since = None
         self._breaker.succeeded()
         if trace.ending is not None and isinstance(answer, Wait):
             return Keep(trace.ending)

@@ -22,6 +22,7 @@ from gateway.guard import Guard
 from gateway.receivers.addresses import ListenError
 from gateway.service import Service
 from gateway.telemetry import logs, metrics, snapshot
+from gateway.trace_guard import TraceGuard
 from gateway.workers import crash, messages
 from gateway.workers.cells import Cells
 from gateway.workers.channel import Channel
@@ -165,17 +166,25 @@ class Worker:
             self._tell()
             hung = self._watch.beat()
             if hung:
+                self._trip(hung)
                 self._channel.send(messages.Hung(hung, "", self._standing(hung)))
             await asyncio.sleep(REPORT_S)
 
     def _trip(self, processors: list[str]) -> None:
-        """Leave processors alone for a while."""
-        for guard in self._guards():
+        """
+        Leave processors alone for a while.
+
+        One that decides on traces is asked about others: the trace itself is suspect.
+        """
+        guards = self._service.guards if self._service is not None else []
+        for guard in guards:
             if guard.name in processors:
                 guard.trip()
 
-    def _guards(self) -> list[Guard]:
-        return self._service.guards if self._service is not None else []
+    def _guards(self) -> list[Guard | TraceGuard]:
+        if self._service is None:
+            return []
+        return [*self._service.guards, *self._service.judges]
 
     def _last_words(self, processors: list[str], place: str) -> None:
         """Say, from a thread, why this process ends."""

@@ -1,14 +1,16 @@
 """
-Find the traces on which an exporter takes its whole process down, and set them aside.
+Find the traces on which a component takes its whole process down, and set them aside.
 
-What is being sent stands in a file that outlives the process. After a crash those traces are
-suspects: they go alone, one at a time. What was being sent in three crashes becomes a dead letter.
+What is being sent or decided stands in a file that outlives the process. After a crash those
+traces are suspects: they are sent alone, one at a time. What was being sent in three crashes
+becomes a dead letter; of what was being decided, the processor's policy makes what it makes of
+failures.
 """
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from gateway.otlp import wire
@@ -53,6 +55,10 @@ class Crashes:
             (suspects.setdefault(entry.trace_id, []) if mine else rest).append(entry)
         return [some for some in (rest, *suspects.values()) if some]
 
+    def is_undecidable(self, trace_id: bytes) -> bool:
+        """Tell whether a trace was being decided in too many crashes."""
+        return bool(self._counts) and self._counts.get(_decision(trace_id), 0) >= CRASHES
+
     def condemned(self, entries: Sequence[wire.Entry]) -> bool:
         """Tell whether spans, of one trace, were being sent in too many crashes."""
         return bool(self._counts) and any(
@@ -80,6 +86,17 @@ class Crashes:
                 for trace in suspects:  # whatever the answer: it did no harm
                     self._counts.pop(trace, None)
 
+    @contextmanager
+    def deciding(self, trace_id: bytes) -> Iterator[None]:
+        """Note that a processor looks at a trace; from any thread."""
+        key = _decision(trace_id)
+        slot = self._begin([key])
+        try:
+            yield
+        finally:
+            self._end(slot)
+            self._counts.pop(key, None)
+
     def _begin(self, traces: Collection[bytes]) -> int | None:
         if not self._free:
             return None
@@ -97,6 +114,11 @@ class Crashes:
     def close(self) -> None:
         """Let the file go."""
         os.close(self._file)
+
+
+def _decision(trace_id: bytes) -> bytes:
+    """Return what stands for deciding on a trace, apart from sending it."""
+    return bytes(255 - byte for byte in trace_id)
 
 
 def read(path: Path) -> set[bytes]:

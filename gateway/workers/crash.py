@@ -10,6 +10,7 @@ from typing import TypeAlias
 from gateway.blame import file_of, home_of, is_in, short
 from gateway.config.settings import Settings
 from gateway.guard import name_of
+from gateway.plugin import Processor
 
 Frames: TypeAlias = Sequence[tuple[str, int]]
 """Files and lines, the outermost first."""
@@ -41,19 +42,37 @@ def told(stood: Frames) -> dict[str, str]:
 
 
 def blamed(stood: Frames, settings: Settings) -> list[str]:
-    """Return the names of the processors, of all pipelines, in whose code it crashed."""
-    files = [file for file, _ in stood]
+    """
+    Return the names of the processors of stage 1, of all pipelines, in whose code it crashed.
+
+    Those whose methods were on the way there, else those in whose files it was, else folders.
+    """
     known = [
         (name_of(pipeline, one), settings.processors[one].component)
         for pipeline, wanted in settings.service.pipelines.items()
         for one in wanted.processors
+        if issubclass(settings.processors[one].component, Processor)
     ]
-    by_file = [name for name, component in known if str(file_of(component)) in files]
-    return by_file or [
-        name
-        for name, component in known
-        if (home := home_of(component)) and any(is_in(home, file) for file in files)
-    ]
+    for stands_in in (_in_method, _in_file, _in_home):
+        found = [name for name, component in known if stands_in(component, stood)]
+        if found:
+            return found
+    return []
+
+
+def _in_method(component: type, stood: Frames) -> bool:
+    codes = [getattr(value, "__code__", None) for value in vars(component).values()]
+    lines = {(code.co_filename, at[2]) for code in codes if code for at in code.co_lines()}
+    return any(frame in lines for frame in stood)
+
+
+def _in_file(component: type, stood: Frames) -> bool:
+    return any(file == str(file_of(component)) for file, _ in stood)
+
+
+def _in_home(component: type, stood: Frames) -> bool:
+    home = home_of(component)
+    return home is not None and any(is_in(home, file) for file, _ in stood)
 
 
 def _note(folder: Path, number: int) -> Path:

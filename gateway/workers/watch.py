@@ -8,6 +8,7 @@ import traceback
 from collections.abc import Callable, Sequence
 
 from gateway.guard import Guard
+from gateway.trace_guard import TraceGuard
 
 LOOK_S = 1.0
 _FAILED = 1
@@ -27,7 +28,7 @@ class Watch:
     def __init__(
         self,
         limit_s: float,
-        guards: Callable[[], Sequence[Guard]],
+        guards: Callable[[], Sequence[Guard | TraceGuard]],
         tell: Callable[[list[str], str], None],
     ) -> None:
         self._limit_s = limit_s
@@ -50,8 +51,6 @@ class Watch:
         if not hung or self._told:
             return []
         self._told = True
-        for guard in hung:
-            guard.trip()
         return [guard.name for guard in hung]
 
     def _run(self) -> None:

@@ -45,7 +45,7 @@ def settings(tmp_path: Path) -> Settings:
 
 def _note(folder: Path, *files: str) -> crash.Frames:
     """Return what is read of a note as Python leaves it, the innermost frame first."""
-    lines = [f'  File "{file}", line 7 in process' for file in reversed(files)]
+    lines = [f'  File "{file}", line 70 in process' for file in reversed(files)]
     text = "\n".join(["Fatal Python error: Segmentation fault", "", *lines, ""])
     (folder / "crash-3.txt").write_text(text)
     return crash.frames(folder, 3)
@@ -56,6 +56,17 @@ def test_the_plugin_is_blamed_not_what_stands_beside_it(settings: Settings, tmp_
     stood = _note(tmp_path, ENGINE, f"{tmp_path}/two.py", "/lib/site-packages/numpy/core.py")
     assert ["traces/b: two"] == crash.blamed(stood, settings)
     stood = _note(tmp_path, ENGINE, f"{tmp_path}/one.py")
+    assert ["traces: one", "traces/b: one/again"] == crash.blamed(stood, settings)
+
+
+def test_of_two_in_a_file_one_is_blamed(tmp_path: Path) -> None:
+    """The method on the way to the crash tells them apart."""
+    both = PLUGIN.format(name="One") + PLUGIN.format(name="Two").partition("\n\n\n")[2]
+    (tmp_path / "one.py").write_text(both)
+    (tmp_path / "gateway.yaml").write_text(CONFIG.replace("./two.py", "./one.py"))
+    settings = load([tmp_path / "gateway.yaml"])
+    line = 1 + both.splitlines().index("        return batch")
+    stood = [(ENGINE, 5), (str(tmp_path / "one.py"), line)]
     assert ["traces: one", "traces/b: one/again"] == crash.blamed(stood, settings)
 
 
