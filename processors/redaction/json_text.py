@@ -155,7 +155,9 @@ class _Walk:
         if info.blocked is None or frame.inherited.allowed:
             return
         text = _decode(self._data[start:end])
-        new = self._scrubber.whole(text, info.blocked, self._report, self._depth + 1)
+        new = self._scrubber.whole(
+            text, info.blocked, self._report, self._depth + 1, sure=info.credential
+        )
         if new is not None:
             later = [edit for edit in self._edits[edits:] if edit[0] >= end]
             self._edits[edits:] = [(start, end, _encode(new, text)), *later]

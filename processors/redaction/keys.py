@@ -130,6 +130,10 @@ _NO_TOKEN = frozenset(
 )
 """A ``token`` after one of these is a language model's, or a place in a list."""
 
+_CREDENTIAL = re.compile(
+    r"(?:^|\W)(?:access|api|auth|bearer|bot|client|csrf|device|id|identity|jwt|login|oauth2?|personal"
+    r"|private|refresh|secret|security|session|user|xsrf) ?token$"
+)
 _NO_PASS = frozenset(("by", "all", "first", "second", "one", "two", "test", "did"))
 _IDENTITY = ("user id", "session id", "enduser id", "end user id", "conversation id", "thread id")
 _IDENTITY_KEYS = frozenset(("mlflow.trace.user", "mlflow.trace.session", "user", "enduser"))
@@ -156,6 +160,9 @@ class KeyInfo(NamedTuple):
 
     telling: bool
     """Whether a rule that needs context finds it in this key."""
+
+    credential: bool = False
+    """Whether it names a token that lets people in, which no language model has."""
 
 
 NO_KEY = KeyInfo("", None, allowed=False, identity=False, telling=False)
@@ -227,6 +234,7 @@ class Keys:
             allowed,
             text.endswith(_IDENTITY) or key in _IDENTITY_KEYS,
             self._telling is not None and self._telling.search(text) is not None,
+            _CREDENTIAL.search(text) is not None,
         )
 
     def _blocked(self, key: str) -> str | None:

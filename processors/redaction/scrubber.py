@@ -87,7 +87,7 @@ class Scrubber:
     def text(self, data: bytes, key: KeyInfo, report: Report, depth: int) -> bytes | None:
         """Return the redacted text, or ``None`` if nothing changes."""
         if key.blocked is not None:
-            return self.whole(data, key.blocked, report, depth)
+            return self.whole(data, key.blocked, report, depth, sure=key.credential)
         if key.allowed or self._is_clean(data, key) or _is_data_url(data):
             return None
         if data.lstrip()[:1] in (b"{", b"[", b'"') and depth < MAX_DEPTH and _is_json(data):
@@ -107,14 +107,20 @@ class Scrubber:
             self._clean_texts[data] = clean
         return clean
 
-    def whole(self, data: bytes, kind: str, report: Report, depth: int = 0) -> bytes | None:
-        """Return what replaces a value under a blocked key; JSON keeps its shape."""
+    def whole(
+        self, data: bytes, kind: str, report: Report, depth: int = 0, *, sure: bool = False
+    ) -> bytes | None:
+        """
+        Return what replaces a value under a blocked key; JSON keeps its shape.
+
+        A word under a key that is called ``token`` stays unless the key is ``sure``.
+        """
         text = data.decode("utf-8", "surrogatepass")
         if not text.strip(" *") or is_placeholder(text):
             return None
         if data.lstrip()[:1] in (b"{", b"[") and depth < MAX_DEPTH and _is_json(data):
             return self._json.redact(data, NO_KEY._replace(blocked=kind), report, depth)
-        if self._is_allowed(text) or (kind == "token" and _is_word(text)):
+        if self._is_allowed(text) or (kind == "token" and not sure and _is_word(text)):
             return None
         return self.replace(kind, data, report)
 
