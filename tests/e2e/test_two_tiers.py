@@ -176,7 +176,7 @@ async def test_whole_traces_are_sampled(tmp_path: Path, mlflow: MlflowApi) -> No
         for tenant, requests in everything:
             await send(http, front[0], requests[-1], tenant)
         for tenant, some in whole.items():
-            wanted = {f"tr-{trace_id(one).hex()}" for one in some}
+            wanted = {trace_id(one).hex() for one in some}
 
             async def is_there(home: str = homes[tenant], wanted: set[str] = wanted) -> bool:
                 return wanted == await mlflow.trace_ids(home)
