@@ -8,6 +8,7 @@ failures.
 """
 
 import asyncio
+import contextlib
 import os
 from collections.abc import AsyncIterator, Collection, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
@@ -103,13 +104,18 @@ class Crashes:
         slot = self._free.pop()
         some = b"".join(trace for trace in list(traces)[:_MOST_TRACES] if len(trace) == _ID_BYTES)
         number = (len(some) // _ID_BYTES).to_bytes(_ID_BYTES, "little")
-        os.pwrite(self._file, number + some, slot * _SLOT_BYTES)
+        self._note(slot, number + some)
         return slot
 
     def _end(self, slot: int | None) -> None:
         if slot is not None:
-            os.pwrite(self._file, bytes(_ID_BYTES), slot * _SLOT_BYTES)
+            self._note(slot, bytes(_ID_BYTES))
             self._free.append(slot)
+
+    def _note(self, slot: int, text: bytes) -> None:
+        # Sending makes room on a full disk, so that it must not wait for some.
+        with contextlib.suppress(OSError):
+            os.pwrite(self._file, text, slot * _SLOT_BYTES)
 
     def close(self) -> None:
         """Let the file go."""

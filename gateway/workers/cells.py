@@ -2,7 +2,8 @@
 Numbers that all workers share, such as what is left of a tenant's quota.
 
 Each name has a pair of them in a file that every worker maps. They are read and written without a
-lock: two workers that do so in the same microsecond count one of their requests too few.
+lock: two workers that do so in the same microsecond count one of their requests too few. On a full
+disk each worker counts for itself.
 """
 
 import mmap
@@ -15,6 +16,7 @@ from gateway.component_context import Cell
 
 _MOST = 65_536
 _CELL_BYTES = 16
+_SIZE = _MOST * _CELL_BYTES
 
 
 class Cells:
@@ -38,40 +40,66 @@ class Cells:
             (folder / name).unlink(missing_ok=True)
 
     def __call__(self, name: str) -> Cell:
-        """
-        Return the two numbers of a name, 0 at first.
-
-        Raises:
-            OSError: the folder cannot be used.
-
-        """
-        if self._memory is None:
-            self._memory = self._map()
-        if name not in self._known:
-            self._known = self._look(name)
+        """Return the two numbers of a name, 0 at first."""
+        try:
+            if self._memory is None:
+                self._memory = self._map()
+            if name not in self._known:
+                self._known = self._look(name)
+        except OSError:
+            return _own()
         at = self._known[name] * _CELL_BYTES
-        if at >= _MOST * _CELL_BYTES:
-            return memoryview(bytearray(_CELL_BYTES)).cast("d")  # beyond it each worker by itself
+        if at >= _SIZE:
+            return _own()  # there is no end to names, but to the file
         return self._memory[at : at + _CELL_BYTES].cast("d")
 
     def _map(self) -> memoryview:
         self._folder.mkdir(mode=0o700, exist_ok=True)
         descriptor = os.open(self._folder / "cells", os.O_RDWR | os.O_CREAT, 0o600)
         try:
-            os.ftruncate(descriptor, _MOST * _CELL_BYTES)
-            return memoryview(mmap.mmap(descriptor, _MOST * _CELL_BYTES))
+            _lock(descriptor)
+            _fill(descriptor)
+            _unlock(descriptor)  # the map keeps the file open
+            return memoryview(mmap.mmap(descriptor, _SIZE))
         finally:
             os.close(descriptor)
 
     def _look(self, name: str) -> dict[str, int]:
         """Return the places of all names, this one among them."""
-        import fcntl  # noqa: PLC0415 - not there on Windows, which has no workers
-
         descriptor = os.open(self._folder / "cells.names", os.O_RDWR | os.O_CREAT, 0o600)
         with os.fdopen(descriptor, "r+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            _lock(descriptor)
             names: list[str] = [msgspec.json.decode(line, type=str) for line in file]
             if name not in names:
                 names.append(name)
                 file.write(msgspec.json.encode(name) + b"\n")
         return {known: at for at, known in enumerate(names)}
+
+
+def _fill(descriptor: int) -> None:
+    """
+    Give the file all its room: a hole that cannot be filled later would kill who writes there.
+
+    Raises:
+        OSError: there is not enough.
+
+    """
+    while (size := os.fstat(descriptor).st_size) < _SIZE:
+        os.pwrite(descriptor, bytes(_SIZE - size), size)
+
+
+def _lock(descriptor: int) -> None:
+    import fcntl  # noqa: PLC0415 - not there on Windows, which has no workers
+
+    fcntl.flock(descriptor, fcntl.LOCK_EX)
+
+
+def _unlock(descriptor: int) -> None:
+    import fcntl  # noqa: PLC0415 - not there on Windows, which has no workers
+
+    fcntl.flock(descriptor, fcntl.LOCK_UN)
+
+
+def _own() -> Cell:
+    """Return numbers that no other worker sees."""
+    return memoryview(bytearray(_CELL_BYTES)).cast("d")

@@ -71,3 +71,13 @@ def test_a_torn_file_is_no_suspicion(tmp_path: Path) -> None:
     suspects.load()
 
     assert len(suspects.counts) <= 2
+
+
+async def test_a_full_disk_does_not_keep_from_sending() -> None:
+    """What cannot be noted is sent all the same."""
+    crashes = Crashes(Path("/dev/full"), {})
+    sent = False
+    async with crashes.under_way(entries(A)):
+        sent = True
+    crashes.close()
+    assert sent

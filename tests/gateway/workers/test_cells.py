@@ -1,7 +1,11 @@
 """Numbers that several workers share."""
 
+import errno
+import os
 import stat
 from pathlib import Path
+
+import pytest
 
 from gateway.component_context import Cell
 from gateway.fakes import FakeClock
@@ -62,3 +66,25 @@ def test_a_new_gateway_begins_anew(tmp_path: Path) -> None:
     Cells.clear(tmp_path)
 
     assert [0, 0] == pair(Cells(tmp_path)("a"))
+
+
+def test_there_is_room_for_all_numbers_from_the_start(tmp_path: Path) -> None:
+    """Nothing of the file is a hole, which a full disk would turn into a crash."""
+    Cells(tmp_path)("a")
+    file = (tmp_path / "cells").stat()
+    assert file.st_blocks * 512 >= file.st_size > 0
+
+
+def test_without_room_each_worker_counts_for_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A full disk takes no request and no process with it."""
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "pwrite", full)
+    one, other = Cells(tmp_path)("a"), Cells(tmp_path)("a")
+    one[0] = 5
+    assert [5, 0] == pair(one)
+    assert [0, 0] == pair(other)
