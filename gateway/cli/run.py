@@ -17,6 +17,7 @@ from gateway.banner import announce
 from gateway.cli.options import ConfigFiles, Overrides
 from gateway.config.loader import Loaded, read
 from gateway.config.settings import Settings
+from gateway.config.trial import read_apart
 from gateway.data_dir import DataDir
 from gateway.failures import foreseen
 from gateway.reloading import Watcher
@@ -82,7 +83,7 @@ async def _run(
             await _run_alone(loaded.settings)
             return
         load: Callable[[], Loaded] = partial(
-            read, tuple(config or ()), tuple(overrides or ()), environ=environ
+            read_apart, tuple(config or ()), tuple(overrides or ()), environ
         )
         supervisor = Supervisor(loaded)
         if reload:
