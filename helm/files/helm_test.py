@@ -110,7 +110,7 @@ def main() -> str:
             expected.add(name)
             parent_id = parent_id or span_id
     found: set[str] = set()
-    problem = "nothing is wrong, but it is not there; look at /status.json of the gateway"
+    problem = "has a sampler dropped it, or does it wait? `spangate why` and /status.json say"
     deadline = time.monotonic() + TIMEOUT_S
     while found != expected:
         if time.monotonic() > deadline:

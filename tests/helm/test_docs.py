@@ -1,14 +1,19 @@
 """What docs/kubernetes.md promises: its values work, each part alone and all of them together."""
 
 import re
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from tests.helm.chart import CHART, Values, find, manifests
+from tests.helm.chart import CHART, Values, find, gateway_pod, manifests
 from tests.helm.test_config import loaded
+
+kubernetes_validate = pytest.importorskip(
+    "kubernetes_validate", reason="the schemas of Kubernetes are not installed"
+)
 
 TEXT = (CHART.parent / "docs" / "kubernetes.md").read_text(encoding="utf-8")
 BLOCKS: list[Values] = [
@@ -38,6 +43,20 @@ def test_the_steps_work_together(tmp_path: Path) -> None:
         "NetworkPolicy",
     } <= (kinds)
     assert {"mlflow", "otlp_http"} == set(loaded(values, tmp_path).exporters)
+
+
+def test_the_runbook_saves_what_is_left() -> None:
+    """Its pod is one that Kubernetes takes, at the paths and under the user of the chart's pods."""
+    page = (CHART.parent / "docs" / "runbook" / "SpangateSpansLeftOnVolume.md").read_text("utf-8")
+    block = re.search(r"```yaml\n(.*?)```", page, re.DOTALL)
+    assert block is not None
+    pod = yaml.safe_load(textwrap.dedent("  " + block[1]))
+    ours = gateway_pod()["spec"]
+    mounts = {one["mountPath"] for one in ours["containers"][0]["volumeMounts"]}
+
+    kubernetes_validate.validate(pod, "1.34", strict=True)
+    assert pod["spec"]["securityContext"].items() <= ours["securityContext"].items()
+    assert mounts >= {one["mountPath"] for one in pod["spec"]["containers"][0]["volumeMounts"]}
 
 
 def test_the_metric_of_the_adapter_is_that_of_the_autoscaler() -> None:
