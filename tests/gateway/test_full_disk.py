@@ -35,11 +35,15 @@ def _configure(folder: Path, sink: str, disk: Path) -> None:
     (folder / "gateway.yaml").write_text(config)
 
 
-def _fill(ballast: Path) -> None:
-    """Leave not a byte of the disk."""
+def _fill(disk: Path) -> Path:
+    """Leave not a byte of a disk, nor a file that the start would empty; return the ballast."""
+    ballast = disk / "ballast"
+    for note in disk.glob("data/workers/sending-*"):
+        note.unlink()
     with ballast.open("wb", buffering=0) as file, contextlib.suppress(OSError):
         while True:
             file.write(bytes(4096))
+    return ballast
 
 
 async def _leave_some(gateway: Gateway, acknowledged: set[bytes]) -> None:
@@ -62,10 +66,7 @@ async def test_a_full_disk_is_emptied_after_a_start(tmp_path: Path, small_disk: 
         _configure(tmp_path, address, small_disk)
         sink.away = True
         await _leave_some(gateway, acknowledged)
-        ballast = small_disk / "ballast"
-        for note in small_disk.glob("data/workers/sending-*"):
-            note.unlink()  # the start would make room by emptying it
-        _fill(ballast)
+        ballast = _fill(small_disk)
         sink.away = False
         try:
             await gateway.start()

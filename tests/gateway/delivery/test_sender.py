@@ -277,6 +277,27 @@ async def test_an_outage_holds_nothing_in_memory(
     assert sorted(keys(batches)) == sorted(bench.exporter.all_stored())
 
 
+async def test_a_backlog_goes_out_oldest_first(start: Start) -> None:
+    """After an outage what came first is sent first, and what comes meanwhile after it."""
+    backlog, live = ([batch({}) for _ in range(60)] for _ in range(2))
+    away = True
+    settings = {
+        "sending_queue": {"num_lanes": 1},
+        "batch": {"max_spans": 5, "flush_timeout": "10ms"},
+    }
+    async with start(**settings) as bench:
+        bench.exporter.answer = lambda _b, _n: Retry("away") if away else None
+        await bench.put(*backlog)
+        await bench.until(lambda: len(bench.exporter.requests) >= 2)
+        away = False
+        await bench.put(*live)
+        await bench.drained()
+    came = {key: at for at, key in enumerate(keys([*backlog, *live]))}
+    order = [came[key] for key in bench.exporter.all_stored()]
+    fives = [sorted(order[at : at + 5]) for at in range(0, len(order), 5)]  # sorted by trace id
+    assert list(range(120)) == [at for five in fives for at in five]
+
+
 async def test_a_moved_trace_follows_its_home(start: Start) -> None:
     """A trace that lives elsewhere goes there with all that follows; the rest stays."""
     first = [batch({}, resource={"to": "a"}) for _ in range(4)]
