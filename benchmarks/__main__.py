@@ -1,7 +1,9 @@
 """
-Measure every kind of work and print a table: ``python -m benchmarks`` (or ``make bench``).
+Measure the kinds of work that matter and print a table: ``python -m benchmarks`` (``make bench``).
 
-``--record`` writes it to RESULTS.md, beside what one must know to read it.
+Each figure is also given as a ratio to a fixed piece of work, measured in between. One whose ratio
+has fallen by more than a fifth since it was recorded is measured again; where it stays low, the
+exit code is 1. ``--record`` writes RESULTS.md and the ratios.
 """
 
 import argparse
@@ -9,45 +11,72 @@ import asyncio
 import os
 import platform
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from typing import Literal, NamedTuple
 
+import msgspec
 from rich.console import Console
+from rich.status import Status
 
-from benchmarks import processors
+from benchmarks import processors, reference
 from gateway.bench import report
 from gateway.bench.load import Protocol
 from gateway.bench.payload import Kind
 from gateway.bench.processes import BenchError
-from gateway.bench.scenario import Figures, Scenario, measure
+from gateway.bench.scenario import Figures, Scenario, stand
 from gateway.version import __version__
 
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
+RATIOS = Path(__file__).with_name("ratios.json")
+FALL = 0.2
+"""How much of a recorded ratio may be missing."""
+AGAIN = 3
+"""How often a row that has fallen is measured again: others on the machine only ever add."""
+
+SCENARIOS = [
+    Scenario(protocol="http", kind="llm", spans=100, pipeline="default"),
+    Scenario(protocol="http", kind="llm", spans=100, pipeline="default", exporter="mlflow"),
+    Scenario(protocol="grpc", kind="llm", spans=100, pipeline="default"),
+    Scenario(protocol="http", kind="llm", spans=1, pipeline="default"),
+    Scenario(protocol="http", kind="plain", spans=100, pipeline="default"),
+    Scenario(protocol="grpc", kind="plain", spans=1, pipeline="default"),
+    Scenario(protocol="http", kind="llm", spans=100),
+    Scenario(protocol="http", kind="plain", spans=100),
+    Scenario(protocol="grpc", kind="plain", spans=1),
+]
+"""What is compared with what was recorded."""
+
 PROTOCOLS: tuple[Protocol, ...] = ("http", "grpc")
 KINDS: tuple[Kind, ...] = ("llm", "plain")
-SCENARIOS = [
-    Scenario(protocol=protocol, kind=kind, spans=spans)
+PIPELINES: tuple[Literal["none", "default"], ...] = ("default", "none")
+GRID = [
+    Scenario(protocol=protocol, kind=kind, spans=spans, pipeline=pipeline)
+    for pipeline in PIPELINES
     for protocol in PROTOCOLS
     for kind in KINDS
     for spans in (1, 100, 500)
-] + [
-    Scenario(protocol=protocol, kind="llm", spans=100, exporter="mlflow") for protocol in PROTOCOLS
 ]
+"""Every kind of work; ``--all`` takes a quarter of an hour."""
 
 PAGE = """\
 # Throughput
 
-Recorded with `make bench ARGS=--record`, version {version}, on {machine}: medians of {rounds}
-measurements of {seconds:g} s each.
+Recorded with `make bench ARGS=--record`, version {version}, on {machine}: of {rounds}
+measurements of {seconds:g} s each, the one with most spans a CPU-second.
 
-A gateway without processors, its queue in memory, takes traces from eight connections and
-forwards them, gzipped, to a sink that counts them; every span sent has arrived. Spans of an LLM
+A gateway takes traces from eight connections and forwards them, gzipped, to a sink that counts
+them; every span sent has arrived. With `default` processors it redacts, maps to MLflow's terms and
+prices, and has its queue on disk; with `none` its queue is in memory. Spans of an LLM
 agent are about 6.5 KB, plain ones 0.4 KB. (Towards `mlflow` the sink answers as MLflow does; the
 exporter then also routes each trace, sorts and removes spans sent twice.)
 
 - **CPU-s** is a second of CPU time of all processes of the gateway, from the first request until
   the last span has arrived. This is the figure to compare: it depends least on the load generator.
+- **ratio** is spans/CPU-s of the row by that of a fixed piece of work, measured in between: unpack,
+  parse, read, write and pack requests of 100 LLM spans with the standard libraries. `make bench`
+  fails where a ratio has fallen by more than a fifth since it was recorded.
 - **spans/s** is by the clock. Gateway, load generator and sink share this machine, and the
   generator is Python too, so with small requests it is the generator that sets the limit.
 - p50 and p99 are the times until a request is answered, with eight under way all the time.
@@ -55,63 +84,129 @@ exporter then also routes each trace, sorts and removes spans sent twice.)
 {table}{notes}"""
 
 
+class Row(NamedTuple):
+    """One kind of work, measured."""
+
+    figures: Figures
+    ratio: float
+
+
 def main() -> int:
     """Measure as the command line says."""
     options = _parse()
-    wanted = [s for s in SCENARIOS if not options.only or options.only in str(s)]
+    known = list(dict.fromkeys([*SCENARIOS, *GRID]))
+    rows = known if options.all or options.only else SCENARIOS
+    wanted = [s for s in rows if not options.only or options.only in str(s)]
     console = Console(stderr=True)
     if not wanted:
         console.print(f"nothing matches --only {options.only!r}; there are:")
-        console.print("\n".join(map(str, SCENARIOS)))
+        console.print("\n".join(map(str, known)))
         return 2
+    recorded = {} if options.record else _recorded()
     try:
-        results = asyncio.run(_measure(wanted, options.seconds, options.rounds, console))
+        results = asyncio.run(_Bench(options, recorded, console).run(wanted))
     except BenchError as error:
         console.print(str(error), style="red", markup=False)
         return 1
-    section = "" if options.only else processors.report()
+    section = processors.report() if options.record or options.all else ""
     if options.record:
-        RESULTS.write_text(_page(results, options.rounds, options.seconds))
-        processors.record(section or processors.report())
-    print(report.as_markdown(results), section, sep="\n\n")
-    print("\n".join(report.warnings(results)), file=sys.stderr)
-    return 0
+        _record(results, section, options)
+    print(_table(results), section, sep="\n\n")
+    print("\n".join(report.warnings([row.figures for row in results])), file=sys.stderr)
+    worse = fallen(results, recorded)
+    for line in worse:
+        console.print(f"SLOWER: {line}", style="bold red", markup=False)
+    return 1 if worse else 0
+
+
+def fallen(results: Sequence[Row], recorded: Mapping[str, float]) -> list[str]:
+    """Return what is to be said of rows whose ratio has fallen too far."""
+    return [
+        f"{row.figures.scenario}: ratio {row.ratio:.3f}, recorded {before:.3f} "
+        f"({row.ratio / before - 1:+.0%}); find out why, or record it (ARGS=--record)"
+        for row in results
+        if (before := recorded.get(str(row.figures.scenario))) and row.ratio < before * (1 - FALL)
+    ]
+
+
+class _Bench:
+    """Measures one kind of work after another, and the reference in between."""
+
+    def __init__(
+        self, options: argparse.Namespace, recorded: Mapping[str, float], console: Console
+    ) -> None:
+        self._seconds: float = options.seconds
+        self._rounds: int = options.rounds
+        self._recorded = recorded
+        self._console = console
+        self._packed = reference.bodies()
+
+    async def run(self, wanted: Sequence[Scenario]) -> list[Row]:
+        """Return a row for each; progress is shown."""
+        rows = []
+        for number, scenario in enumerate(wanted, 1):
+            title = f"{number}/{len(wanted)} {scenario}"
+            with self._console.status(title) as status:
+
+                def on_step(step: str, status: Status = status, title: str = title) -> None:
+                    status.update(f"{title}: {step}")
+
+                row = await self._row(scenario, on_step)
+            rate = f"{row.figures.spans_per_cpu_s:,.0f} spans/CPU-s, ratio {row.ratio:.3f}"
+            self._console.print(f"{title}: {rate}", soft_wrap=True, highlight=False)
+            rows.append(row)
+        return rows
+
+    async def _row(self, scenario: Scenario, on_step: Callable[[str], None]) -> Row:
+        done: list[Figures] = []
+        references: list[float] = []
+
+        async def more(rounds: int) -> Row:
+            async with stand(scenario, on_step) as running:
+                for _ in range(rounds):
+                    references.append(reference.spans_per_cpu_s(self._packed))
+                    done.append(await running.measure(self._seconds))
+            best = report.best(done)
+            return Row(best, best.spans_per_cpu_s / max(references))
+
+        row = await more(self._rounds)
+        return await more(AGAIN) if fallen([row], self._recorded) else row
+
+
+def _recorded() -> dict[str, float]:
+    return msgspec.json.decode(RATIOS.read_bytes(), type=dict[str, float])
+
+
+def _record(results: Sequence[Row], section: str, options: argparse.Namespace) -> None:
+    RESULTS.write_text(_page(results, options.rounds, options.seconds))
+    processors.record(section)
+    ratios = {str(row.figures.scenario): round(row.ratio, 4) for row in results}
+    RATIOS.write_bytes(msgspec.json.format(msgspec.json.encode(ratios)) + b"\n")
+
+
+def _table(results: Sequence[Row]) -> str:
+    return report.as_markdown([row.figures for row in results], [row.ratio for row in results])
 
 
 def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--seconds", type=float, default=2.5, help="of load for each measurement")
-    parser.add_argument("--rounds", type=int, default=3, help="measurements, of which the median")
+    parser.add_argument("--seconds", type=float, default=1.5, help="of load for each measurement")
+    parser.add_argument("--rounds", type=int, default=3, help="measurements, of which the best")
+    parser.add_argument("--all", action="store_true", help="every kind of work, and processors")
     parser.add_argument("--only", default="", help='rows that contain this, such as "LLM spans"')
-    parser.add_argument("--record", action="store_true", help="write RESULTS.md")
+    parser.add_argument("--record", action="store_true", help="write RESULTS.md and ratios.json")
     return parser.parse_args()
 
 
-async def _measure(
-    wanted: Sequence[Scenario], seconds: float, rounds: int, console: Console
-) -> list[Figures]:
-    results = []
-    with console.status("") as status:
-        for number, scenario in enumerate(wanted, 1):
-
-            def on_step(step: str, title: str = f"{number}/{len(wanted)} {scenario}") -> None:
-                status.update(f"{title}: {step}")
-
-            results.append(
-                report.middle([await measure(scenario, seconds, on_step) for _ in range(rounds)])
-            )
-    return results
-
-
-def _page(results: Sequence[Figures], rounds: int, seconds: float) -> str:
+def _page(results: Sequence[Row], rounds: int, seconds: float) -> str:
     machine = f"{os.cpu_count()} shared vCPUs, {platform.machine().replace('_', '-')}, CPython "
-    notes = "".join(f"- {note}\n" for note in report.warnings(results))
+    notes = "".join(f"- {note}\n" for note in report.warnings([row.figures for row in results]))
     return PAGE.format(
         version=__version__,
         machine=machine + platform.python_version(),
         rounds=rounds,
         seconds=seconds,
-        table=report.as_markdown(results),
+        table=_table(results),
         notes=f"\nNotes of this recording:\n{notes}" if notes else "",
     )
 

@@ -5,37 +5,40 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Collection
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Literal
 
 import msgspec
 
 from gateway.bench import usage
-from gateway.bench.load import Order, Protocol, Report
+from gateway.bench.load import Order, Protocol
+from gateway.bench.load import Report as LoadReport
 from gateway.bench.payload import Kind
-from gateway.bench.processes import BenchError, SinkProcess, gateway, run_load, sink
+from gateway.bench.processes import BenchError, Gateway, SinkProcess, gateway, run_load, sink
 
 _CONNECTIONS = 8
 _DRAIN_S = 120.0
 _POLL_S = 0.05
 _WARM_UP_S = 1.0
 
+_PROCESSORS = ("memory_limiter", "redaction", "mlflow_mapping", "cost")
 _CONFIG = """\
 receivers:
   otlp:
     protocols:
       grpc: {{endpoint: "127.0.0.1:0"}}
       http: {{endpoint: "127.0.0.1:0"}}
+processors: {{{settings}}}
 exporters:
   {exporter}:
     endpoint: "http://127.0.0.1:{sink}"
-    sending_queue: {{storage: memory}}
+    sending_queue: {{storage: {storage}}}
 service:
   data_dir: "{folder}/data"
   pipelines:
-    traces: {{receivers: [otlp], processors: [], exporters: [{exporter}]}}
+    traces: {{receivers: [otlp], processors: [{processors}], exporters: [{exporter}]}}
   telemetry:
     metrics: {{endpoint: "127.0.0.1:0"}}
     status: {{endpoint: "127.0.0.1:0"}}
@@ -51,10 +54,27 @@ class Scenario(msgspec.Struct, kw_only=True, frozen=True):
     spans: int
     """Spans in a request."""
     exporter: Literal["otlp_http", "mlflow"] = "otlp_http"
+    pipeline: Literal["none", "default"] = "none"
+    """``default`` has the processors of the default configuration and its queue on disk, ``none``
+    has no processors and a queue in memory."""
 
     def __str__(self) -> str:
         kind = "LLM" if self.kind == "llm" else self.kind
-        return f"{self.protocol} to {self.exporter}, {kind} spans, {self.spans} a request"
+        work = "default pipeline" if self.pipeline == "default" else "no processors"
+        return f"{self.protocol} to {self.exporter}, {work}, {kind} spans, {self.spans} a request"
+
+    def config(self, sink: int, folder: str) -> str:
+        """Return the gateway's configuration."""
+        default = self.pipeline == "default"
+        names = _PROCESSORS if default else ()
+        return _CONFIG.format(
+            exporter=self.exporter,
+            sink=sink,
+            folder=folder,
+            storage="disk" if default else "memory",
+            settings=", ".join(f"{name}: {{}}" for name in names),
+            processors=", ".join(names),
+        )
 
 
 class Figures(msgspec.Struct, kw_only=True):
@@ -96,11 +116,95 @@ class Figures(msgspec.Struct, kw_only=True):
         return self.requests / self.cpu_s if self.cpu_s else 0.0
 
 
+Report = Callable[[str], None]
+"""Told each step."""
+
+
 async def measure(
-    scenario: Scenario, seconds: float, report: Callable[[str], None] = lambda _step: None
+    scenario: Scenario, seconds: float, report: Report = lambda _step: None
 ) -> Figures:
     """
-    Measure one kind of work; ``report`` is told each step.
+    Measure one kind of work once.
+
+    Raises:
+        BenchError: a process failed, or accepted spans did not arrive.
+
+    """
+    async with stand(scenario, report) as running:
+        return await running.measure(seconds)
+
+
+class Stand:
+    """A gateway that is up and warm, a sink behind it, and a load generator to come."""
+
+    def __init__(
+        self,
+        scenario: Scenario,
+        running: Gateway,
+        target: SinkProcess,
+        generator: Collection[int],
+        report: Report,
+    ) -> None:
+        self._scenario = scenario
+        self._running = running
+        self._target = target
+        self._generator = generator
+        self._report = report
+        self._idle = usage.of_tree(running.pid)
+        self._sent = 0
+
+    async def measure(self, seconds: float) -> Figures:
+        """Load for a while and return the figures once all has arrived."""
+        before, others = usage.of_tree(self._running.pid), usage.Others()
+        self._report("loading")
+        loaded = await self.load(seconds)
+        load_end = time.perf_counter()
+        self._report("draining")
+        await self.drain()
+        after, drain_s = usage.of_tree(self._running.pid), time.perf_counter() - load_end
+        return Figures(
+            scenario=self._scenario,
+            requests=loaded.requests,
+            refused=loaded.refused,
+            body_bytes=loaded.body_bytes,
+            load_s=seconds,
+            drain_s=drain_s,
+            cpu_s=after.cpu_s - before.cpu_s,
+            idle_rss_mib=self._idle.rss_mib,
+            peak_rss_mib=after.peak_rss_mib,
+            p50_ms=loaded.p50_ms,
+            p99_ms=loaded.p99_ms,
+            other_cpu=others.share(),
+        )
+
+    async def load(self, seconds: float) -> LoadReport:
+        """Send as fast as the gateway accepts."""
+        order = Order(
+            protocol=self._scenario.protocol,
+            port=self._running.port(self._scenario.protocol),
+            kind=self._scenario.kind,
+            spans=self._scenario.spans,
+            seconds=seconds,
+            connections=_CONNECTIONS,
+        )
+        output = await run_load(msgspec.json.encode(order), self._generator)
+        report = msgspec.json.decode(output, type=LoadReport)
+        self._sent += report.requests * self._scenario.spans
+        return report
+
+    async def drain(self) -> None:
+        """Wait until the sink has as many spans as were accepted."""
+        deadline = time.monotonic() + _DRAIN_S
+        while (arrived := await self._target.spans()) < self._sent:
+            if time.monotonic() > deadline:
+                raise BenchError(f"{self._sent} spans were accepted, only {arrived} arrived")
+            await asyncio.sleep(_POLL_S)
+
+
+@asynccontextmanager
+async def stand(scenario: Scenario, report: Report = lambda _step: None) -> AsyncIterator[Stand]:
+    """
+    Start everything that one kind of work needs, and warm it up.
 
     Raises:
         BenchError: a process failed, or accepted spans did not arrive.
@@ -112,45 +216,13 @@ async def measure(
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="spangate-bench-"))
         target = await stack.enter_async_context(sink(theirs))
         config = Path(folder) / "bench.yaml"
-        config.write_text(
-            _CONFIG.format(exporter=scenario.exporter, sink=target.port, folder=folder)
-        )
+        config.write_text(scenario.config(target.port, folder))
         running = await stack.enter_async_context(gateway(config, ours))
-        idle = usage.of_tree(running.pid)
-        order = Order(
-            protocol=scenario.protocol,
-            port=running.port(scenario.protocol),
-            kind=scenario.kind,
-            spans=scenario.spans,
-            seconds=_WARM_UP_S,
-            connections=_CONNECTIONS,
-        )
+        made = Stand(scenario, running, target, theirs, report)
         report("warming up")
-        warm = await _load(order, theirs)
-        await _arrived(target, warm.requests * scenario.spans)
-        report("loading")
-        before, others = usage.of_tree(running.pid), usage.Others()
-        order.seconds = seconds
-        loaded = await _load(order, theirs)
-        load_end = time.perf_counter()
-        report("draining")
-        await _arrived(target, (warm.requests + loaded.requests) * scenario.spans)
-        after, drain_s = usage.of_tree(running.pid), time.perf_counter() - load_end
-        disturbed = others.share()
-    return Figures(
-        scenario=scenario,
-        requests=loaded.requests,
-        refused=loaded.refused,
-        body_bytes=loaded.body_bytes,
-        load_s=seconds,
-        drain_s=drain_s,
-        cpu_s=after.cpu_s - before.cpu_s,
-        idle_rss_mib=idle.rss_mib,
-        peak_rss_mib=after.peak_rss_mib,
-        p50_ms=loaded.p50_ms,
-        p99_ms=loaded.p99_ms,
-        other_cpu=disturbed,
-    )
+        await made.load(_WARM_UP_S)
+        await made.drain()
+        yield made
 
 
 def split_processors() -> tuple[Collection[int], Collection[int]]:
@@ -159,16 +231,3 @@ def split_processors() -> tuple[Collection[int], Collection[int]]:
         return (), ()
     usable = sorted(os.sched_getaffinity(0))
     return (usable[:1], usable[1:]) if len(usable) > 1 else ((), ())
-
-
-async def _load(order: Order, cpus: Collection[int]) -> Report:
-    return msgspec.json.decode(await run_load(msgspec.json.encode(order), cpus), type=Report)
-
-
-async def _arrived(target: SinkProcess, expected: int) -> None:
-    """Wait until the sink has as many spans as were accepted."""
-    deadline = time.monotonic() + _DRAIN_S
-    while (arrived := await target.spans()) < expected:
-        if time.monotonic() > deadline:
-            raise BenchError(f"{expected} spans were accepted, only {arrived} arrived")
-        await asyncio.sleep(_POLL_S)
