@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 
 from gateway.blame import home_of, is_ours
-from gateway.config.loader import Loaded
+from gateway.config.loader import ConfigError, Loaded
 from gateway.config.settings import Settings
 from gateway.telemetry import logs
 
@@ -46,12 +46,15 @@ class Watcher:
             ConfigError: it cannot be used.
 
         """
-        _forget(self._seen)
+        watched = self._seen.keys()
+        _forget(watched)
         try:
             loaded = self._read()
-            self._homes = _homes(loaded.settings)
-        finally:
-            self._look_beside()
+        except ConfigError:
+            self._look_beside(watched)  # the mistake is in one of them
+            raise
+        self._homes = _homes(loaded.settings)
+        self._look_beside()
         return loaded
 
     async def run(self, reload: Callable[[Callable[[], Loaded]], None]) -> None:
@@ -62,10 +65,11 @@ class Watcher:
             logger.info("reloading", changed=", ".join(sorted(file.name for file in changed)))
             reload(self.load)
 
-    def _look_beside(self) -> None:
+    def _look_beside(self, more: Collection[Path] = ()) -> None:
         """Watch the modules that stand where plugins do; known files from their known state on."""
         beside = {file for file in _modules().values() if file.parent in self._homes}
-        self._seen = {file: self._seen.get(file) or _stamp(file) for file in self._configs | beside}
+        files = self._configs | beside | set(more)
+        self._seen = {file: self._seen.get(file) or _stamp(file) for file in files}
 
     async def _changed(self) -> set[Path]:
         """Return the files that have changed, once nobody writes them any more."""

@@ -124,12 +124,19 @@ async def test_edits_are_taken_up_and_mistakes_are_told(tmp_path: Path) -> None:
         assert "label.py, line 8" in refused["reason"]
         assert "second!" == await started.label()
 
+        started.write("label.py", f"import os\n\nos._exit(0)\n{PLUGIN}")
+        refused = await started.event("configuration not reloaded; the old one runs")
+        assert "importing its plugins ends the process" in refused["reason"]
+
+        started.write("label.py", PLUGIN)
+        await started.event("configuration reloaded")
+        assert "second" == await started.label()
+
         started.write("gateway.yaml", CONFIG.replace("label:", "lable_typo: {}, label:"))
         refused = await started.event("configuration not reloaded; the old one runs")
         assert "gateway.yaml:" in refused["reason"]
 
         started.write("gateway.yaml", CONFIG)
-        started.write("label.py", PLUGIN)
         await started.event("configuration reloaded")
         assert "second" == await started.label()
 
