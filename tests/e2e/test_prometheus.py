@@ -17,6 +17,7 @@ import yaml
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from gateway.otlp.values import Value
+from gateway.telemetry import metrics
 from gateway.testing import FakeMlflow, batch
 from tests.e2e.conftest import free_port
 from tests.gateway.plugins_for_tests import Keep
@@ -44,6 +45,7 @@ def config(mlflow: str, folder: Path) -> str:
 receivers:
   otlp/broken: {{protocols: {{http: {{endpoint: "127.0.0.1:0"}}}}}}
   otlp/busy: {{protocols: {{http: {{endpoint: "127.0.0.1:0"}}}}}}
+  otlp/tail: {{protocols: {{http: {{endpoint: "127.0.0.1:0"}}}}}}
   otlp/lossy: {{protocols: {{http: {{endpoint: "127.0.0.1:0"}}}}}}
   otlp/tls:
     protocols:
@@ -56,6 +58,10 @@ processors:
   mlflow_mapping: {{}}
   cost: {{reported: compare}}
   broken: {{use: "{HERE}:Say", what: crash}}
+  tail_sampling:
+    decision_wait: 10ms
+    num_traces: 1
+    policies: [{{name: errors, type: status_code, status_code: {{status_codes: [ERROR]}}}}]
   busy: {{use: "{HERE}:Say", what: busy}}
 exporters:
   mlflow:
@@ -75,6 +81,7 @@ service:
       exporters: [mlflow]
     traces/broken: {{receivers: [otlp/broken], processors: [broken], exporters: [debug/lossy]}}
     traces/busy: {{receivers: [otlp/busy], processors: [busy], exporters: [debug/lossy]}}
+    traces/tail: {{receivers: [otlp/tail], processors: [tail_sampling], exporters: [debug/lossy]}}
     traces/lossy: {{receivers: [otlp/lossy], processors: [], exporters: [lossy]}}
 """
 
@@ -203,6 +210,14 @@ async def traffic(running: Gateway, mlflow: FakeMlflow) -> None:
     await post(running, "otlp", 400, b"rubbish")
     await post(running, "otlp/broken", 400, batch({}).encode())
     await post(running, "otlp/busy", 429, batch({}).encode())
+    traces = batch(*({} for _ in range(20)), one_trace=False).encode()
+
+    async def some_were_late() -> bool:
+        await post(running, "otlp/tail", 200, traces)
+        [late] = metrics.sampling_late_spans.collect()
+        return any(sample.value for sample in late.samples)
+
+    await until(some_were_late)
     for _ in range(8):
         await post(running, "otlp/lossy", 200, batch({"text": "x" * 300_000}).encode())
 
