@@ -1,10 +1,12 @@
 """What the guard promises for trace processors: whatever they answer, a trace has an end."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from gateway.delivery.crashes import Crashes, read
 from gateway.plugin import Config, Drop, Keep, OnError, Trace, TraceProcessor, Wait
 from gateway.telemetry import logs
 from gateway.testing import batch, trace
@@ -55,3 +57,42 @@ def test_anything_else_follows_the_policy(
 
     assert Drop("on_error") == decide(answer, "drop")
     assert isinstance(decide(answer, "reject"), Unfit)
+
+
+def test_a_decision_under_way_is_noted(tmp_path: Path) -> None:
+    """Whoever looks sees that the processor is at work, and on which trace; later nothing of it."""
+    path = tmp_path / "workers" / "sending-0"
+    seen: list[tuple[bool, int]] = []
+
+    class Looks(TraceProcessor[Config]):
+        def decide(self, trace: Trace) -> Keep:
+            seen.append((guard.hangs(0), len(read(path))))
+            return Keep("a")
+
+    guard = TraceGuard("looks", Looks(Config()), pipeline="traces", logger=logs.get("t"))
+    crashes = Crashes(path, {})
+    guard.note_in(crashes)
+    guard.decide(trace(batch({})))
+    crashes.close()
+    assert [(True, 1)] == seen
+    assert not guard.hangs(0)
+    assert set() == read(path)
+
+
+def test_what_crashed_three_times_is_not_asked_about(tmp_path: Path) -> None:
+    """The policy decides about that trace alone."""
+    poison, other = trace(batch({})), trace(batch({}))
+    path = tmp_path / "sending-0"
+    crashes = Crashes(path, {})
+    with crashes.deciding(poison.trace_id):
+        [note] = read(path)
+    crashes.suspect({note: 3})
+    processor = Says(Config())
+    processor.answer = Keep("a")
+    guard = TraceGuard(
+        "says", processor, pipeline="traces", logger=logs.get("t"), on_error="reject"
+    )
+    guard.note_in(crashes)
+    assert isinstance(guard.decide(poison), Unfit)
+    assert Keep("a") == guard.decide(other)
+    crashes.close()
