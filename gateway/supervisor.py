@@ -441,6 +441,10 @@ class Supervisor:
             )
         started, self._state = self._state == "running", "stopping"
         children = list(self._children.values())
+        for child in children:
+            if not child.started:  # it has accepted nothing, and would not listen before it has
+                child.stopping = True
+                child.kill()
         if started:
             await _within(timeout_s, children, partial(_stop, reload=False))
             await _within(CLOSING_S, children, _close)

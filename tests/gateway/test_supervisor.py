@@ -232,6 +232,20 @@ async def test_a_reload_under_load_fails_no_request(
     assert [] == waiting(tmp_path)
 
 
+async def test_a_worker_that_still_starts_holds_up_no_end(tmp_path: Path, gateway: Gateway) -> None:
+    """Between a worker's crash and its successor's start the gateway ends as quickly as ever."""
+    async with serving(Sink()) as address:
+        audited(tmp_path, address, 1)
+        await gateway.start()
+        before = gateway.workers()
+        os.kill(before[0], signal.SIGKILL)
+        async with asyncio.timeout(30):
+            while not set(gateway.workers()) - set(before):
+                await asyncio.sleep(0.005)
+        assert 0 == await gateway.end(gently=True)
+    assert "a worker did not end in time" not in {line["event"] for line in await gateway.log()}
+
+
 async def test_a_bad_configuration_is_not_reloaded(tmp_path: Path, gateway: Gateway) -> None:
     """The old one goes on, and the log says why, whatever is wrong with the new one."""
     sink = Sink()
