@@ -15,6 +15,7 @@ import msgspec
 
 from gateway import exporter_guard, guard, lifecycle
 from gateway.audit import Audit
+from gateway.blame import home_of
 from gateway.clock import SystemClock
 from gateway.component_context import Cells
 from gateway.components import Components
@@ -297,7 +298,8 @@ class Service:
             self.endpoints |= await self._telemetry.start(telemetry.metrics, telemetry.status)
         for receiver_id, receiver in parts.receivers.items():
             where = f"receivers.{receiver_id}"
-            await lifecycle.start(where, receiver.listen(intake.deliver(receiver_id)))
+            listening = receiver.listen(intake.deliver(receiver_id))
+            await lifecycle.start(where, listening, home_of(type(receiver)))
             prefix = "" if len(parts.receivers) == 1 else f"{receiver_id} "
             self.endpoints |= {prefix + k: v for k, v in receiver.endpoints().items()}
 
