@@ -265,6 +265,9 @@ class Supervisor:
             messages.Begin(number, tree, sockets, list(tripped), suspects, self._hang_limit_s)
         )
         self._tasks.create_task(self._attend(child))
+        if self._state == "stopping":  # the end began while its process was made, and knows it not
+            child.stopping = True
+            child.kill()
         return child
 
     async def _attend(self, child: Child) -> None:

@@ -243,7 +243,13 @@ def main() -> None:
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     _end_with(int(os.environ["SPANGATE_SUPERVISOR_PID"]))
     with asyncio.Runner(loop_factory=loop.factory()) as runner:
-        sys.exit(runner.run(_main(socket.socket(fileno=int(sys.argv[1])))))
+        try:
+            code = runner.run(_main(socket.socket(fileno=int(sys.argv[1]))))
+        except SystemExit as ended:
+            # Somebody's code ended the loop in the middle: threads still use what an end in order
+            # would take away under them.
+            os._exit(ended.code if isinstance(ended.code, int) else _FAILED)
+    sys.exit(code)
 
 
 if __name__ == "__main__":
