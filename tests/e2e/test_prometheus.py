@@ -169,8 +169,8 @@ async def until(condition: Callable[[], Any]) -> None:
             try:
                 if await condition():
                     return
-            except aiohttp.ClientConnectionError:
-                pass  # it has not started yet
+            except (aiohttp.ClientConnectionError, aiohttp.ContentTypeError):
+                pass  # it has not started yet, or not read its data
             await asyncio.sleep(0.2)
 
 
