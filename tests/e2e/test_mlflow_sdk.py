@@ -11,7 +11,7 @@ import pytest
 import pytest_asyncio
 
 from gateway.demo import ports
-from gateway.demo.children import LocalGateway
+from gateway.demo.children import DemoError, LocalGateway
 from gateway.otlp import values
 from tests.e2e.mlflow_server import MlflowApi, eventually
 
@@ -43,15 +43,28 @@ service:
 @pytest_asyncio.fixture
 async def gateway(tmp_path: Path, mlflow_url: str) -> AsyncIterator[dict[str, int]]:
     """Run the whole gateway as users do and yield its ports."""
-    chosen = ports.choose(dict.fromkeys(("gRPC", "HTTP", "metrics", "status"), 0))
-    config = tmp_path / "spangate.yaml"
-    config.write_text(CONFIG.format(url=mlflow_url, folder=tmp_path, **chosen))
-    child = LocalGateway(config, f"http://127.0.0.1:{chosen['status']}", tmp_path / "gateway.log")
+    child, chosen = await started(tmp_path, mlflow_url)
     try:
-        await child.start()
         yield chosen
     finally:
         await child.stop()
+
+
+async def started(folder: Path, url: str) -> tuple[LocalGateway, dict[str, int]]:
+    """Start a gateway on free ports; others where somebody was quicker to take one of them."""
+    while True:
+        chosen = ports.choose(dict.fromkeys(("gRPC", "HTTP", "metrics", "status"), 0))
+        config = folder / "spangate.yaml"
+        config.write_text(CONFIG.format(url=url, folder=folder, **chosen))
+        child = LocalGateway(config, f"http://127.0.0.1:{chosen['status']}", folder / "gateway.log")
+        try:
+            await child.start()
+        except DemoError as error:
+            await child.stop()
+            if "already in use" not in str(error):
+                raise
+        else:
+            return child, chosen
 
 
 async def run(program: str, gateway: dict[str, int], protocol: str, experiment: str) -> None:

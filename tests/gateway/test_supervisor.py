@@ -19,7 +19,7 @@ from gateway.queue.scanner import Scanner, Waiting
 from gateway.supervisor import Supervisor
 from gateway.telemetry import logs
 from gateway.testing import batch
-from tests.gateway.real import CONFIG, SENDERS, Gateway, Sink, children, send, serving
+from tests.gateway.real import CONFIG, SENDERS, Gateway, Sink, send, serving
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for workers in /proc")
 HEADERS = {"Content-Type": "application/x-protobuf"}
@@ -463,7 +463,7 @@ async def test_a_missing_worker_is_told(tmp_path: Path) -> None:
     running = asyncio.create_task(supervisor.run(ready.set))
     try:
         await asyncio.wait_for(ready.wait(), 60)
-        os.kill(children(os.getpid())[0], signal.SIGKILL)
+        supervisor._children[0].kill()
         async with asyncio.timeout(60):
             while "1 of 2 workers take requests; see the log" not in supervisor.status().degraded:
                 await asyncio.sleep(0.01)
