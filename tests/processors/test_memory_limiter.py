@@ -16,32 +16,9 @@ from gateway.config.loader import ConfigError, load
 from gateway.errors import Busy
 from gateway.telemetry.meter import PluginMeter
 from gateway.telemetry.metrics import REGISTRY
-from gateway.testing import FakeClock, batch, processor
+from gateway.testing import FakeClock, FakeLogger, batch, processor
 from processors.memory_limiter import MIB, MemoryLimiter, MemoryLimiterConfig
 from tests.gateway.running import gateway
-
-
-class Log:
-    """Keeps what is logged."""
-
-    def __init__(self) -> None:
-        self.events: list[tuple[str, str, dict[str, object]]] = []
-
-    def debug(self, event: str, **fields: object) -> None:
-        """Keep."""
-        self.events.append(("debug", event, fields))
-
-    def info(self, event: str, **fields: object) -> None:
-        """Keep."""
-        self.events.append(("info", event, fields))
-
-    def warning(self, event: str, **fields: object) -> None:
-        """Keep."""
-        self.events.append(("warning", event, fields))
-
-    def error(self, event: str, **fields: object) -> None:
-        """Keep."""
-        self.events.append(("error", event, fields))
 
 
 class Context:
@@ -49,7 +26,7 @@ class Context:
 
     def __init__(self) -> None:
         self.component_id = "memory_limiter"
-        self.logger = Log()
+        self.logger = FakeLogger()
         self.meter = PluginMeter(self.component_id)
         self.clock = FakeClock()
         self.data_dir = Path()

@@ -20,7 +20,7 @@ from gateway.clock import SystemClock
 from gateway.component_context import Reserve
 from gateway.errors import Flow, Forbidden, ShareFull
 from gateway.receivers.otlp import OtlpReceiver
-from gateway.testing import component
+from gateway.testing import FakeLogger, component
 
 TRACES = "/opentelemetry.proto.collector.trace.v1.TraceService/Export"
 PROTOBUF = "application/x-protobuf"
@@ -74,29 +74,6 @@ class Engine:
         return [span.name for batch in self.batches for span in batch]
 
 
-class Log:
-    """Keeps what is logged."""
-
-    def __init__(self) -> None:
-        self.events: list[tuple[str, str, dict[str, object]]] = []
-
-    def debug(self, event: str, **fields: object) -> None:
-        """Keep."""
-        self.events.append(("debug", event, fields))
-
-    def info(self, event: str, **fields: object) -> None:
-        """Keep."""
-        self.events.append(("info", event, fields))
-
-    def warning(self, event: str, **fields: object) -> None:
-        """Keep."""
-        self.events.append(("warning", event, fields))
-
-    def error(self, event: str, **fields: object) -> None:
-        """Keep."""
-        self.events.append(("error", event, fields))
-
-
 class NoMeter:
     """Measures nothing."""
 
@@ -113,7 +90,7 @@ class FakeContext:
     def __init__(self, data_dir: Path, reserve: Reserve | None = None) -> None:
         self.component_id = "otlp"
         self.reserve = reserve
-        self.logger = Log()
+        self.logger = FakeLogger()
         self.meter = NoMeter()
         self.clock = SystemClock()
         self.data_dir = data_dir
@@ -160,7 +137,11 @@ class Served:
     """A receiver that listens, and clients for it."""
 
     def __init__(
-        self, receiver: OtlpReceiver, engine: Engine, log: Log, session: aiohttp.ClientSession
+        self,
+        receiver: OtlpReceiver,
+        engine: Engine,
+        log: FakeLogger,
+        session: aiohttp.ClientSession,
     ) -> None:
         self.receiver = receiver
         self.engine = engine
@@ -272,7 +253,7 @@ class Background(NamedTuple):
     """A receiver that runs on a thread of its own, for tests that are not async."""
 
     endpoints: dict[str, str]
-    log: Log
+    log: FakeLogger
     receiver: OtlpReceiver
     errors: deque[Flow]
     """Raised for the next batches."""
