@@ -219,7 +219,7 @@ class Router:
             )
         known = destination.name
         if destination.id:
-            known = self._name_of(destination.workspace, destination.id) or ""
+            known = self._known_name(destination)
         if tenant.globs:
             if not _passes(tenant.globs, known, destination.id):
                 may = "it may use: " + ", ".join(tenant.globs)
@@ -228,9 +228,16 @@ class Router:
             raise _forbidden(tenant, destination, "it may be another tenant's")
 
     def _is_of_others(self, tenant: _Tenant, destination: Destination, known: str) -> bool:
-        if not tenant.name or destination.workspace != self._workspace:
+        if not tenant.name:
             return False
+        if not known and destination.workspace != self._workspace:
+            return False  # is looked up, and asked about again, when it is sent to
         return self._claims.of_others(tenant.name, known, destination.id)
+
+    def _known_name(self, destination: Destination) -> str:
+        """Return what an id is called; ids of MLflow are the same in whatever workspace."""
+        name = self._name_of(destination.workspace, destination.id)
+        return name or self._name_of(self._workspace, destination.id) or ""
 
 
 def _forbidden(tenant: _Tenant, destination: Destination, why: str) -> Forbidden:

@@ -120,6 +120,14 @@ ATTACKS: dict[str, Attack] = {
     "attribute by id": lambda w: ({"mlflow.experiment": w.pay}, {}),
     "attribute as a number": lambda w: ({"mlflow.experiment": int(w.pay)}, {}),
     "attribute with spaces": lambda _: ({"mlflow.experiment": " pay-llm "}, {}),
+    "workspace of the gateway by its name": lambda w: (
+        {},
+        {"x-mlflow-experiment-id": w.pay, "x-mlflow-workspace": "default"},
+    ),
+    "name in another workspace": lambda _: (
+        {"mlflow.experiment": "pay-llm"},
+        {"x-mlflow-workspace": "elsewhere"},
+    ),
     "new experiment": lambda _: ({"mlflow.experiment": "pay-new"}, {}),
     "own template": lambda _: ({"team": "pay"}, {}),
     "template for all": lambda _: ({"to": "pay-llm"}, {}),
