@@ -79,13 +79,15 @@ class PriceBook:
 
     def _from_catalogue(self, call: Call, at_ns: int) -> Quote | None:
         title = self.catalogue.title
+        if is_free(call.model):
+            return Quote(_FREE, f"{call.model} is free", title, call.model)
         entry = self._find(call.provider, call.model)
         if entry is None:
-            return self._free(call, title)
+            return None
         at = dt.datetime.fromtimestamp(at_ns / 1e9, dt.UTC)
         price = self.catalogue.price(entry, at, call.tier)
         if price is None:
-            return self._free(call, title)
+            return None
         rule = entry.name + self._tier_note(entry, call.tier)
         return Quote(price, rule, title, entry.name, entry.by_the_hour)
 
@@ -95,12 +97,6 @@ class PriceBook:
         return (
             f", {tier}" if self.catalogue.has_tier(entry, tier) else f", no {tier} price: standard"
         )
-
-    @staticmethod
-    def _free(call: Call, title: str) -> Quote | None:
-        if is_free(call.model):
-            return Quote(_FREE, f"{call.model} is free", title, call.model)
-        return None
 
 
 def _renamed(call: Call, rule: Rule) -> Call:

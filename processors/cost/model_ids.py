@@ -28,6 +28,7 @@ _BEDROCK_MAKERS = (
     ("qwen", "qwen"), ("gemma", "google"), ("kimi", "moonshot"), ("minimax", "minimax"),
 )  # fmt: skip
 _BEDROCK_PATH = re.compile(r"(?:converse|converse_like|invoke|[a-z]{2}(?:-gov)?-[a-z]+-\d)/")
+_PROXY = re.compile(r"^litellm(?:[_-]proxy)?/")
 _AZURE_PATH = re.compile(r"(?:eu|us|global|global-standard)/")
 _OPEN_WEIGHTS = re.compile(r"(?<![a-z0-9.])\d+(?:\.\d+)?(?:x\d+)?b(?![a-z0-9])")
 
@@ -63,7 +64,7 @@ def guesses(provider: str, model: str) -> Iterator[tuple[str, str]]:
         model: the id as sent.
 
     """
-    model = model.strip().strip('"').lower()
+    model = _PROXY.sub("", model.strip().strip('"').lower(), count=1)
     if not model or len(model) > MAX_LENGTH:
         return
     seen: set[tuple[str, str]] = set()

@@ -30,6 +30,8 @@ FOUND = [
     ("AWS.Bedrock", "amazon.nova-lite-v1:0", "aws/amazon.nova-lite-v1:0"),
     ("x_ai", "grok-3", "x-ai/grok-3"),
     ("unheard-of proxy", "gpt-4o", "openai/gpt-4o"),
+    ("litellm", "litellm_proxy/anthropic/claude-3-5-sonnet-20241022",
+     "anthropic/claude-3-5-sonnet"),
     # nobody says who ran it
     ("", "gpt-4o-2024-11-20", "openai/gpt-4o"),
     ("", "text-embedding-3-large", "openai/text-embedding-3-large"),
