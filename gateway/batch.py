@@ -20,6 +20,7 @@ __all__ = [
     "Attributes",
     "Batch",
     "BatchContext",
+    "Dropped",
     "LlmCall",
     "Resource",
     "Scope",
@@ -75,6 +76,17 @@ class LlmCall(NamedTuple):
     """Whether the answer reached the limit of tokens."""
 
 
+class Dropped(NamedTuple):
+    """Spans that a processor took out of a batch, all for one reason."""
+
+    by: str
+    """Id of the processor."""
+    reason: str
+    """As the processor says it; may be empty."""
+    trace_ids: frozenset[bytes] = frozenset()
+    """Their traces; empty where they went in another way than by :meth:`Batch.drop`."""
+
+
 class Batch:
     """
     The spans of one request, in the order received, and their context.
@@ -106,10 +118,11 @@ class Batch:
         self._encoding = Encoding()
         self._spans: list[Span] | None = None
         self._any_dropped = False
+        self._drops: list[tuple[Span, str]] = []
         self.calls: list[LlmCall] = []
-        self.dropped_by: tuple[str, ...] = ()
-        """Ids of the processors that have dropped spans of it; noted by the engine."""
         """Calls of models that a processor found, each once; the gateway's figures are theirs."""
+        self.dropped: list[Dropped] = []
+        """What processors took out of it; noted by the engine."""
         self._loose = data is None and entries is None
         """Whether anything in the message may differ from the encoded form."""
 
@@ -255,10 +268,28 @@ class Batch:
         """The resources of the spans left, each once, in order."""
         return list({id(span.resource): span.resource for span in self.spans}.values())
 
-    def drop(self, span: Span) -> None:
-        """Take a span out; the engine counts what its processor dropped."""
+    def drop(self, span: Span, reason: str = "") -> None:
+        """
+        Take a span out; the engine counts what its processor dropped.
+
+        Args:
+            span: one of this batch.
+            reason: the rule that wants it so, for ``spangate why``; a text for many spans, which
+                quotes none of them.
+
+        """
         span.dropped = True
         self._any_dropped = True
+        self._drops.append((span, reason))
+
+    def note_drops(self, by: str) -> bool:
+        """Note what was dropped since the last call; return whether anything was."""
+        traces: dict[str, set[bytes]] = {}
+        for span, reason in self._drops:
+            traces.setdefault(reason, set()).add(span.peek.trace_id)
+        self._drops.clear()
+        self.dropped += [Dropped(by, why, frozenset(ids)) for why, ids in traces.items()]
+        return bool(traces)
 
     def _compact(self) -> None:
         """Take the dropped spans out of the message, and what they leave empty."""

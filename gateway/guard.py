@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 from google.protobuf.message import DecodeError
 
-from gateway.batch import Batch, Snapshot
+from gateway.batch import Batch, Dropped, Snapshot
 from gateway.blame import blame, blame_unseen, home_of, is_ours, line_of, place
 from gateway.breaker import Breaker
 from gateway.errors import Flow, Reject, Retry
@@ -160,7 +160,7 @@ class Guard:
             return self._failed(error, batch, before)
         finally:
             self._running.pop(id(batch), None)
-        return self._leave(result, given, spans, started)
+        return self._leave(result, batch, given, spans, started)
 
     async def run_async(self, batch: Batch) -> Batch:
         """Run an async processor on the event loop; otherwise as :meth:`run`."""
@@ -181,7 +181,7 @@ class Guard:
             return self._failed(error, batch, before)
         finally:
             self._running.pop(id(batch), None)
-        return self._leave(result, given, spans, started)
+        return self._leave(result, batch, given, spans, started)
 
     def _enter(self, batch: Batch) -> tuple[Snapshot | None, int, bool]:
         given = len(batch)
@@ -212,15 +212,15 @@ class Guard:
         if result is not given:
             result.context = given.context
             result.calls = result.calls or given.calls
-            result.dropped_by = given.dropped_by
         if not self._is_ours:
             check_ids(result)
         return result, spans
 
-    def _leave(self, batch: Batch, given: int, spans: int, started: float) -> Batch:
+    def _leave(self, batch: Batch, before: Batch, given: int, spans: int, started: float) -> Batch:
         self._breaker.succeeded()
-        if spans < given:
-            batch.dropped_by += (self.component_id,)
+        if not before.note_drops(self.component_id) and spans < given:
+            before.dropped.append(Dropped(self.component_id, ""))
+        batch.dropped = before.dropped
         self._duration.observe(time.perf_counter() - started)
         self._outgoing.inc(spans)
         return batch
@@ -255,10 +255,11 @@ class Guard:
             raise refusal
         if self._policy == "drop":
             dropped = Batch(b"", batch.context)
-            dropped.dropped_by = (*batch.dropped_by, self.component_id)
+            dropped.dropped = [*batch.dropped, Dropped(self.component_id, refusal.reason)]
             return dropped
         assert before is not None
         passed = before.batch()
+        passed.calls, passed.dropped = batch.calls, batch.dropped
         self._outgoing.inc(len(passed))
         return passed
 

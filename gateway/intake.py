@@ -182,11 +182,12 @@ class Intake:
 
 
 class Seen(NamedTuple):
-    """Calls of models that a pipeline saw, to be counted once the request is committed."""
+    """What a pipeline made of a batch, to be told once the request is committed."""
 
-    calls: Sequence[llm_calls.Call]
     tenant: str
     experiment: ExperimentOf
+    calls: Sequence[llm_calls.Call]
+    dropped: Sequence[tuple[Detail, frozenset[bytes]]]
 
 
 class Origins:
@@ -262,9 +263,12 @@ class Delivery:
                 HISTORY.note(_refused(context, flow), trace_ids(entries))
             raise
         for context, entries in came:
-            HISTORY.note(self._origins.find(context), trace_ids(entries))
-        for calls, tenant, experiment in seen:
+            # As of its receipt: what became of it, here or in another process, comes after it.
+            HISTORY.note(self._origins.find(context), trace_ids(entries), context.received_unix_ns)
+        for tenant, experiment, calls, dropped in seen:
             self._figures.count(calls, tenant, experiment)
+            for detail, traces in dropped:
+                HISTORY.note(detail, traces)
         if batches:
             spans = sum(len(entries) for _, entries in came)
             metrics.receiver_accepted_spans.labels(
@@ -280,16 +284,33 @@ class Delivery:
             first = pipeline is self._routes[0][0]
             mine = batch if first else Batch(data, context, entries=entries)
             done = await pipeline.process(mine)
-            if done.dropped_by:
-                gone = trace_ids(entries) - trace_ids(done.entries())
-                by = ", ".join(done.dropped_by)
-                HISTORY.note(Detail(kind="dropped", pipeline=pipeline.name, by=by), gone)
-            if done.calls:
+            if done.calls or done.dropped:
                 experiment = partial(_experiment, outlets, context)
-                seen.append(Seen(llm_calls.read(done), context.tenant, experiment))
+                dropped = _dropped(pipeline.name, entries, done) if done.dropped else ()
+                calls = llm_calls.read(done) if done.calls else ()
+                seen.append(Seen(context.tenant, experiment, calls, dropped))
             for outlet in outlets:
                 records += outlet.records(context, done)
         return records
+
+
+def _dropped(
+    pipeline: str, entries: Sequence[wire.Entry], done: Batch
+) -> list[tuple[Detail, frozenset[bytes]]]:
+    """Return by whom and why traces were dropped, whole or in part."""
+    came, left = trace_ids(entries), trace_ids(done.entries())
+    unexplained = frozenset(came - left)
+    told: list[tuple[Detail, frozenset[bytes]]] = []
+    for by, reason, traces in done.dropped:
+        unexplained -= traces
+        why = {"pipeline": pipeline, "by": by, "reason": reason[:MAX_REASON]}
+        told.append((Detail(kind="dropped", **why), traces - left))
+        told.append((Detail(kind="trimmed", **why), traces & left))
+    for by, reason, traces in done.dropped:
+        if not traces:  # it gave no spans, so what is left over may be its work
+            why = {"pipeline": pipeline, "by": by, "reason": reason[:MAX_REASON]}
+            told.append((Detail(kind="dropped", **why), unexplained))
+    return [(detail, traces) for detail, traces in told if traces]
 
 
 def _experiment(outlets: Sequence[Splitter], context: BatchContext, resource: Resource) -> str:

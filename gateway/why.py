@@ -12,7 +12,7 @@ from gateway.plugin import Config, Exporter
 from gateway.queue.dead_letters import LetterFacts, LetterFile
 from gateway.queue.queue import PIPELINE_QUEUE
 from gateway.queue.scanner import Scanner, Waiting
-from gateway.telemetry.history import Fact
+from gateway.telemetry.history import Detail, Fact
 from gateway.telemetry.status import SenderStatus
 
 MOST_LETTERS = 100
@@ -206,12 +206,16 @@ def _verdict(
         why = _listed(f"{f.detail.by} ({f.detail.rule})" for f in _of(facts, "sampled_out"))
         return "sampled_out", f"sampled out by {why}"
     if "dropped" in kinds:
-        return "dropped", f"dropped by {_listed(f.detail.by for f in _of(facts, 'dropped'))}"
+        return "dropped", f"dropped by {_listed(_by(f.detail) for f in _of(facts, 'dropped'))}"
     if "refused" in kinds:
         return "refused", f"refused to its sender: {_of(facts, 'refused')[-1].detail.reason}"
     if facts:
         return "received", "received; what came next is not remembered"
     return "unknown", "nothing is known of it"
+
+
+def _by(detail: Detail) -> str:
+    return f"{detail.by} ({detail.reason})" if detail.reason else detail.by
 
 
 def _of(facts: Sequence[Fact], kind: str) -> list[Fact]:

@@ -36,18 +36,18 @@ def compile_all(
 
 def any_of(
     conditions: Iterable[Condition], subject: Subject, faults: "Faults"
-) -> Callable[[], bool]:
-    """Return what tells whether one of the conditions is met; faults count as not met."""
-    bound = [condition.bind(subject) for condition in conditions]
+) -> Callable[[], str]:
+    """Return what names the first condition that is met, if any; faults count as not met."""
+    bound = [(condition.bind(subject), condition.source) for condition in conditions]
 
-    def met() -> bool:
-        for one in bound:
+    def met() -> str:
+        for one, source in bound:
             try:
                 if one():
-                    return True
+                    return source
             except EvaluationError as error:
                 faults.add(error)
-        return False
+        return ""
 
     return met
 

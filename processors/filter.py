@@ -5,10 +5,10 @@ from typing import Literal
 
 import msgspec
 
-from gateway.plugin import Batch, Config, Context, Processor
+from gateway.plugin import Batch, Config, Context, Processor, Span
 from processors.conditions import ErrorMode, Faults, Teller, any_of, compile_all
 from processors.expressions import Condition, Subject
-from processors.matching import MatchConfig, span_filter
+from processors.matching import MatchConfig, matcher
 
 _Dropped = Literal["resource", "span", "spanevent"]
 _DROPPED: tuple[_Dropped, ...] = ("resource", "span", "spanevent")
@@ -100,7 +100,10 @@ class Filter(Processor[FilterConfig]):
         for one in compile_all("trace_conditions", config.trace_conditions, _level):
             conditions[_level(one.source)].append(one)
         self._conditions = conditions
-        self._kept = span_filter(config.spans.include, config.spans.exclude)
+        include, exclude = config.spans.include, config.spans.exclude
+        self._included = None if include is None else matcher(include)
+        self._excluded = None if exclude is None else matcher(exclude)
+        self._of_spans = conditions["span"] or include is not None or exclude is not None
         self._teller = Teller()
 
     async def start(self, context: Context) -> None:
@@ -119,7 +122,7 @@ class Filter(Processor[FilterConfig]):
         conditions = self._conditions
         if conditions["resource"]:
             _drop_resources(batch, conditions["resource"], subject, faults)
-        if conditions["span"] or self._kept is not None:
+        if self._of_spans:
             self._drop_spans(batch, subject, faults)
         if conditions["spanevent"]:
             _drop_events(batch, conditions["spanevent"], subject, faults)
@@ -127,25 +130,33 @@ class Filter(Processor[FilterConfig]):
         return batch
 
     def _drop_spans(self, batch: Batch, subject: Subject, faults: Faults) -> None:
-        met, kept = any_of(self._conditions["span"], subject, faults), self._kept
+        met = any_of(self._conditions["span"], subject, faults)
         for span in batch:
             subject.look_at(span)
-            if (kept is not None and not kept(span)) or met():
-                batch.drop(span)
+            if reason := self._not_kept(span) or met():
+                batch.drop(span, reason)
+
+    def _not_kept(self, span: Span) -> str:
+        """Return which setting in the Collector's older form drops a span; empty if none does."""
+        if self._included is not None and not self._included(span):
+            return "spans.include"
+        if self._excluded is not None and self._excluded(span):
+            return "spans.exclude"
+        return ""
 
 
 def _drop_resources(
     batch: Batch, conditions: Sequence[Condition], subject: Subject, faults: Faults
 ) -> None:
     met = any_of(conditions, subject, faults)
-    unwanted = set()
+    unwanted: dict[int, str] = {}
     for resource in batch.resources:
         subject.resource = resource
-        if met():
-            unwanted.add(id(resource))
+        if reason := met():
+            unwanted[id(resource)] = reason
     for span in batch if unwanted else ():
         if id(span.resource) in unwanted:
-            batch.drop(span)
+            batch.drop(span, unwanted[id(span.resource)])
 
 
 def _drop_events(

@@ -162,10 +162,24 @@ def _float32(value: float) -> float:
 
 
 class Sampler:
-    """One percentage: trace id and trace state to what becomes of a span."""
+    """
+    One percentage: trace id and trace state to what becomes of a span.
 
-    def __init__(self, percentage: float, config: ProbabilisticSamplerConfig) -> None:
+    Args:
+        percentage: of traces to keep.
+        config: how they are chosen.
+        name: of the setting that says so.
+
+    """
+
+    def __init__(
+        self,
+        percentage: float,
+        config: ProbabilisticSamplerConfig,
+        name: str = "sampling_percentage",
+    ) -> None:
         self.percentage = min(percentage, 100.0)
+        self.name = f"{name}: {percentage:g}"
         self._open = not config.fail_closed
         mode = config.mode or ("hash_seed" if config.hash_seed else "proportional")
         self._method: ByTraceId | ByHash
@@ -255,8 +269,8 @@ class ProbabilisticSampler(Processor[ProbabilisticSamplerConfig]):
         self._default = Sampler(config.sampling_percentage, config)
         self._all = Sampler(100, config)
         self._rules = [
-            (tuple(rule.match.items()), Sampler(rule.sampling_percentage, config))
-            for rule in config.rules
+            (tuple(rule.match.items()), Sampler(rule.sampling_percentage, config, f"rules[{at}]"))
+            for at, rule in enumerate(config.rules)
         ]
         self._of_spans = any(
             key in ("span.type", "span.name") for matches, _ in self._rules for key, _ in matches
@@ -273,24 +287,27 @@ class ProbabilisticSampler(Processor[ProbabilisticSamplerConfig]):
         asks = self._may_ask(batch)
         default = self._default
         failures: dict[str, int] = {}
+        broken = ""
         decided: dict[tuple[bytes, str], str | None] = {}
 
         def failed(reason: str) -> None:
+            nonlocal broken
+            broken = reason
             failures[reason] = failures.get(reason, 0) + 1
 
         for span in batch.spans:
             message = span.peek
             trace_id, old = key = message.trace_id, message.trace_state
+            broken = ""
             priority = read_priority(span) if asks else Priority.DEFER
             if priority is not Priority.DEFER or key not in decided:
-                sampler = samplers.get(trace_id, default)
-                new = sampler.decide(trace_id, old, priority, failed)
+                new = samplers.get(trace_id, default).decide(trace_id, old, priority, failed)
                 if priority is Priority.DEFER and not failures:
                     decided[key] = new
             else:
                 new = decided[key]
             if new is None:
-                batch.drop(span)
+                batch.drop(span, _why(samplers.get(trace_id, default), priority, broken))
             elif new != old:
                 _mark(span, new)
         self._count(failures)
@@ -331,6 +348,13 @@ class ProbabilisticSampler(Processor[ProbabilisticSamplerConfig]):
             if all(self._glob(_said(key, resource, tenant, span), glob) for key, glob in matches):
                 return sampler
         return self._default
+
+
+def _why(sampler: Sampler, priority: Priority, broken: str) -> str:
+    """Return the rule by which a span is dropped."""
+    if broken:
+        return f"{broken} (fail_closed)"
+    return f"{_PRIORITY}: 0" if priority is Priority.DROP else sampler.name
 
 
 def _said(key: str, resource: Resource, tenant: str, span: Span) -> str:

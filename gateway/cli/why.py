@@ -18,6 +18,7 @@ _LABELS = {
     "received": "received",
     "refused": "refused to the sender",
     "dropped": "dropped",
+    "trimmed": "spans dropped",
     "kept": "kept",
     "sampled_out": "sampled out",
     "sent": "delivered",

@@ -18,7 +18,10 @@ MOST_DETAILS = 4096
 MAX_REASON = 200
 _ID_BYTES = 16
 
-Kind = Literal["received", "refused", "dropped", "kept", "sampled_out", "sent", "dead_letter"]
+Kind = Literal[
+    "received", "refused", "dropped", "trimmed", "kept", "sampled_out", "sent", "dead_letter"
+]
+"""``trimmed``: some of its spans were dropped."""
 
 
 class Detail(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True, cache_hash=True):
@@ -62,19 +65,26 @@ class History:
         self._times = memoryview(bytearray(capacity * 8)).cast("Q")
         self._kinds = memoryview(bytearray(capacity * 2)).cast("H")
         self._next_id = self._next_event = 0
-        self._details: list[Detail] = []
-        self._numbers: dict[Detail, int] = {}
+        # The first one stands for the events that have not been yet.
+        self._details = [Detail(kind="received")]
+        self._numbers = {self._details[0]: 0}
+        self._uses = [capacity]
+        """How many events have each detail."""
+        self._unused: list[int] = []
 
-    def note(self, detail: Detail, trace_ids: Iterable[bytes]) -> None:
-        """Note that something happened to traces; once a batch, each trace once."""
+    def note(self, detail: Detail, trace_ids: Iterable[bytes], at_unix_ns: int = 0) -> None:
+        """Note that something happened to traces, now or then; once a batch, each trace once."""
         packed = b"".join(trace_ids)[-self._capacity * _ID_BYTES :]
         count = len(packed) // _ID_BYTES
         if not count:
             return
         event = self._next_event
         self._next_event = (event + 1) % self._capacity
-        self._times[event] = self._time_ns()
-        self._kinds[event] = self._number(detail)
+        self._times[event] = at_unix_ns or self._time_ns()
+        number = self._number(detail)
+        self._uses[number] += 1
+        self._release(self._kinds[event])
+        self._kinds[event] = number
         at, room = self._next_id, self._capacity - self._next_id
         self._next_id = (at + count) % self._capacity
         if count == 1:
@@ -91,12 +101,28 @@ class History:
 
     def _number(self, detail: Detail) -> int:
         number = self._numbers.get(detail)
-        if number is None:
-            if len(self._details) >= MOST_DETAILS and detail != Detail(kind=detail.kind):
-                return self._number(Detail(kind=detail.kind))  # a sender makes up many of them
-            number = self._numbers[detail] = len(self._details)
+        if number is not None:
+            return number
+        if not self._unused and len(self._details) >= MOST_DETAILS:  # a sender makes up many
+            detail = Detail(kind=detail.kind, pipeline=detail.pipeline, by=detail.by)
+            if detail in self._numbers:
+                return self._numbers[detail]
+        if self._unused:
+            number = self._unused.pop()
+            self._details[number] = detail
+        else:
+            number = len(self._details)
             self._details.append(detail)
+            self._uses.append(0)
+        self._numbers[detail] = number
         return number
+
+    def _release(self, number: int) -> None:
+        """Forget the detail of an event that is forgotten, unless another event has it."""
+        self._uses[number] -= 1
+        if not self._uses[number]:
+            del self._numbers[self._details[number]]
+            self._unused.append(number)
 
     def find(self, trace_id: bytes) -> list[Fact]:
         """Return what is remembered of a trace, in order of time."""

@@ -98,6 +98,6 @@ class ConditionMet(Policy):
                 break
             for event in span.peek.events if self._of_events else ():
                 subject.event = event
-                found = found or event_met()
+                found = found or bool(event_met())
         self._teller().tell(faults)
         return found

@@ -107,6 +107,21 @@ def test_dropped_spans_are_gone(keep: list[bool]) -> None:
     assert expected == [span.attributes["at"] for span in reread(changed)]
 
 
+def test_drops_are_noted_with_reason_and_traces() -> None:
+    """Each reason once with the traces it concerns; what was noted is not noted again."""
+    one, two, three = (made := batch({}, {}, {}, one_trace=False)).spans
+    made.drop(one, "health")
+    made.drop(two)
+    made.drop(three, "health")
+    traces = [span.trace_id for span in (one, two, three)]
+
+    assert (True, False) == (made.note_drops("filter"), made.note_drops("other"))
+    assert [
+        ("filter", "health", frozenset({traces[0], traces[2]})),
+        ("filter", "", frozenset({traces[1]})),
+    ] == made.dropped
+
+
 def test_an_emptied_batch_leaves_no_shell() -> None:
     """When all spans are dropped, their resource goes too."""
     changed = batch({}, {})

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
 
-from gateway.batch import Batch, BatchContext
+from gateway.batch import Batch, BatchContext, LlmCall
 from gateway.breaker import BREAKER_FAILURES
 from gateway.errors import Busy, Reject, Retry
 from gateway.guard import Guard
@@ -84,6 +84,19 @@ def test_pass_keeps_what_processors_before_have_done() -> None:
 def test_drop_drops_the_batch() -> None:
     """With ``drop`` nothing is left."""
     assert 0 == len(guard(broken(), "drop").run(batch({})))
+
+
+def test_pass_keeps_what_was_noted_before() -> None:
+    """Calls of models and drops that other processors noted are not lost by a later fault."""
+    sent = batch({}, {})
+    sent.calls.append(LlmCall(sent.spans[0], "gpt-4o", 1, 1))
+    sent.drop(sent.spans[1], "rule")
+    sent.note_drops("filter")
+    calls, dropped = list(sent.calls), list(sent.dropped)
+
+    out = guard(broken(), "pass").run(sent)
+
+    assert (calls, dropped) == (out.calls, out.dropped)
 
 
 @pytest.mark.parametrize("flow", [Reject("no"), Busy("later", 3), Retry("down", 2)])

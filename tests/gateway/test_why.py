@@ -41,6 +41,15 @@ service:
     traces: {receivers: [otlp], processors: [PROCESSORS], exporters: [mlflow]}
 """
 NOWHERE = "http://127.0.0.1:1"
+FILTERS = """
+processors:
+  mine: {use: "tests.gateway.plugins_for_tests:DropNamed", value: mine}
+  filter: {traces: {span: ["span.name == 'health'", "span.span_id == 'PART'"]}}
+"""
+BROKEN = """
+processors:
+  mine: {use: "tests.gateway.plugins_for_tests:Say", what: crash, on_error: drop}
+"""
 
 
 @pytest.fixture(autouse=True)
@@ -135,7 +144,40 @@ async def test_sampled_out(tmp_path: Path) -> None:
         await running.post(sent.encode())
         story = await ask(running, tmp_path, traces(sent)[0])
 
-    assert ("dropped", "dropped by probabilistic_sampler") == (story["state"], story["summary"])
+    assert "dropped" == story["state"]
+    assert "dropped by probabilistic_sampler (sampling_percentage: 0)" == story["summary"]
+    assert ["received", "dropped"] == [fact["detail"]["kind"] for fact in story["facts"]]
+
+
+async def test_which_rule_dropped_what(tmp_path: Path) -> None:
+    """A trace that loses some spans is told so, one that loses all is dropped; each with why."""
+    whole, part, mine = batch({}, name="health"), batch({}, {}), batch({}, name="mine")
+    text = config(NOWHERE, processors="filter, mine").replace(
+        "processors:", FILTERS.replace("PART", part.spans[1].span_id.hex()), 1
+    )
+    async with gateway(tmp_path, text) as running:
+        for one in (whole, part, mine):
+            await running.post(one.encode())
+        gone = await ask(running, tmp_path, traces(whole)[0])
+        left = await ask(running, tmp_path, traces(part)[0])
+        without = await ask(running, tmp_path, traces(mine)[0])
+
+    assert "dropped by filter (span.name == 'health')" == gone["summary"]
+    assert ["received", "trimmed"] == [fact["detail"]["kind"] for fact in left["facts"]]
+    assert "waiting" == left["state"]
+    assert "span_id" in left["facts"][1]["detail"]["reason"]
+    assert "dropped by mine" == without["summary"]
+
+
+async def test_dropped_by_a_fault(tmp_path: Path) -> None:
+    """What ``on_error: drop`` drops is told with the fault."""
+    sent = batch({})
+    text = config(NOWHERE, processors="mine").replace("processors:", BROKEN, 1)
+    async with gateway(tmp_path, text) as running:
+        await running.post(sent.encode())
+        story = await ask(running, tmp_path, traces(sent)[0])
+
+    assert "dropped by mine (processor mine failed: KeyError)" == story["summary"]
 
 
 async def test_undecided(tmp_path: Path) -> None:

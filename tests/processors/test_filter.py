@@ -194,3 +194,30 @@ def test_needs_something_to_drop(tmp_path: Path) -> None:
 def test_fails_closed() -> None:
     """What should be dropped is never passed on."""
     assert "reject" == Filter.on_error
+
+
+def reasons(made: Batch, **settings: Any) -> list[str]:
+    """Return why a filter drops spans, each reason once."""
+    processor(Filter, **settings).process(made).note_drops("filter")
+    return [dropped.reason for dropped in made.dropped]
+
+
+def test_says_which_condition_dropped_a_span() -> None:
+    """The reason is the first condition that was met, whatever it is about."""
+    service = numbered(resource={"service.name": "noise"})
+    conditions = {
+        "resource": ['resource.attributes["service.name"] == "noise"'],
+        "span": ["span.attributes.n == 0", "span.attributes.n == 1", "span.attributes.n < 2"],
+    }
+
+    assert conditions["span"][:2] == reasons(numbered(), traces=conditions)
+    assert conditions["resource"] == reasons(service, traces=conditions)
+
+
+def test_says_which_part_of_the_older_form_dropped_a_span() -> None:
+    """``include`` and ``exclude`` are told apart."""
+    nothing = {"match_type": "strict", "span_names": ["other"]}
+    everything = {"match_type": "strict", "span_names": ["span"]}
+
+    assert ["spans.include"] == reasons(numbered(), spans={"include": nothing})
+    assert ["spans.exclude"] == reasons(numbered(), spans={"exclude": everything})

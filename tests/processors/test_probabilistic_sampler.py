@@ -418,3 +418,34 @@ def test_kept_spans_keep_their_bytes() -> None:
     (after,) = processor(ProbabilisticSampler, sampling_percentage=50).process(sent).entries()
     assert after.span.startswith(before.span)
     assert "ot=th:8" == Batch(sent.encode()).spans[0].peek.trace_state
+
+
+@pytest.mark.parametrize(
+    ("reason", "state", "attributes", "settings"),
+    [
+        ("sampling_percentage: 49", "", {}, {"sampling_percentage": 49}),
+        ("sampling.priority: 0", "", {"sampling.priority": 0}, {"sampling_percentage": 100}),
+        ("rules[1]: 0.5", "", {}, {"sampling_percentage": 100}),
+        ("th contradicts the randomness (fail_closed)", "ot=th:ff", {}, {"sampling_percentage": 9}),
+    ],
+)
+def test_says_which_rule_dropped_a_span(
+    reason: str, state: str, attributes: Mapping[str, Value], settings: dict[str, Any]
+) -> None:
+    """``spangate why`` can tell the share, the rule or the fault to which a trace fell."""
+    if reason.startswith("rules"):
+        others = {"match": {"span.name": "x"}, "sampling_percentage": 1}
+        settings["rules"] = [others, {"match": {"span.name": "s"}, "sampling_percentage": 0.5}]
+    sent = one_span(HALF, state, attributes)
+    processor(ProbabilisticSampler, **settings).process(sent).note_drops("sampler")
+
+    assert [reason] == [dropped.reason for dropped in sent.dropped]
+
+
+def test_a_broken_trace_state_explains_no_other_drop() -> None:
+    """Of two spans in a batch each has its own reason."""
+    sent = many([(bytes.fromhex(HALF), "ot=th:ff", {}), (bytes.fromhex(HALF), "", {})])
+    processor(ProbabilisticSampler, sampling_percentage=1).process(sent).note_drops("sampler")
+
+    reasons = [dropped.reason for dropped in sent.dropped]
+    assert ["th contradicts the randomness (fail_closed)", "sampling_percentage: 1"] == reasons

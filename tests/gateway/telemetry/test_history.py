@@ -51,14 +51,36 @@ def test_ids_are_not_found_across_others() -> None:
 
 
 def test_made_up_details_do_not_fill_the_memory() -> None:
-    """Beyond some thousand different details only the kind of an event is kept."""
-    history = History(10)
+    """Beyond some thousand different details only kind and component of an event are kept."""
+    history = History(MOST_DETAILS * 4)
     traces = ids(MOST_DETAILS * 2)
     for number, trace in enumerate(traces):
-        history.note(Detail(kind="refused", reason=f"{number}"), [trace])
+        history.note(Detail(kind="dropped", by="mine", reason=f"{number}"), [trace])
 
-    assert [Detail(kind="refused")] == [fact.detail for fact in history.find(traces[-1])]
+    assert [Detail(kind="dropped", by="mine")] == [fact.detail for fact in history.find(traces[-1])]
     assert len(history._details) <= MOST_DETAILS + 10
+
+
+def test_details_make_room_once_their_events_are_forgotten() -> None:
+    """Senders that have gone do not keep those that come later from being named."""
+    history = History(100)
+    traces = ids(MOST_DETAILS * 2)
+    for number, trace in enumerate(traces):
+        history.note(Detail(kind="received", peer=f"{number}"), [trace])
+
+    last = [fact.detail.peer for trace in traces[-100:] for fact in history.find(trace)]
+    assert [f"{len(traces) - 100 + at}" for at in range(100)] == last
+    assert len(history._details) <= 102
+
+
+def test_tells_when_it_was() -> None:
+    """What is noted late stands where it belongs."""
+    history = History(10, time_ns=lambda: 5)
+    (trace,) = ids(1)
+    history.note(SENT, [trace])
+    history.note(RECEIVED, [trace], 3)
+
+    assert [(3, RECEIVED), (5, SENT)] == [(f.time_unix_ns, f.detail) for f in history.find(trace)]
 
 
 def test_traces_of_spans_are_told_once() -> None:
