@@ -19,6 +19,7 @@ from gateway.plugin import (
     Receiver,
     TraceProcessor,
 )
+from gateway.poison import Poison
 from gateway.telemetry import logs
 from gateway.tenants import Tenants
 from gateway.threads import Threads
@@ -37,7 +38,9 @@ class Components:
         *,
         reserve: Reserve | None = None,
         cells: Cells | None = None,
+        poison: Poison | None = None,
     ) -> None:
+        self._poison = poison
         self._settings = settings
         self._clock = clock
         self._data_dir = data_dir
@@ -107,7 +110,7 @@ class Components:
                 guards.append(
                     Guard(processor_id, processor, pipeline=name, logger=logger, on_error=policy)
                 )
-        return Pipeline(name, guards, threads, judge)
+        return Pipeline(name, guards, threads, judge, self._poison)
 
     async def start(self, kind: str, component_id: str, component: Component[Any]) -> None:
         """

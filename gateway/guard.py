@@ -21,6 +21,7 @@ from gateway.blame import blame, blame_unseen, home_of, is_ours, line_of, place
 from gateway.breaker import Breaker
 from gateway.errors import Flow, Reject, Retry
 from gateway.plugin import Logger, OnError, Processor
+from gateway.poison import label
 from gateway.returned import GarbageError, check_ids, is_async, what_is_wrong
 from gateway.telemetry import logs, metrics
 
@@ -28,6 +29,7 @@ T = TypeVar("T")
 
 HANG_LIMIT_S = 60.0
 """How long a processor may take for a batch."""
+ENDED = "the gateway's process ended each time it worked on this request"
 
 _FAULTS = (BaseException,)
 """What plugins raise by mistake; ``sys.exit()`` or a panic in Rust must not end the gateway."""
@@ -82,6 +84,8 @@ class Guard:
         on_error: OnError | None = None,
     ) -> None:
         self.component_id = component_id
+        self.label = label(name_of(pipeline, component_id))
+        """What stands for it in the notes of what is being processed."""
         self.is_async = is_async(processor.process)
         self.is_gate = type(processor).admit is not Processor.admit
         """Whether the processor has a say in what is read at all."""
@@ -182,6 +186,28 @@ class Guard:
         finally:
             self._running.pop(id(batch), None)
         return self._leave(result, batch, given, spans, started)
+
+    def give_up(self, batch: Batch) -> Batch:
+        """
+        Do what the policy says with a request that took the process down each time.
+
+        Raises:
+            Reject: the policy is ``reject``.
+
+        """
+        before, given, _ = self._enter(batch)
+        metrics.processor_failures.labels(self._pipeline, self.component_id, self._policy).inc()
+        self._logger.error(
+            "processor is kept from a request that crashes it",
+            pipeline=self._pipeline,
+            processor=self.component_id,
+            policy=self._policy,
+            spans=given,
+            hint="mend the plugin; the batch was " + _OUTCOME[self._policy],
+            **_told_of(batch),
+        )
+        refusal = Reject(f"processor {self.component_id} failed: {ENDED}")
+        return self._by_policy(batch, before, refusal)
 
     def _enter(self, batch: Batch) -> tuple[Snapshot | None, int, bool]:
         given = len(batch)

@@ -6,14 +6,24 @@ from itertools import groupby
 
 from gateway.batch import Batch
 from gateway.breaker import BREAKER_OPEN_S
-from gateway.errors import Retry
-from gateway.guard import HANG_LIMIT_S, Guard
+from gateway.errors import Reject, Retry
+from gateway.guard import ENDED, HANG_LIMIT_S, Guard
+from gateway.poison import Poison, key_of, label
 from gateway.threads import Threads
 from gateway.trace_guard import TraceGuard
 
+_NOBODY = label("")
+
 
 class Pipeline:
-    """Run a batch through the processors of a pipeline; with none, it passes untouched."""
+    """
+    Run a batch through the processors of a pipeline; with none, it passes untouched.
+
+    Args:
+        judge: the processor of stage 2, which decides on what :meth:`process` returns.
+        poison: keeps requests from the processors that they crash.
+
+    """
 
     def __init__(
         self,
@@ -21,10 +31,11 @@ class Pipeline:
         guards: Sequence[Guard],
         threads: Threads,
         judge: TraceGuard | None = None,
+        poison: Poison | None = None,
     ) -> None:
         self.name = name
         self.judge = judge
-        """The processor of stage 2, which decides on what :meth:`process` returns."""
+        self._poison = poison or Poison()
         self.guards = tuple(guards)
         self._threads = threads
         self.gates = [guard for guard in guards if guard.is_gate]
@@ -48,21 +59,40 @@ class Pipeline:
             Reject, Busy, Retry: what a processor or its guard says.
 
         """
+        if self.passes_through:
+            return batch
+        request = key_of(batch)
+        if not self._poison.suspects(request):
+            return await self._process(batch, request)
+        if self._poison.is_condemned(request, _NOBODY):
+            raise Reject(f"pipeline {self.name}: {ENDED}")
+        async with self._poison.alone(request):
+            return await self._process(batch, request)
+
+    async def _process(self, batch: Batch, request: bytes) -> Batch:
         size = len(batch.encode())
         for is_async, guards in self._steps:
             if is_async:
                 for guard in guards:
-                    batch = await guard.run_async(batch)
+                    batch = await self._on_loop(guard, batch, request)
             else:
-                batch = await self._on_thread(guards, batch, size)
+                batch = await self._on_thread(guards, batch, request, size)
         return batch
 
-    async def _on_thread(self, guards: Sequence[Guard], batch: Batch, size: int) -> Batch:
+    async def _on_loop(self, guard: Guard, batch: Batch, request: bytes) -> Batch:
+        with self._poison.processing(request) as work:
+            return await guard.run_async(batch) if work.may(guard.label) else guard.give_up(batch)
+
+    async def _on_thread(
+        self, guards: Sequence[Guard], batch: Batch, request: bytes, size: int
+    ) -> Batch:
         """Run guards on a thread; who hangs there keeps the thread, but not the sender."""
         tenant = batch.context.tenant
         try:
             async with asyncio.timeout(HANG_LIMIT_S):
-                return await self._threads.run(_run_all, guards, batch, tenant=tenant, cost=size)
+                return await self._threads.run(
+                    self._run_all, guards, batch, request, tenant=tenant, cost=size
+                )
         except TimeoutError:
             hung = [guard for guard in guards if guard.hangs(HANG_LIMIT_S / 2)]
             for guard in hung:
@@ -71,9 +101,10 @@ class Pipeline:
             reason = f"processor {names} took longer than {HANG_LIMIT_S:g} s"
             raise Retry(reason, after=BREAKER_OPEN_S) from None
 
-
-def _run_all(guards: Sequence[Guard], batch: Batch) -> Batch:
-    for guard in guards:
-        batch = guard.run(batch)
-    batch.entries()
-    return batch
+    def _run_all(self, guards: Sequence[Guard], batch: Batch, request: bytes) -> Batch:
+        with self._poison.processing(request) as work:
+            for guard in guards:
+                batch = guard.run(batch) if work.may(guard.label) else guard.give_up(batch)
+            work.may(_NOBODY)
+            batch.entries()
+        return batch

@@ -29,6 +29,7 @@ from gateway.guard import Guard
 from gateway.intake import Intake, Outlet, Splitter
 from gateway.pipeline import Pipeline
 from gateway.plugin import Clock
+from gateway.poison import Poison
 from gateway.queue.dead_letters import DeadLetters
 from gateway.queue.queue import Queue
 from gateway.queue.scanner import Waiting
@@ -59,6 +60,9 @@ class Seat(Protocol):
 
     crashes: Crashes
     """What is being sent, for those who look after a crash."""
+
+    poison: Poison
+    """What is being processed, for them too."""
 
     @property
     def cells(self) -> Cells:
@@ -117,6 +121,7 @@ class Service:
             self._audit,
             reserve=seat.reserve if seat else None,
             cells=seat.cells if seat else None,
+            poison=seat.poison if seat else None,
         )
         tenants = self._components.tenants
         self._threads = Threads(lambda: tenants.several)

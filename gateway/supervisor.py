@@ -21,6 +21,7 @@ from gateway.config.settings import TelemetryConfig
 from gateway.data_dir import DataDir
 from gateway.failures import WorkersError
 from gateway.guard import HANG_LIMIT_S
+from gateway.poison import Note
 from gateway.queue.dead_letters import LetterFile
 from gateway.queue.folder import QueueFolder
 from gateway.receivers.addresses import ListenError
@@ -260,7 +261,7 @@ class Supervisor:
         child.trial = trial
         tree = pickle.dumps(self._loaded.tree)
         sockets = str(self._sockets)
-        suspects = self._suspects.counts
+        suspects = self._suspects.known
         child.send(
             messages.Begin(number, tree, sockets, list(tripped), suspects, self._hang_limit_s)
         )
@@ -281,23 +282,28 @@ class Supervisor:
         if child.stopping and self._state == "running":
             self._logs[child.number] = None
         elif not (child.stopping or child.trial) and self._state == "running":
-            self._suspect(child)
-            self._tasks.create_task(self._replace(child, code))
+            notes = self._suspect(child)
+            self._tasks.create_task(self._replace(child, code, notes))
         self._share()
 
-    def _suspect(self, child: Child) -> None:
+    def _suspect(self, child: Child) -> Sequence[Note]:
         """Remember, everywhere, what a worker was at when it ended unexpectedly."""
-        self._suspects.crashed(child.number)
+        notes = self._suspects.crashed(child.number)
         for other in self._children.values():
-            other.send(messages.Suspect(self._suspects.counts))
+            other.send(messages.Suspect(self._suspects.known))
+        return notes
 
-    async def _replace(self, child: Child, code: int) -> None:
+    async def _replace(self, child: Child, code: int, notes: Sequence[Note]) -> None:
         """Start another worker in place of one that ended by itself."""
         now = asyncio.get_running_loop().time()
         delay = self._backoff.next(now, now - child.begun)
         metrics.worker_restarts.inc()
         stood = crash.frames(self._data_dir.path, child.number)
-        blamed = crash.blamed(stood, self._loaded.settings)
+        settings = self._loaded.settings
+        if stood:
+            blamed = crash.blamed(stood, settings)
+        else:
+            blamed = crash.at_work(notes, code, self._suspects, settings)
         self._trip([*child.hung, *blamed])
         self._logger.error(
             "a worker ended unexpectedly; another takes its place",
@@ -305,6 +311,7 @@ class Supervisor:
             pid=child.pid,
             how=f"signal {-code}" if code < 0 else f"exit code {code}",
             reason="; ".join(child.reasons) or None,
+            processing=sorted({note.processor for note in notes} - {""}) or None,
             left_alone=blamed or None,
             **crash.told(stood),
             after_seconds=round(delay, 1),

@@ -19,6 +19,7 @@ from gateway.config.loader import settle
 from gateway.delivery.crashes import Crashes
 from gateway.failures import foreseen
 from gateway.guard import Guard
+from gateway.poison import Poison
 from gateway.receivers.addresses import ListenError
 from gateway.service import Service
 from gateway.telemetry import logs, metrics, snapshot
@@ -27,7 +28,7 @@ from gateway.workers import crash, messages
 from gateway.workers.cells import Cells
 from gateway.workers.channel import Channel
 from gateway.workers.messages import ToWorker
-from gateway.workers.suspects import sending
+from gateway.workers.suspects import processing, sending
 from gateway.workers.watch import Watch
 
 REPORT_S = 1.0
@@ -42,8 +43,9 @@ class Worker:
         self.number = begin.number
         self.sockets = Path(begin.sockets)
         self.cells = Cells(self.sockets)
-        counts = {bytes.fromhex(trace): number for trace, number in begin.suspects.items()}
-        self.crashes = Crashes(sending(self.sockets, begin.number), counts)
+        suspects = begin.suspects
+        self.crashes = Crashes(sending(self.sockets, begin.number), _traces(suspects))
+        self.poison = Poison(processing(self.sockets, begin.number), suspects.requests)
         self._channel = channel
         crash.prepare(self.sockets.parent, begin.number)
         self._settings = settle(pickle.loads(begin.tree))  # noqa: S301 - from our supervisor
@@ -138,8 +140,9 @@ class Worker:
                 assert self._service is not None, "running"
                 self._service.leave(reload=reload)
                 self._stop.set()
-            case messages.Suspect(traces=traces):
-                self.crashes.suspect({bytes.fromhex(trace): n for trace, n in traces.items()})
+            case messages.Suspect(suspects=suspects):
+                self.crashes.suspect(_traces(suspects))
+                self.poison.suspect(suspects.requests)
             case messages.Trip(processors=processors):
                 self._trip(processors)
             case messages.Close():
@@ -201,6 +204,10 @@ class Worker:
         self._service.refresh_metrics()
         families = snapshot.take(metrics.REGISTRY)
         self._channel.send(messages.Report(self._service.status(), families, request))
+
+
+def _traces(suspects: messages.Suspected) -> dict[bytes, int]:
+    return {bytes.fromhex(trace): crashes for trace, crashes in suspects.traces.items()}
 
 
 def _answer(asked: "asyncio.Future[int]", answer: messages.Port) -> None:

@@ -7,10 +7,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TypeAlias
 
-from gateway.blame import file_of, home_of, is_in, short
+from gateway.blame import file_of, home_of, is_in, is_ours, short
 from gateway.config.settings import Settings
 from gateway.guard import name_of
 from gateway.plugin import Processor
+from gateway.poison import LIMIT, Note
+from gateway.workers.suspects import Suspects
 
 Frames: TypeAlias = Sequence[tuple[str, int]]
 """Files and lines, the outermost first."""
@@ -47,17 +49,39 @@ def blamed(stood: Frames, settings: Settings) -> list[str]:
 
     Those whose methods were on the way there, else those in whose files it was, else folders.
     """
-    known = [
-        (name_of(pipeline, one), settings.processors[one].component)
-        for pipeline, wanted in settings.service.pipelines.items()
-        for one in wanted.processors
-        if issubclass(settings.processors[one].component, Processor)
-    ]
+    known = _processors(settings)
     for stands_in in (_in_method, _in_file, _in_home):
-        found = [name for name, component in known if stands_in(component, stood)]
+        found = [name for name, component in known.items() if stands_in(component, stood)]
         if found:
             return found
     return []
+
+
+def at_work(notes: Sequence[Note], code: int, suspects: Suspects, settings: Settings) -> list[str]:
+    """
+    Return the plugin that ended its process without a note of Python's, if it can be told.
+
+    A process that exits was ended by somebody's code: the one plugin that was at work. One that
+    was killed may have been in anybody's way: a plugin is to blame once a request is condemned
+    for it.
+    """
+    plugins = {n for n, c in _processors(settings).items() if not is_ours(home_of(c))}
+    found = {note.processor for note in notes} & plugins
+    if code >= 0:
+        return sorted(found) if len(found) == 1 else []
+    return sorted(
+        {n.processor for n in notes if n.processor in found and suspects.score(n) >= LIMIT}
+    )
+
+
+def _processors(settings: Settings) -> dict[str, type]:
+    """Return the classes of all processors of stage 1, by name."""
+    return {
+        name_of(pipeline, one): settings.processors[one].component
+        for pipeline, wanted in settings.service.pipelines.items()
+        for one in wanted.processors
+        if issubclass(settings.processors[one].component, Processor)
+    }
 
 
 def _in_method(component: type, stood: Frames) -> bool:

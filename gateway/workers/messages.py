@@ -14,6 +14,15 @@ from gateway.telemetry.status import Status
 from gateway.why import Told
 
 
+class Suspected(msgspec.Struct):
+    """What was under way when workers crashed."""
+
+    traces: dict[str, int] = {}
+    """Crashes by trace id in hex: those in which it was being sent, or decided."""
+    requests: dict[str, int] = {}
+    """Scores by request and processor that had it; see :mod:`gateway.poison`."""
+
+
 class Begin(msgspec.Struct, tag="begin"):
     """To a new worker: who it is and what to run."""
 
@@ -25,8 +34,7 @@ class Begin(msgspec.Struct, tag="begin"):
     """The folder of the sockets on which workers hand spans to each other."""
     tripped: list[str]
     """Processors that hung or crashed in the worker before, to be left alone for a while."""
-    suspects: dict[str, int]
-    """Crashes by trace id in hex: those in which it was being sent."""
+    suspects: Suspected
     hang_limit_s: float
     """How long a processor may take for a batch, or keep the event loop."""
 
@@ -44,9 +52,9 @@ class Own(msgspec.Struct, tag="own"):
 
 
 class Suspect(msgspec.Struct, tag="suspect"):
-    """To a worker: another has crashed; crashes by trace id in hex."""
+    """To a worker: another has crashed."""
 
-    traces: dict[str, int]
+    suspects: Suspected
 
 
 class Port(msgspec.Struct, tag="port"):

@@ -1,18 +1,23 @@
-"""Remember, over the ends of processes, which traces were being sent in how many crashes."""
+"""Remember, over the ends of processes, what was under way in how many crashes."""
 
+import contextlib
+from collections.abc import Sequence
 from pathlib import Path
 
 import msgspec
 
+from gateway import poison
 from gateway.delivery import crashes
+from gateway.poison import Note
+from gateway.workers.messages import Suspected
 
 _MOST = 5_000
-_decode = msgspec.json.Decoder(dict[str, int]).decode
+_decode = msgspec.json.Decoder(Suspected).decode
 
 
 class Suspects:
     """
-    Crashes by trace id.
+    Traces and requests that were under way in crashes.
 
     Args:
         folder: of the workers.
@@ -21,41 +26,64 @@ class Suspects:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._counts: dict[str, int] = {}
-
-    @property
-    def counts(self) -> dict[str, int]:
-        """Crashes by trace id in hex."""
-        return self._counts
+        self.known = Suspected()
 
     def load(self) -> None:
-        """Take up what is known, and what was being sent when all processes ended."""
+        """Take up what is known, and what was under way when all processes ended."""
         try:
-            self._counts = _decode((self._folder / "crashes.json").read_bytes())
+            self.known = _decode((self._folder / "crashes.json").read_bytes())
         except (OSError, msgspec.DecodeError):
-            self._counts = {}
+            self.known = Suspected()
         for path in self._folder.glob("sending-*"):
-            self._add(path)
+            self._sent(path)
+        for path in self._folder.glob("processing-*"):
+            self._processed(path)
+        self._save()
 
-    def crashed(self, worker: int) -> None:
-        """Count what a worker was sending when it ended unexpectedly."""
-        self._add(sending(self._folder, worker))
+    def crashed(self, worker: int) -> Sequence[Note]:
+        """Count what a worker was at when it ended unexpectedly; return what it processed."""
+        self._sent(sending(self._folder, worker))
+        notes = self._processed(processing(self._folder, worker))
+        self._save()
+        return notes
 
-    def _add(self, path: Path) -> None:
-        found = crashes.read(path)
+    def score(self, note: Note) -> int:
+        """Return how suspect a request is where a processor has it."""
+        return self.known.requests.get(note.name, 0)
+
+    def _sent(self, path: Path) -> None:
+        for trace in crashes.read(path):
+            _add(self.known.traces, trace.hex(), 1)
         path.unlink(missing_ok=True)
-        if not found:
+
+    def _processed(self, path: Path) -> Sequence[Note]:
+        notes = poison.read(path)
+        for note in notes:
+            _add(self.known.requests, note.name, poison.ALONE if len(notes) == 1 else 1)
+        path.unlink(missing_ok=True)
+        return notes
+
+    def _save(self) -> None:
+        if self.known == Suspected():
             return
-        for trace in found:
-            key = trace.hex()
-            self._counts[key] = self._counts.pop(key, 0) + 1
-        for key in list(self._counts)[: max(0, len(self._counts) - _MOST)]:
-            del self._counts[key]
         fresh = self._folder / "crashes.new"
-        fresh.write_bytes(msgspec.json.encode(self._counts))
-        fresh.replace(self._folder / "crashes.json")
+        with contextlib.suppress(OSError):  # on a full disk it is known as long as we run
+            fresh.write_bytes(msgspec.json.encode(self.known))
+            fresh.replace(self._folder / "crashes.json")
+
+
+def _add(counts: dict[str, int], key: str, number: int) -> None:
+    """Count a key, and forget those that were counted longest ago."""
+    counts[key] = counts.pop(key, 0) + number
+    for old in list(counts)[: max(0, len(counts) - _MOST)]:
+        del counts[old]
 
 
 def sending(folder: Path, worker: int) -> Path:
     """Return the file in which a worker says what it is sending."""
     return folder / f"sending-{worker}"
+
+
+def processing(folder: Path, worker: int) -> Path:
+    """Return the file in which a worker says what it is processing."""
+    return folder / f"processing-{worker}"

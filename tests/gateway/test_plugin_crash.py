@@ -21,7 +21,7 @@ from gateway.plugin import Batch, Config, Context, Processor
 
 
 class Crashing(Processor[Config]):
-    on_error = "pass"
+    on_error = "POLICY"
 
     def process(self, batch: Batch) -> Batch:
         for span in batch:
@@ -29,6 +29,8 @@ class Crashing(Processor[Config]):
                 ctypes.string_at(0)
             if span.name == "exit":
                 os._exit(7)
+            if span.name == "kill":
+                os.kill(os.getpid(), 9)
             if span.name == "callback":
                 self.loop.call_soon_threadsafe(sys.exit, 5)
         return batch
@@ -41,28 +43,25 @@ HEADERS = {"Content-Type": "application/x-protobuf"}
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs Linux")
 @pytest.mark.parametrize(
-    ("fault", "how", "where"),
+    ("fault", "how", "where", "blamed"),
     [
-        ("segfault", "signal 11", "crashing.py:16"),
-        ("exit", "exit code 7", None),
-        ("callback", "exit code 5", None),
+        ("segfault", "signal 11", "crashing.py:16", True),
+        ("exit", "exit code 7", None, True),
+        ("callback", "exit code 5", None, False),
     ],
 )
 async def test_a_crash_costs_one_request(
-    fault: str, how: str, where: str | None, tmp_path: Path
+    fault: str, how: str, where: str | None, blamed: bool, tmp_path: Path
 ) -> None:
     """
     What was accepted before arrives, the next request is taken, the log names the line.
 
-    A processor that crashed in code is left alone: the same request takes no other worker down.
+    A processor that crashed at work is left alone: the same request takes no other worker down.
     """
     sink, gateway = Sink(), Gateway(tmp_path)
     sink.away = True
     async with serving(sink) as address, aiohttp.ClientSession() as http:
-        (tmp_path / "crashing.py").write_text(PLUGIN)
-        plugin = "processors: {crashing: {use: './crashing.py:Crashing'}}\n"
-        text = CONFIG.format(sink=address).replace("processors: []", "processors: [crashing]")
-        (tmp_path / "gateway.yaml").write_text(plugin + text)
+        configure(tmp_path, address, "pass")
         await gateway.start()
 
         async def post(name: str) -> bytes:
@@ -78,7 +77,7 @@ async def test_a_crash_costs_one_request(
         async with asyncio.timeout(60):
             while len(spans) < 2:
                 try:
-                    spans.add(await post(fault if where else "fine"))
+                    spans.add(await post(fault if blamed else "fine"))
                 except (aiohttp.ClientError, OSError):  # while another worker starts
                     await asyncio.sleep(0.02)
             while sink.spans != spans:
@@ -87,7 +86,47 @@ async def test_a_crash_costs_one_request(
     [told] = [line for line in await gateway.log() if "unexpectedly" in line["event"]]
     assert how == told["how"]
     assert where == told.get("at"), json.dumps(told)
-    assert (["traces: crashing"] if where else None) == told["left_alone"]
+    assert (["traces: crashing"] if blamed else None) == told["left_alone"]
+
+
+def configure(folder: Path, sink: str, policy: str) -> None:
+    """Write a configuration with the crashing processor."""
+    (folder / "crashing.py").write_text(PLUGIN.replace("POLICY", policy))
+    plugin = "processors: {crashing: {use: './crashing.py:Crashing'}}\n"
+    text = CONFIG.format(sink=sink).replace("processors: []", "processors: [crashing]")
+    (folder / "gateway.yaml").write_text(plugin + text)
+
+
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs Linux")
+@pytest.mark.parametrize(("policy", "status"), [("reject", 400), ("pass", 200)])
+async def test_a_request_that_kills_twice_kills_no_more(
+    policy: str, status: int, tmp_path: Path
+) -> None:
+    """Killed without a note: the third time the sender has an answer, for good."""
+    sink, gateway = Sink(), Gateway(tmp_path)
+    poison = batch({}, name="kill").encode()
+    broken = 0
+    async with serving(sink) as address, aiohttp.ClientSession() as http:
+        configure(tmp_path, address, policy)
+        await gateway.start()
+        try:
+            async with asyncio.timeout(60):
+                while True:
+                    try:
+                        answer = await http.post(gateway.traces, data=poison, headers=HEADERS)
+                        break
+                    except aiohttp.ServerDisconnectedError:
+                        broken += 1
+                    except (aiohttp.ClientError, OSError):  # while another worker starts
+                        await asyncio.sleep(0.02)
+            assert status == answer.status, await answer.read()
+            assert 0 == await gateway.end(gently=True)
+        finally:
+            await gateway.abandon()
+    assert 2 == broken
+    ends = [line for line in await gateway.log() if "unexpectedly" in line["event"]]
+    assert [["traces: crashing"]] * 2 == [line["processing"] for line in ends]
+    assert [None, ["traces: crashing"]] == [line["left_alone"] for line in ends]
 
 
 EXPORTER = """

@@ -60,7 +60,7 @@ async def test_crashes_are_counted_over_restarts(tmp_path: Path) -> None:
             suspects.crashed(0) if crash else Suspects(tmp_path).load()
         suspects.load()
 
-    assert {A.hex(): 2} == suspects.counts
+    assert {A.hex(): 2} == suspects.known.traces
 
 
 def test_a_torn_file_is_no_suspicion(tmp_path: Path) -> None:
@@ -70,7 +70,7 @@ def test_a_torn_file_is_no_suspicion(tmp_path: Path) -> None:
 
     suspects.load()
 
-    assert len(suspects.counts) <= 2
+    assert len(suspects.known.traces) <= 2
 
 
 async def test_a_full_disk_does_not_keep_from_sending() -> None:
