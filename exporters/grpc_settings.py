@@ -43,7 +43,7 @@ def parse_target(endpoint: str, tls: ClientTlsConfig) -> Target:
         raise ValueError(f'endpoint: expected host:port, such as "backend:4317", found "{shown}"')
     if scheme == "https" and tls.insecure:
         raise ValueError("tls.insecure contradicts the https in endpoint: remove one of them")
-    custom = tls.ca_file is not None or tls.cert_file is not None
+    custom = bool(tls.ca_file or tls.cert_file or tls.server_name_override)
     plain = scheme == "http" or tls.insecure or (not separator and is_loopback(host) and not custom)
     return Target(parts.netloc, not plain)
 

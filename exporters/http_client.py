@@ -9,6 +9,7 @@ import asyncio
 import email.utils
 import io
 import math
+import ssl
 from collections.abc import Mapping
 from types import SimpleNamespace
 from typing import NamedTuple
@@ -19,6 +20,7 @@ from isal import igzip
 from multidict import CIMultiDict
 from yarl import URL
 
+from exporters.certificates import CertificateFiles
 from exporters.http_failures import explain, is_reset
 from exporters.http_settings import environment_proxy, parse_url, reveal_headers, tls_context
 from gateway.errors import Retry
@@ -61,6 +63,14 @@ class _Call(NamedTuple):
     """Whether the answer is needed whole."""
 
 
+class _Tls(NamedTuple):
+    """How new connections check certificates."""
+
+    context: ssl.SSLContext | bool
+    name: str | None
+    """Of the server's certificate, where it is not the host in the address."""
+
+
 class HttpClient:
     """
     Keep connections to one server and send requests over them.
@@ -80,6 +90,8 @@ class HttpClient:
         self._base_text = base_url.rstrip("/")
         self._headers = reveal_headers(config)
         self._proxy = config.proxy or environment_proxy(self._base)
+        self._certificates = CertificateFiles(config.tls, tls_context)
+        self._tls = _Tls(True, config.tls.server_name_override or None)
         self._session: aiohttp.ClientSession | None = None
 
     @property
@@ -95,12 +107,14 @@ class HttpClient:
             ValueError: a certificate file cannot be used.
 
         """
+        if self._base.scheme == "https":
+            context = await asyncio.to_thread(self._certificates.load)
+            self._tls = self._tls._replace(context=context)
         tracing = aiohttp.TraceConfig()
         tracing.on_connection_reuseconn.append(_note_reuse)
         total = self._config.timeout or None
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(
-                ssl=tls_context(self._config.tls) if self._base.scheme == "https" else True,
                 keepalive_timeout=_KEEPALIVE_S,
                 limit=_CONNECTIONS,
             ),
@@ -176,16 +190,36 @@ class HttpClient:
         used = SimpleNamespace(before=False)
         try:
             try:
-                return await _exchange(self._session, call, used)
+                return await _exchange(self._session, call, self._tls, used)
             except (aiohttp.ClientConnectionError, OSError) as error:
                 if not used.before or not is_reset(error):
                     raise
-                return await _exchange(self._session, call, used)
+                return await _exchange(self._session, call, self._tls, used)
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
+            await self._renew()
             raise explain(error, self.address, self._proxy, self._config.timeout) from error
 
+    async def _renew(self) -> None:
+        """
+        Let new connections use certificates that were renewed.
 
-async def _exchange(session: aiohttp.ClientSession, call: _Call, used: SimpleNamespace) -> Answer:
+        Raises:
+            Retry: the renewed ones cannot be used.
+
+        """
+        if self._base.scheme != "https":
+            return
+        try:
+            context = await asyncio.to_thread(self._certificates.renewed)
+        except ValueError as error:
+            raise Retry(f"{self.address}: {error}", scope="exporter") from error
+        if context is not None:
+            self._tls = self._tls._replace(context=context)
+
+
+async def _exchange(
+    session: aiohttp.ClientSession, call: _Call, tls: _Tls, used: SimpleNamespace
+) -> Answer:
     body = call.body
     async with session.request(
         call.method,
@@ -195,6 +229,8 @@ async def _exchange(session: aiohttp.ClientSession, call: _Call, used: SimpleNam
         data=io.BytesIO(body) if body is not None and len(body) > MIB else body,
         headers=call.headers,
         allow_redirects=False,
+        ssl=tls.context,
+        server_hostname=tls.name,
         trace_request_ctx=used,
     ) as response:
         content, whole = await _read(response, DOCUMENT_BYTES if call.document else ANSWER_BYTES)

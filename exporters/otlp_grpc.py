@@ -7,6 +7,7 @@ import grpc
 import grpc.aio
 import msgspec
 
+from exporters.certificates import CertificateFiles
 from exporters.grpc_settings import channel_credentials, parse_target, reveal_metadata
 from exporters.otlp_answers import partial_success, retry_delay
 from gateway.errors import Flow
@@ -43,9 +44,10 @@ _ADVICE = {
     grpc.StatusCode.PERMISSION_DENIED: "give the credentials in headers the right to write traces",
     grpc.StatusCode.UNIMPLEMENTED: "correct endpoint: the server there takes no OTLP traces",
 }
+_GRACE_S = 60.0
 Metadata = tuple[tuple[str, str], ...]
 
-_OPTIONS = (
+_OPTIONS: tuple[tuple[str, str | int], ...] = (
     ("grpc.primary_user_agent", f"Spangate/{__version__}"),
     ("grpc.lb_policy_name", "round_robin"),  # a headless Kubernetes service has many addresses
     # Servers allow one ping in five minutes; asking for it also ends a connection whose data
@@ -107,6 +109,7 @@ class OtlpGrpc(Exporter[OtlpGrpcConfig]):
         super().__init__(config)
         self._target = parse_target(config.endpoint, config.tls)
         self._metadata = reveal_metadata(config.headers)
+        self._certificates = CertificateFiles(config.tls, channel_credentials)
         self._context: Context | None = None
         self._channel: grpc.aio.Channel | None = None
 
@@ -119,19 +122,10 @@ class OtlpGrpc(Exporter[OtlpGrpcConfig]):
 
         """
         self._context = context
-        compression = (
-            grpc.Compression.Gzip
-            if self.config.compression == "gzip"
-            else grpc.Compression.NoCompression
-        )
+        credentials = None
         if self._target.tls:
-            credentials = await asyncio.to_thread(channel_credentials, self.config.tls)
-            channel = grpc.aio.secure_channel(
-                self._target.address, credentials, _OPTIONS, compression
-            )
-        else:
-            channel = grpc.aio.insecure_channel(self._target.address, _OPTIONS, compression)
-        self._channel, self._call = channel, channel.unary_unary(_EXPORT, _as_is, _as_is)
+            credentials = await asyncio.to_thread(self._certificates.load)
+        self._connect(credentials)
 
     async def stop(self) -> None:
         """Close the channel."""
@@ -163,8 +157,42 @@ class OtlpGrpc(Exporter[OtlpGrpcConfig]):
                 metadata=self._metadata + metadata,
             )
         except grpc.aio.AioRpcError as error:
+            if self._target.tls and error.code() is grpc.StatusCode.UNAVAILABLE:
+                await self._renew()
             raise self._failure(error) from error
         partial_success(answer).report(self._context)
+
+    def _connect(self, credentials: grpc.ChannelCredentials | None) -> None:
+        """Open a channel, with TLS where there are credentials."""
+        address, options = self._target.address, _OPTIONS
+        compression = grpc.Compression.NoCompression
+        if self.config.compression == "gzip":
+            compression = grpc.Compression.Gzip
+        if name := self.config.tls.server_name_override:
+            options += (("grpc.ssl_target_name_override", name),)
+        if credentials is not None:
+            channel = grpc.aio.secure_channel(address, credentials, options, compression)
+        else:
+            channel = grpc.aio.insecure_channel(address, options, compression)
+        self._channel, self._call = channel, channel.unary_unary(_EXPORT, _as_is, _as_is)
+
+    async def _renew(self) -> None:
+        """
+        Use another channel where certificates were renewed: one reads them only once.
+
+        Raises:
+            Retry: the renewed ones cannot be used.
+
+        """
+        before = self._channel
+        try:
+            credentials = await asyncio.to_thread(self._certificates.renewed)
+        except ValueError as error:
+            raise Retry(f"{self._target.address}: {error}", scope="exporter") from error
+        if credentials is not None and before is not None and before is self._channel:
+            self._connect(credentials)
+            # What is under way there ends by its own time-out.
+            await before.close(grace=float(self.config.timeout) or _GRACE_S)
 
     def _failure(self, error: grpc.aio.AioRpcError) -> Flow:
         code = error.code()

@@ -103,6 +103,9 @@ class ClientTlsConfig(Config):
     key_file: FilePath | None = None
     """PEM file of our private key."""
 
+    server_name_override: str = ""
+    """Name that the server's certificate must have, instead of the host in the address."""
+
     insecure_skip_verify: bool = False
     """Accept any certificate; for tests only."""
 

@@ -129,8 +129,10 @@ def _client(
         tls = section.section("tls")
         ours["tls"] = {}
         tls.move(
-            ours["tls"], "ca_file", "cert_file", "key_file", "insecure_skip_verify", "insecure"
-        )
+            ours["tls"], "ca_file", "cert_file", "key_file", "server_name_override",
+            "insecure_skip_verify", "insecure",
+        )  # fmt: skip
+        tls.take("reload_interval")  # renewed files are noticed without it
         tls.finish()
     given = authenticators.client(section.section("auth"), is_mlflow=is_mlflow)
     if "headers" in given:

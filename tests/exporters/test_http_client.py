@@ -6,6 +6,9 @@ import gzip
 import socket
 import ssl
 import struct
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
 
 import pytest
 import trustme
@@ -278,13 +281,11 @@ async def test_names_a_server_that_speaks_something_else() -> None:
     assert "the answer is not HTTP/1.1" in retry.reason
 
 
-async def test_advises_on_a_certificate_that_is_not_trusted(tmp_path: object) -> None:
-    """An unknown authority parks with the setting to change; knowing it makes it work."""
-    authority = trustme.CA()
+@asynccontextmanager
+async def serving_tls(authority: trustme.CA, name: str) -> AsyncIterator[str]:
+    """Answer over TLS with a certificate for a name."""
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-    ca_file = f"{tmp_path}/ca.pem"
-    authority.cert_pem.write_to_path(ca_file)
+    authority.issue_cert(name).configure_cert(context)
 
     async def talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.closing(writer):
@@ -293,17 +294,62 @@ async def test_advises_on_a_certificate_that_is_not_trusted(tmp_path: object) ->
             await writer.drain()
 
     server = await asyncio.start_server(talk, "127.0.0.1", 0, ssl=context)
-    url = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
-    retry = await failure(await started(url))
-    client = await started(url, tls=ClientTlsConfig(ca_file=FilePath(ca_file)))
-    answer = await client.post("/", b"", headers={})
-    await client.stop()
+    yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     server.close()
+
+
+async def test_advises_on_a_certificate_that_is_not_trusted(tmp_path: Path) -> None:
+    """An unknown authority parks with the setting to change; knowing it makes it work."""
+    authority, ca_file = trustme.CA(), FilePath(f"{tmp_path}/ca.pem")
+    authority.cert_pem.write_to_path(ca_file)
+
+    async with serving_tls(authority, "127.0.0.1") as url:
+        retry = await failure(await started(url))
+        client = await started(url, tls=ClientTlsConfig(ca_file=ca_file))
+        answer = await client.post("/", b"", headers={})
+        await client.stop()
 
     assert f"{url}: its TLS certificate is not trusted" in retry.reason
     assert retry.advice is not None
     assert "tls.ca_file" in retry.advice
     assert answer.status == 200
+
+
+async def test_asks_for_another_name(tmp_path: Path) -> None:
+    """The certificate may name something else than the address, where that is said."""
+    authority, ca_file = trustme.CA(), FilePath(f"{tmp_path}/ca.pem")
+    authority.cert_pem.write_to_path(ca_file)
+    tls = ClientTlsConfig(ca_file=ca_file, server_name_override="backend.example")
+
+    async with serving_tls(authority, "backend.example") as url:
+        retry = await failure(await started(url, tls=ClientTlsConfig(ca_file=ca_file)))
+        client = await started(url, tls=tls)
+        answer = await client.post("/", b"", headers={})
+        await client.stop()
+
+    assert "is not valid for '127.0.0.1'" in retry.reason
+    assert 200 == answer.status
+
+
+async def test_uses_certificates_that_were_renewed(tmp_path: Path) -> None:
+    """New files are read once the old ones fail; broken ones are named."""
+    before, now, ca_file = trustme.CA(), trustme.CA(), FilePath(f"{tmp_path}/ca.pem")
+    before.cert_pem.write_to_path(ca_file)
+
+    async with serving_tls(now, "127.0.0.1") as url:
+        client = await started(url, tls=ClientTlsConfig(ca_file=ca_file))
+        said = []
+        for content in (before.cert_pem.bytes(), b"broken", now.cert_pem.bytes()):
+            await asyncio.to_thread(Path(ca_file).write_bytes, content)
+            with pytest.raises(Retry) as caught:
+                await client.post("/", b"", headers={})
+            said.append(caught.value.reason)
+        answer = await client.post("/", b"", headers={})
+        await client.stop()
+
+    assert "is not trusted" in said[0]
+    assert f"tls.ca_file: cannot use {ca_file}" in said[1]
+    assert 200 == answer.status
 
 
 async def test_names_a_certificate_file_that_cannot_be_read() -> None:

@@ -216,31 +216,76 @@ async def test_compresses_as_configured(sink: GrpcSink) -> None:
     assert sizes["gzip"] < len(traces.encode()) / 5
 
 
+class Authority:
+    """An authority, what a server of its needs, and the files that a client needs."""
+
+    def __init__(self, name: str) -> None:
+        self._own = trustme.CA()
+        served = self._own.issue_cert(name)
+        pair = (served.private_key_pem.bytes(), served.cert_chain_pems[0].bytes())
+        self.credentials = grpc.ssl_server_credentials(
+            [pair], self._own.cert_pem.bytes(), require_client_auth=True
+        )
+
+    def write(self, folder: Path) -> dict[str, str]:
+        """Write a client's files and return the settings that name them."""
+        ours = self._own.issue_cert("gateway")
+        self._own.cert_pem.write_to_path(folder / "ca_file")
+        ours.cert_chain_pems[0].write_to_path(folder / "cert_file")
+        ours.private_key_pem.write_to_path(folder / "key_file")
+        return {name: str(folder / name) for name in ("ca_file", "cert_file", "key_file")}
+
+
 async def test_checks_certificates(tmp_path: Path) -> None:
     """An unknown authority parks with advice; with ``ca_file`` and ours, mutual TLS works."""
-    authority = trustme.CA()
-    served, ours = authority.issue_cert("127.0.0.1"), authority.issue_cert("gateway")
-    files = {
-        "ca_file": authority.cert_pem,
-        "cert_file": ours.cert_chain_pems[0],
-        "key_file": ours.private_key_pem,
-    }
-    for name, pem in files.items():
-        pem.write_to_path(tmp_path / name)
-    pair = (served.private_key_pem.bytes(), served.cert_chain_pems[0].bytes())
-    credentials = grpc.ssl_server_credentials(
-        [pair], authority.cert_pem.bytes(), require_client_auth=True
-    )
+    authority = Authority("127.0.0.1")
 
-    async with grpc_sink(credentials) as sink:
+    async with grpc_sink(authority.credentials) as sink:
         endpoint = f"https://127.0.0.1:{sink.port}"
         with pytest.raises(Retry) as caught:
             await send(batch({}), endpoint=endpoint)
-        await send(batch({}), endpoint=endpoint, tls={name: str(tmp_path / name) for name in files})
+        await send(batch({}), endpoint=endpoint, tls=authority.write(tmp_path))
 
     assert "tls.ca_file" in str(caught.value.advice)
     assert caught.value.scope == "exporter"
     assert len(sink.received) == 1
+
+
+async def test_asks_for_another_name(tmp_path: Path) -> None:
+    """The certificate may name something else than the address, where that is said."""
+    authority = Authority("gateways.example")
+    tls = authority.write(tmp_path)
+
+    async with grpc_sink(authority.credentials) as sink:
+        endpoint = f"127.0.0.1:{sink.port}"
+        with pytest.raises(Retry):
+            await send(batch({}), endpoint=endpoint, tls=tls)
+        await send(
+            batch({}), endpoint=endpoint, tls={**tls, "server_name_override": "gateways.example"}
+        )
+
+    assert 1 == len(sink.received)
+
+
+async def test_uses_certificates_that_were_renewed(tmp_path: Path) -> None:
+    """New files are read once the old ones fail; broken ones are named."""
+    before, now = Authority("127.0.0.1"), Authority("127.0.0.1")
+    async with grpc_sink(now.credentials) as sink:
+        endpoint = f"127.0.0.1:{sink.port}"
+        exporter = component(OtlpGrpc, endpoint=endpoint, tls=before.write(tmp_path))
+        await exporter.start(FakeContext())
+        said = []
+        for change in (lambda: None, (tmp_path / "ca_file").unlink, lambda: now.write(tmp_path)):
+            change()
+            with pytest.raises(Retry) as caught:
+                await exporter.export(batch({}))
+            said.append(caught.value.reason)
+        await exporter.export(batch({}))
+        await exporter.stop()
+
+    assert "handshake failed" in said[0]
+    assert f"tls.ca_file: cannot read {tmp_path / 'ca_file'}" in said[1]
+    assert 1 == len(sink.received)
 
 
 async def test_advises_where_the_server_speaks_no_tls(sink: GrpcSink) -> None:
