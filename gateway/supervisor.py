@@ -8,8 +8,7 @@ and who serves which lane. No span passes through this process.
 import asyncio
 import contextlib
 import pickle
-from collections.abc import Awaitable, Callable, Sequence
-from functools import partial
+from collections.abc import Callable, Sequence
 from itertools import count
 from pathlib import Path
 
@@ -37,16 +36,16 @@ from gateway.workers.count import wanted
 from gateway.workers.crew import Crew
 from gateway.workers.fixed import refused
 from gateway.workers.lanes import Allotment
+from gateway.workers.leaving import leave
 from gateway.workers.messages import FromWorker
 from gateway.workers.ports import Ports
+from gateway.workers.reloads import Load, Reloads
 from gateway.workers.suspects import Suspects
 
 MERCY_S = 5.0
 """How much longer than its hang limit a worker may give no sign of life: it ends by itself."""
 START_S = 300.0
 """How long a worker may be silent while it starts: it imports plugins, however slow."""
-CLOSING_S = 5.0
-"""How long workers may take to end after they have drained."""
 
 
 class Supervisor:
@@ -79,12 +78,16 @@ class Supervisor:
         self._state = "starting"
         self._stop_wanted = asyncio.Event()
         self._reloading: asyncio.Task[None] | None = None
-        self._reloads: asyncio.Queue[Callable[[], Loaded]] = asyncio.Queue()
+        self._changing = asyncio.Lock()
+        """Held by who replaces workers, so that in the end there are as many as wanted."""
+        self._waiting: set[int] = set()
+        """Workers that have ended and wait for a successor."""
         self._tasks = asyncio.TaskGroup()
         audit_path = service.telemetry.audit.path
         self._audit = Audit(
             logs.get("audit"), SystemClock(), Path(audit_path) if audit_path else None
         )
+        self._reloads = Reloads(self._audit, logs.get("reload"), lambda: self._loaded)
         self._telemetry = TelemetryServer(
             Sources(
                 status=self.status,
@@ -134,7 +137,7 @@ class Supervisor:
         """Have :meth:`run` end in order."""
         self._stop_wanted.set()
 
-    def reload(self, load: Callable[[], Loaded]) -> None:
+    def reload(self, load: Load) -> None:
         """
         Have a new configuration run, once it has proved to work; else the old one goes on.
 
@@ -142,7 +145,7 @@ class Supervisor:
             load: reads it.
 
         """
-        self._reloads.put_nowait(load)
+        self._reloads.ask(load)
 
     def kill(self) -> None:
         """End all workers at once; what is on disk stays."""
@@ -151,7 +154,8 @@ class Supervisor:
 
     def status(self) -> Status:
         """Return what the status endpoint shows: all workers as one."""
-        return self._crew.status(self._loaded.settings.service, self._state, self.endpoints)
+        service = self._loaded.settings.service
+        return self._crew.status(service, self._state, self.endpoints, self._reloads.refusal)
 
     # Starting and replacing.
 
@@ -172,20 +176,11 @@ class Supervisor:
         if reasons or not all(child.started for child in first):
             raise WorkersError(reasons or ["a worker ended while it was starting; see above"])
         self._tasks.create_task(self._watch())
-        self._reloading = self._tasks.create_task(self._reload_when_told())
+        self._reloading = self._tasks.create_task(self._reloads.serve(self._reload))
 
     # Reloading.
 
-    async def _reload_when_told(self) -> None:
-        while True:
-            load = await self._reloads.get()
-            refusal = await self._reload(load)
-            if refusal:
-                self._audit.failed("configuration not reloaded; the old one runs", reason=refusal)
-            else:
-                self._audit.changed("configuration reloaded", workers=len(self._children))
-
-    async def _reload(self, load: Callable[[], Loaded]) -> str:
+    async def _reload(self, load: Load) -> str:
         """Let workers with a new configuration take over; return why not where they cannot."""
         try:
             loaded = await asyncio.to_thread(load)
@@ -194,12 +189,17 @@ class Supervisor:
         unfit = refused(self._loaded.settings, loaded.settings)
         if unfit:
             return "; ".join(unfit)
+        async with self._changing:
+            return await self._change(loaded)
+
+    async def _change(self, loaded: Loaded) -> str:
         before, self._loaded = self._loaded, loaded
         olds = list(self._children.values())
         first = await self._spawn(self._free_number(), trial=True)
         await first.settled.wait()
         if not first.started:
             self._loaded = before
+            self._keep_ports()
             return "; ".join(first.reasons) or "a worker ended while it was starting; see above"
         first.trial = False
         await self._take_over(olds)
@@ -220,18 +220,21 @@ class Supervisor:
                 await fresh.settled.wait()
         for old in olds:
             await self._retire(old)
-        self._ports.keep({port for child in self._children.values() for port in child.ports})
+        self._keep_ports()
         served = {name: self.endpoints[name] for name in ("metrics", "status")}
         opened = [child.endpoints for child in self._children.values()]
         self.endpoints = {k: v for some in [served, *opened] for k, v in some.items()}
+
+    def _keep_ports(self) -> None:
+        """Give back the ports that no worker asked for."""
+        self._ports.keep({port for child in self._children.values() for port in child.ports})
 
     async def _retire(self, child: Child) -> None:
         """Have a worker leave its work to others, and end it."""
         child.stopping = True
         self._share()
         timeout_s = float(self._loaded.settings.service.shutdown_timeout)
-        await _within(timeout_s, [child], partial(_stop, reload=True))
-        await _within(CLOSING_S, [child], _close)
+        await leave([child], timeout_s, reload=True)
         child.kill()
         await child.gone.wait()
 
@@ -250,7 +253,8 @@ class Supervisor:
         return ""
 
     def _free_number(self) -> int:
-        return next(n for n in count() if n not in self._children and n not in self._logs)
+        taken = {*self._children, *self._logs, *self._waiting}
+        return next(n for n in count() if n not in taken)
 
     async def _spawn(
         self, number: int, *, trial: bool = False, tripped: Sequence[str] = ()
@@ -283,6 +287,7 @@ class Supervisor:
             self._logs[child.number] = None
         elif not (child.stopping or child.trial) and self._state == "running":
             notes = self._suspect(child)
+            self._waiting.add(child.number)
             self._tasks.create_task(self._replace(child, code, notes))
         self._share()
 
@@ -296,31 +301,32 @@ class Supervisor:
     async def _replace(self, child: Child, code: int, notes: Sequence[Note]) -> None:
         """Start another worker in place of one that ended by itself."""
         now = asyncio.get_running_loop().time()
-        delay = self._backoff.next(now, now - child.begun)
+        delay = self._backoff.next(now, now - child.begun, last=not self._children)
         metrics.worker_restarts.inc()
         stood = crash.frames(self._data_dir.path, child.number)
-        settings = self._loaded.settings
-        if stood:
-            blamed = crash.blamed(stood, settings)
-        else:
-            blamed = crash.at_work(notes, code, self._suspects, settings)
+        blamed, told = crash.account(stood, notes, code, self._suspects, self._loaded.settings)
         self._trip([*child.hung, *blamed])
         self._logger.error(
             "a worker ended unexpectedly; another takes its place",
             worker=child.number,
             pid=child.pid,
-            how=f"signal {-code}" if code < 0 else f"exit code {code}",
             reason="; ".join(child.reasons) or None,
-            processing=sorted({note.processor for note in notes} - {""}) or None,
-            left_alone=blamed or None,
-            **crash.told(stood),
+            **told,
             after_seconds=round(delay, 1),
         )
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay):
                 await self._stop_wanted.wait()
-        if self._state == "running" and not self._stop_wanted.is_set():
-            await self._spawn(child.number, tripped=[*child.hung, *blamed])
+        async with self._changing:
+            self._waiting.discard(child.number)
+            if self._state != "running" or self._stop_wanted.is_set():
+                return
+            going_on = [one for one in self._children.values() if not one.stopping]
+            if len(going_on) < wanted(self._loaded.settings.service.workers):
+                await self._spawn(child.number, tripped=[*child.hung, *blamed])
+            else:  # a reload has brought all that are wanted
+                self._logs[child.number] = None
+                self._share()
 
     def _trip(self, processors: list[str]) -> None:
         """Have all workers leave processors alone for a while."""
@@ -400,9 +406,12 @@ class Supervisor:
     async def _exchange(self, child: Child) -> None:
         """Replace a worker that still serves, but lacks a thread."""
         metrics.worker_restarts.inc()
-        fresh = await self._spawn(self._free_number(), tripped=child.hung)
-        await fresh.settled.wait()
-        await self._retire(child)
+        async with self._changing:
+            if child.gone.is_set():  # a reload has replaced it meanwhile
+                return
+            fresh = await self._spawn(self._free_number(), tripped=child.hung)
+            await fresh.settled.wait()
+            await self._retire(child)
         self._suspect(child)
 
     def _reserve(self, child: Child, wish: messages.Reserve) -> messages.Port:
@@ -456,8 +465,7 @@ class Supervisor:
                 child.stopping = True
                 child.kill()
         if started:
-            await _within(timeout_s, children, partial(_stop, reload=False))
-            await _within(CLOSING_S, children, _close)
+            await leave(children, timeout_s, reload=False)
         for child in children:
             if not child.gone.is_set():
                 if started:
@@ -466,22 +474,3 @@ class Supervisor:
         await asyncio.gather(*(child.gone.wait() for child in children))
         await self._telemetry.stop()
         self._audit.close()
-
-
-async def _within(
-    timeout_s: float, children: list[Child], step: Callable[[Child], Awaitable[None]]
-) -> None:
-    with contextlib.suppress(TimeoutError):
-        async with asyncio.timeout(timeout_s):
-            await asyncio.gather(*(step(child) for child in children))
-
-
-async def _stop(child: Child, *, reload: bool) -> None:
-    child.stopping = True
-    child.send(messages.Stop(reload))
-    await child.drained.wait()
-
-
-async def _close(child: Child) -> None:
-    child.send(messages.Close())
-    await child.gone.wait()

@@ -254,6 +254,17 @@ worker_restarts = Counter(
     "Workers that ended by themselves, or hung, and were replaced; the log says why.",
     registry=REGISTRY,
 )
+config_reloads = Counter(
+    "spangate_config_reloads_total",
+    "Reloads of the configuration: done, or refused, so that the old one runs; the log says why.",
+    ("outcome",),
+    registry=REGISTRY,
+)
+config_last_reload_successful = Gauge(
+    "spangate_config_last_reload_successful",
+    "1 while the configuration on disk was taken up when it was last read, else 0.",
+    registry=REGISTRY,
+)
 # The library's own: CPU time, memory, open files and start of a process; Linux only.
 process = ProcessCollector(namespace="spangate", registry=REGISTRY)
 process_memory_used = Gauge(

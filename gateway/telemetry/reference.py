@@ -29,6 +29,7 @@ _TITLES = {
     "dead": "Dead letters",
     "workers": "Workers",
     "worker": "Workers",
+    "config": "Configuration",
     "process": "The process",
 }
 _PROCESS = """| `spangate_process_cpu_seconds_total`, `spangate_process_resident_memory_bytes`, \

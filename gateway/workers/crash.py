@@ -36,6 +36,19 @@ def frames(folder: Path, number: int) -> Frames:
     return [(file, int(line)) for file, line in reversed(_FRAME.findall(text))]
 
 
+def account(
+    stood: Frames, notes: Sequence[Note], code: int, suspects: Suspects, settings: Settings
+) -> tuple[list[str], dict[str, object]]:
+    """Return the processors to be left alone after a crash, and what the log tells of it."""
+    found = blamed(stood, settings) if stood else at_work(notes, code, suspects, settings)
+    return found, {
+        "how": f"signal {-code}" if code < 0 else f"exit code {code}",
+        "processing": sorted({note.processor for note in notes} - {""}) or None,
+        "left_alone": found or None,
+        **told(stood),
+    }
+
+
 def told(stood: Frames) -> dict[str, str]:
     """Return where it crashed and what to do, for the log."""
     at = short(stood)

@@ -36,8 +36,19 @@ class Crew:
         self.children.pop(child.number, None)
         self.metrics.ended(child.number)
 
-    def status(self, service: ServiceConfig, state: str, endpoints: Mapping[str, str]) -> Status:
-        """Return what the status endpoint shows."""
+    def status(
+        self, service: ServiceConfig, state: str, endpoints: Mapping[str, str], refusal: str
+    ) -> Status:
+        """
+        Return what the status endpoint shows.
+
+        Args:
+            service: settings that run.
+            state: of the gateway.
+            endpoints: that are open.
+            refusal: why the configuration on disk does not run; empty where it does.
+
+        """
         workers = [child.status for child in self.children.values() if child.status]
         known = merge(workers, logs.NOTICES.list())
         known.version, known.state, known.endpoints = __version__, state, dict(endpoints)
@@ -52,6 +63,8 @@ class Crew:
             known.state = "starting"
         elif state == "running" and running < should:
             known.degraded.append(f"{running} of {should} workers take requests; see the log")
+        if refusal:
+            known.degraded.append(f"the configuration on disk was not taken up: {refusal}")
         return known
 
     async def refresh(self) -> None:

@@ -98,7 +98,9 @@ def configure(folder: Path, sink: str, policy: str) -> None:
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs Linux")
-@pytest.mark.parametrize(("policy", "status"), [("reject", 400), ("pass", 200)])
+@pytest.mark.parametrize(
+    ("policy", "status"), [("reject", 400), pytest.param("pass", 200, marks=pytest.mark.nightly)]
+)
 async def test_a_request_that_kills_twice_kills_no_more(
     policy: str, status: int, tmp_path: Path
 ) -> None:

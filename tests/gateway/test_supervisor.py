@@ -58,6 +58,13 @@ async def metric(http: aiohttp.ClientSession, gateway: Gateway, name: str) -> fl
     return sum(float(line.rsplit(" ", 1)[1]) for line in lines if line.startswith(name))
 
 
+async def status(http: aiohttp.ClientSession, gateway: Gateway) -> dict[str, Any]:
+    """Return what the status endpoint says."""
+    answer = await http.get(f"http://{gateway.endpoints['status']}/status.json")
+    said: dict[str, Any] = await answer.json()
+    return said
+
+
 async def test_a_killed_worker_is_replaced(tmp_path: Path, gateway: Gateway) -> None:
     """Another process goes on with what it had; what it counted stays counted."""
     sink = Sink()
@@ -260,11 +267,20 @@ async def test_a_bad_configuration_is_not_reloaded(tmp_path: Path, gateway: Gate
             (good.replace('"127.0.0.1:0"}}}', f'"{taken}"}}}}}}'), "Address already in use"),
             (good.replace("batch:", "sending_queue: {num_lanes: 7}\n    batch:"), "num_lanes"),
             (good + "\n  data_dir: elsewhere\n", "data_dir"),
+            (good + "\n  [broken", "gateway.yaml:"),
+            (
+                "processors: {mine: {use: './mine.py:Mine'}}\n" + good.replace("[]", "[mine]"),
+                "mine",
+            ),
         ):
             (tmp_path / "gateway.yaml").write_text(bad)
             verdict = await reloaded(tmp_path, gateway)
             assert "configuration not reloaded; the old one runs" == verdict["event"]
             assert why in verdict["reason"]
+            (told,) = (await status(http, gateway))["degraded"]
+            assert why in told
+        assert 0 == await metric(http, gateway, "spangate_config_last_reload_successful")
+        assert 6 == await metric(http, gateway, "spangate_config_reloads_total")
         assert workers == gateway.workers()
         sent = await post(http, gateway, 1)
         async with asyncio.timeout(30):
@@ -470,6 +486,43 @@ async def test_a_missing_worker_is_told(tmp_path: Path) -> None:
             assert "running" == supervisor.status().state
             while supervisor.status().degraded:
                 await asyncio.sleep(0.01)
+    finally:
+        supervisor.stop()
+        await asyncio.wait_for(running, 60)
+
+
+class _Slow:
+    """A back-off that is longer than a reload's beginning."""
+
+    def next(self, now: float, lived_s: float, *, last: bool = False) -> float:
+        del now, lived_s, last
+        return 1.0
+
+
+@pytest.mark.nightly
+async def test_a_reload_while_a_successor_waits_brings_as_many_as_wanted(tmp_path: Path) -> None:
+    """The one that waited comes no more, and nobody has its number twice."""
+    config = tmp_path / "gateway.yaml"
+    configure(tmp_path, "http://127.0.0.1:9", 2)
+    overrides = [f"service.data_dir={tmp_path / 'data'}"]
+    supervisor, ready = Supervisor(read([config], overrides)), asyncio.Event()
+    supervisor._backoff = _Slow()  # type: ignore[assignment]  # all that is used of it
+    running = asyncio.create_task(supervisor.run(ready.set))
+    try:
+        await asyncio.wait_for(ready.wait(), 60)
+        before = set(supervisor._children.values())
+        supervisor._children[0].kill()
+        async with asyncio.timeout(60):
+            while not supervisor._waiting:
+                await asyncio.sleep(0.01)
+            supervisor.reload(lambda: read([config], overrides))
+            while supervisor._waiting or before & set(supervisor._children.values()):
+                await asyncio.sleep(0.01)
+            while not supervisor._changing.locked() and len(supervisor._children) != 2:
+                await asyncio.sleep(0.01)
+        async with supervisor._changing:
+            assert 2 == len(supervisor._children)
+            assert all(child.started for child in supervisor._children.values())
     finally:
         supervisor.stop()
         await asyncio.wait_for(running, 60)
