@@ -15,7 +15,12 @@ def settle() -> None:
     above all), for 100 ms in which nobody was served. Nearly all garbage goes without it. What
     starting needed and left free, about 28 MiB, goes back to the system.
     """
+    keep()
+    gc.set_threshold(*COLLECT_EVERY)
+
+
+def keep() -> None:
+    """Leave what is there now alone for good: after loading what is large and stays."""
     gc.collect()
     memory.give_back()
     gc.freeze()
-    gc.set_threshold(*COLLECT_EVERY)

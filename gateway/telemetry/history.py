@@ -5,6 +5,7 @@ A ring of trace ids, 16 bytes each, with the number of the event they took part 
 was is kept once for all that are alike. There is no object per trace or span.
 """
 
+import mmap
 import time
 from array import array
 from collections.abc import Callable, Iterable
@@ -59,11 +60,13 @@ class History:
     def __init__(self, capacity: int = CAPACITY, time_ns: Callable[[], int] = time.time_ns) -> None:
         self._capacity = capacity
         self._time_ns = time_ns
-        # Zeroed memory that takes no room until it is written to.
-        self._ids = bytearray(capacity * _ID_BYTES)
-        self._events = memoryview(bytearray(capacity * 4)).cast("I")
-        self._times = memoryview(bytearray(capacity * 8)).cast("Q")
-        self._kinds = memoryview(bytearray(capacity * 2)).cast("H")
+        # Pages of the system, which take no room until they are written to: a bytearray would.
+        self._ids = mmap.mmap(-1, capacity * _ID_BYTES)
+        self._events = memoryview(mmap.mmap(-1, capacity * 4)).cast("I")
+        self._times = memoryview(mmap.mmap(-1, capacity * 8)).cast("Q")
+        self._kinds = memoryview(mmap.mmap(-1, capacity * 2)).cast("H")
+        self._end = 0
+        """Up to where there are ids."""
         self._next_id = self._next_event = 0
         # The first one stands for the events that have not been yet.
         self._details = [Detail(kind="received")]
@@ -87,6 +90,7 @@ class History:
         self._kinds[event] = number
         at, room = self._next_id, self._capacity - self._next_id
         self._next_id = (at + count) % self._capacity
+        self._end = max(self._end, min(at + count, self._capacity) * _ID_BYTES)
         if count == 1:
             self._ids[at * _ID_BYTES : (at + 1) * _ID_BYTES] = packed
             self._events[at] = event
@@ -127,13 +131,13 @@ class History:
     def find(self, trace_id: bytes) -> list[Fact]:
         """Return what is remembered of a trace, in order of time."""
         facts: list[Fact] = []
-        at = self._ids.find(trace_id)
+        at = self._ids.find(trace_id, 0, self._end)
         while at >= 0:
             if at % _ID_BYTES == 0:
                 event = self._events[at // _ID_BYTES]
                 detail = self._details[self._kinds[event]]
                 facts.append(Fact(time_unix_ns=self._times[event], detail=detail))
-            at = self._ids.find(trace_id, at + 1)
+            at = self._ids.find(trace_id, at + 1, self._end)
         return sorted(facts, key=lambda fact: fact.time_unix_ns)
 
 

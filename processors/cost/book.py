@@ -1,20 +1,29 @@
 """What a call is priced by: the user's rules first, then the catalogue."""
 
 import datetime as dt
-from collections.abc import Sequence
-from functools import lru_cache
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from functools import cached_property, lru_cache
+from importlib.metadata import version
+from typing import TYPE_CHECKING, NamedTuple
 
-from processors.cost.catalogue import Catalogue, Entry
+from gateway import garbage
 from processors.cost.model_ids import is_free
 from processors.cost.price_file import Call, Rule
 from processors.cost.providers import canonical
 from processors.cost.rates import Price, Rates
 
+if TYPE_CHECKING:
+    from processors.cost.catalogue import Catalogue, Entry
+
 DAY_NS = 86_400_000_000_000
 _MINUTE_NS = 60_000_000_000
 _REMEMBERED = 4096
 _FREE = Price((Rates(),))
+
+
+def installed() -> str:
+    """Return name and version of the catalogue."""
+    return f"genai-prices {version('genai-prices')}"
 
 
 class Quote(NamedTuple):
@@ -33,12 +42,28 @@ class Quote(NamedTuple):
 class PriceBook:
     """Quote prices; what was asked before is remembered."""
 
-    def __init__(self, catalogue: Catalogue, rules: Sequence[Rule] = ()) -> None:
-        self.catalogue = catalogue
+    def __init__(self, rules: Sequence[Rule] = ()) -> None:
         self._rules = rules
-        self._find = lru_cache(maxsize=_REMEMBERED)(catalogue.find)
         self._by_day = lru_cache(maxsize=_REMEMBERED)(self._quote)
         self._by_minute = lru_cache(maxsize=_REMEMBERED)(self._quote)
+
+    @cached_property
+    def catalogue(self) -> "Catalogue":
+        """
+        What everybody pays.
+
+        Loaded for the first call of a model: that takes half a second and more than 20 MiB, which
+        a worker without any does not need.
+        """
+        from processors.cost.catalogue import catalogue  # noqa: PLC0415 - as said above
+
+        loaded = catalogue()
+        garbage.keep()
+        return loaded
+
+    @cached_property
+    def _find(self) -> "Callable[[str, str], Entry | None]":
+        return lru_cache(maxsize=_REMEMBERED)(self.catalogue.find)
 
     def quote(self, provider: str, model: str, tier: str, tenant: str, at_ns: int) -> Quote | None:
         """
@@ -91,7 +116,7 @@ class PriceBook:
         rule = entry.name + self._tier_note(entry, call.tier)
         return Quote(price, rule, title, entry.name, entry.by_the_hour)
 
-    def _tier_note(self, entry: Entry, tier: str) -> str:
+    def _tier_note(self, entry: "Entry", tier: str) -> str:
         if not tier:
             return ""
         return (

@@ -8,7 +8,6 @@ import datetime as dt
 import difflib
 from collections.abc import Iterable
 from functools import lru_cache
-from importlib.metadata import version
 from typing import NamedTuple
 
 from genai_prices.data_snapshot import get_snapshot
@@ -22,6 +21,7 @@ from genai_prices.types import (
     TimeOfDateConstraint,
 )
 
+from processors.cost.book import installed
 from processors.cost.model_ids import guesses
 from processors.cost.providers import canonical
 from processors.cost.rates import Price, complete
@@ -76,14 +76,13 @@ class Catalogue:
     def __init__(self) -> None:
         self._providers = list(get_snapshot().providers)
         self._by_id = {provider.id: provider for provider in self._providers}
-        self.source = f"genai-prices {version('genai-prices')}"
         self.date = max(self._dates(dt.datetime.now(dt.UTC).date()), default=None)
         """Since when its newest price holds that is in force."""
 
     @property
     def title(self) -> str:
         """Name, version and date."""
-        return f"{self.source} ({self.date})" if self.date else self.source
+        return f"{installed()} ({self.date})" if self.date else installed()
 
     def _dates(self, today: dt.date) -> Iterable[dt.date]:
         for provider in self._providers:

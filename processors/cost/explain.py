@@ -6,7 +6,6 @@ from pathlib import Path
 import msgspec
 
 from processors.cost.book import PriceBook
-from processors.cost.catalogue import catalogue
 from processors.cost.price_file import read_price_file
 from processors.cost.providers import LOCAL, canonical
 from processors.cost.rates import FALLBACKS, Price, Usage, checked
@@ -50,7 +49,7 @@ def explain(question: Question, config: CostConfig) -> Explanation:
 
     """
     rules = read_price_file(Path(config.prices_file)) if config.prices_file else ()
-    book = PriceBook(catalogue(), rules)
+    book = PriceBook(rules)
     at_ns = int(question.at.timestamp() * 1e9)
     quote = book.quote(question.provider, question.model, question.tier, question.tenant, at_ns)
     if quote is None:

@@ -8,9 +8,8 @@ from typing import Any
 from gateway.otlp.ready import number_attribute, text_attribute, word_attribute
 from gateway.plugin import Batch, BatchContext, Context, LlmCall, Processor, Span
 from gateway.telemetry import metrics
-from processors.cost.book import PriceBook, Quote
+from processors.cost.book import PriceBook, Quote, installed
 from processors.cost.calls import NOT_COUNTED, ModelCall, read_call, written_type
-from processors.cost.catalogue import catalogue
 from processors.cost.explain import Explanation, Question, explain
 from processors.cost.nesting import repeated
 from processors.cost.price_file import read_price_file
@@ -48,7 +47,7 @@ class Cost(Processor[CostConfig]):
     def __init__(self, config: CostConfig) -> None:
         super().__init__(config)
         rules = read_price_file(Path(config.prices_file)) if config.prices_file else ()
-        self._book = PriceBook(catalogue(), rules)
+        self._book = PriceBook(rules)
         self._reads_reported = config.reported != "ignore"
         self._prefers_reported = config.reported == "prefer_reported"
         self._compares = config.reported == "compare"
@@ -57,8 +56,8 @@ class Cost(Processor[CostConfig]):
     async def start(self, context: Context) -> None:
         """Say which prices are used."""
         context.logger.info(
-            "prices loaded",
-            catalogue=self._book.catalogue.title,
+            "calls of models are priced",
+            catalogue=installed(),
             prices_file=self.config.prices_file,
         )
 

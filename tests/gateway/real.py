@@ -76,10 +76,11 @@ class Gateway:
         self.traces = ""
         self.seconds_to_start = 0.0
 
-    async def start(self) -> None:
+    async def start(self, *options: str) -> None:
         begun = time.monotonic()
         self._process = await asyncio.create_subprocess_exec(
-            *[sys.executable, "-m", "gateway.cli", "run", "--config", "gateway.yaml"],
+            *[sys.executable, "-m", "gateway.cli", "run"],
+            *(options or ("--config", "gateway.yaml")),
             cwd=self._folder,
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
             stderr=asyncio.subprocess.PIPE,
