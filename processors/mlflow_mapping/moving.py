@@ -59,7 +59,7 @@ def superfluous(
         and not key.startswith("mlflow.")
         and (
             _is_counted(_value(reading, key), told, usage or {})
-            or (key.endswith(_TYPE_KEYS) and _value(reading, key) in _PARTS)
+            or (key.endswith(_TYPE_KEYS) and _is_part_type("type", _value(reading, key)))
             or (
                 not told.isdisjoint(_CONTENT)
                 and told.isdisjoint(_COUNTERS)

@@ -82,6 +82,13 @@ def test_moving_loses_nothing(attributes: dict[str, Value]) -> None:
             assert leaf in said or any(str(leaf) in str(text) for text in said), key
 
 
+def test_moving_stands_a_part_whose_type_is_an_object() -> None:
+    """A value that no convention knows stays where it is, and breaks nothing."""
+    key = "llm.input_messages.0.message.contents.0.message_content.type"
+
+    assert '{"a":"b"}' == mapped(MOVE, {key: '{"a":"b"}'})[key]
+
+
 def names_a_part(key: str, value: object) -> bool:
     """Whether a field says of what type a part is, which MLflow's shape says in its own words."""
     return key == "type" and isinstance(value, str) and value in {*BY_TYPE, *_HYPHENED}
