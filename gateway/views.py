@@ -15,34 +15,17 @@ from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from gateway.otlp import values
+from gateway.otlp.keys import Names, common
 from gateway.otlp.values import Value
 
 M = TypeVar("M", resource_pb2.Resource, InstrumentationScope, trace_pb2.Span)
 
-Names = tuple[str, ...]
 Told = Mapping[str, str | bytes | bool]
 """Keys to texts, as they are or in UTF-8, and flags."""
 
 _NOTHING: Told = MappingProxyType({})
 
 _UNPARSED: Any = object()
-
-
-_common_names: dict[Names, Names] = {}
-_COMMON = 4096
-_LONGEST = 300
-"""Keys of so many kinds of spans are shared, and of spans with so many attributes."""
-
-
-def _common(names: Names) -> Names:
-    """Return the tuple that spans with equal keys share."""
-    known = _common_names.get(names)
-    if known is not None or len(names) > _LONGEST:
-        return known or names
-    if len(_common_names) >= _COMMON:
-        _common_names.clear()
-    _common_names[names] = names
-    return names
 
 
 class Owner(Protocol):
@@ -75,25 +58,24 @@ class Attributes(MutableMapping[str, Value]):
     Where a key stands twice, reading yields the last one, and writing or deleting concerns all.
     """
 
-    __slots__ = ("_index", "_json", "_names", "_owner", "_unread", "fields", "told", "written")
+    __slots__ = ("_index", "_json", "_names", "_owner", "_unread", "fields", "stirred", "written")
 
-    def __init__(self, owner: Owner, fields: Any) -> None:
+    def __init__(self, owner: Owner, fields: Any, names: Names | None = None) -> None:
         self._owner = owner
         self.fields = fields  # upb's containers have no public type
         """The attributes as messages, for reading only; the cheapest way to look at a few."""
         self.written = False
         """Whether anything was written since the batch was last encoded."""
-        self._names: Names | None = None
+        self.stirred = False
+        """Whether anything was written since something was last appended to a span."""
+        self._names = names
         self._unread = False
         """Whether there is more in ``fields`` than in ``_names``."""
         self._index: dict[str, KeyValue] | None = None
         self._json: dict[str, Any] | None = None
-        self.told = _NOTHING
-        """What was appended, as far as it was told and is still true: it need not be decoded."""
 
     def _touch(self) -> None:
-        self.written = True
-        self.told = _NOTHING
+        self.written = self.stirred = True
         self._owner.touch()
 
     def grow(self, told: Told | None) -> None:
@@ -104,12 +86,10 @@ class Attributes(MutableMapping[str, Value]):
             self._names += tuple(told)
         if told != {}:
             self._index = self._json = None
-        if told:
-            self.told = {**self.told, **told} if self.told else told
+        self.stirred = False
 
     def forget(self) -> None:
-        """Forget what was read and told: somebody writes to the message itself."""
-        self.told = _NOTHING
+        """Forget what was read: somebody writes to the message itself."""
         self._names = self._index = self._json = None
 
     def names(self) -> Names:
@@ -120,22 +100,13 @@ class Attributes(MutableMapping[str, Value]):
         those are one and the same tuple: what is looked for need be found only once a kind.
         """
         if self._names is None or self._unread:
-            self._names = _common(tuple([field.key for field in self.fields]))
+            self._names = common(tuple([field.key for field in self.fields]))
             self._unread = False
         return self._names
 
-    def layout(self) -> tuple[list[KeyValue], Names]:
-        """Return the messages, for reading only, and their keys; the cheapest way to see many."""
-        fields: list[KeyValue] = self.fields[:]
-        if self._names is None or self._unread:
-            self._names = _common(tuple([field.key for field in fields]))
-            self._unread = False
-        return fields, self._names
-
     def _by_key(self) -> dict[str, KeyValue]:
         if self._index is None:
-            fields, names = self.layout()
-            self._index = dict(zip(names, fields, strict=True))
+            self._index = dict(zip(self.names(), self.fields, strict=True))
         return self._index
 
     def __getitem__(self, key: str) -> Value:
@@ -237,9 +208,13 @@ class View(Generic[M]):
     def proto(self) -> M:
         """The upb message, for reading and writing."""
         self._written = self._encoding.stale = True
+        self._forget()
         if self._attributes is not None:
             self._attributes.forget()
         return self.peek
+
+    def _forget(self) -> None:
+        """Forget what was found out about the message: somebody writes to it."""
 
     @property
     def attributes(self) -> Attributes:
@@ -255,6 +230,7 @@ class View(Generic[M]):
 
     def renew(self) -> None:
         """Say that the message was written elsewhere, and forget what was read of it."""
+        self._forget()
         self._attributes = None
         self._written = self._encoding.stale = True
 
@@ -290,7 +266,7 @@ class Scope(View[InstrumentationScope]):
 class Span(View[trace_pb2.Span]):
     """A light view of one span; valid as long as its batch."""
 
-    __slots__ = ("dropped", "resource", "scope", "siblings", "tail")
+    __slots__ = ("_told", "dropped", "known_names", "resource", "scope", "siblings", "tail")
 
     peek: trace_pb2.Span
 
@@ -313,6 +289,9 @@ class Span(View[trace_pb2.Span]):
         self.dropped = False
         self.tail = b""
         """What was appended since the batch was last encoded."""
+        self.known_names: Names | None = None
+        """The keys, where somebody looked and nobody asked for :attr:`attributes`."""
+        self._told = _NOTHING
 
     def append(self, encoded: bytes, told: Told | None = None) -> None:
         """
@@ -329,8 +308,45 @@ class Span(View[trace_pb2.Span]):
         self._encoding.grown = True
         self.peek.MergeFromString(encoded)
         self.tail += encoded
+        known = self.told
+        self._told = {**known, **told} if known and told else told or known
         if self._attributes is not None:
             self._attributes.grow(told)
+        elif told is None:
+            self.known_names = None
+        elif self.known_names is not None:
+            self.known_names += tuple(told)
+
+    @property
+    def told(self) -> Told:
+        """What was appended, as far as it was told and is still true: it need not be decoded."""
+        if self._attributes is not None and self._attributes.stirred:
+            return _NOTHING
+        return self._told
+
+    @property
+    def attributes(self) -> Attributes:
+        """The attributes."""
+        if self._attributes is None:
+            self._attributes = Attributes(self._encoding, self.peek.attributes, self.known_names)
+        return self._attributes
+
+    def names(self) -> Names:
+        """
+        Return the keys of the attributes, in their order.
+
+        Spans of one kind have equal keys, and those are one and the same tuple: what is looked for
+        need be found only once a kind.
+        """
+        if self._attributes is not None:
+            return self._attributes.names()
+        if self.known_names is None:
+            self.known_names = common(tuple([field.key for field in self.peek.attributes]))
+        return self.known_names
+
+    def _forget(self) -> None:
+        self.known_names = None
+        self._told = _NOTHING
 
     @property
     def name(self) -> str:

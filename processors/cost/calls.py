@@ -59,7 +59,7 @@ class ModelCall:
 
 def written_type(span: Span) -> str:
     """Return the span type where mapping has just written it, among the last attributes."""
-    told = span.attributes.told.get(SPAN_TYPE)
+    told = span.told.get(SPAN_TYPE)
     if isinstance(told, str):
         return told
     fields = span.peek.attributes

@@ -96,9 +96,9 @@ class Told:
 
     def __init__(self, span: Span) -> None:
         self.span = span
-        keys = span.attributes.names()
-        self.fields: Sequence[KeyValue] = span.attributes.fields
-        self._added = span.attributes.told
+        keys = span.names()
+        self.fields: Sequence[KeyValue] = span.peek.attributes
+        self._added = span.told
         self.layout = _layouts.get(keys) or _lay_out(keys)
         self.at = self.layout.at
 

@@ -1,10 +1,11 @@
 """Conversations and documents that instrumentations write as span events."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
+from opentelemetry.proto.trace.v1.trace_pb2 import Span
+
 from gateway.otlp import values
-from gateway.plugin import Span
 from processors.mlflow_mapping.documents import Document, read_document
 from processors.mlflow_mapping.messages import read_message, read_messages
 from processors.mlflow_mapping.parts import Message
@@ -34,11 +35,19 @@ class Told:
         self.output: str | None = None
         self.exception = False
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether they tell nothing, but perhaps that there was an exception."""
+        return not (self.messages or self.answers or self.documents or self.output)
 
-def read_events(span: Span) -> Told:
+
+NO_EVENTS = Told()
+
+
+def read_events(events: Iterable[Span.Event]) -> Told:
     """Read the events that carry content; others are passed over by name."""
     told = Told()
-    for event in span.peek.events:
+    for event in events:
         name = event.name
         if name == "exception":
             told.exception = True

@@ -98,12 +98,17 @@ def short_id(text: str) -> str:
     return f"{text[: MAX_ID - 17]}~{digest}"
 
 
+def trace_name(name: str) -> str:
+    """Return the name of a trace that MLflow takes."""
+    return name[:MAX_ID].replace("\0", "\ufffd")
+
+
 def find_tags(reading: Reading, span: Span) -> Iterator[tuple[str, str]]:
     """Yield the trace's tags, the trace name first; for root spans alone."""
     if TRACE_NAME not in reading.keys:
         name = find_text(reading, "trace_name") or span.name
         if name:
-            yield TRACE_NAME, name[:MAX_ID].replace("\0", "\ufffd")
+            yield TRACE_NAME, trace_name(name)
     seen: set[str] = set()
     for key, value in _tags(reading):
         full = TAG + key

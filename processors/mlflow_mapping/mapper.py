@@ -1,13 +1,14 @@
 """One span's attributes in MLflow's terms."""
 
 import functools
+import itertools
 from collections.abc import Iterable
 
 from gateway.otlp.ready import flag_attribute, text_attribute, word_attribute
-from gateway.plugin import Span
+from gateway.plugin import Batch, Scope, Span
 from processors.mlflow_mapping import keys
 from processors.mlflow_mapping.dialect import Dialect
-from processors.mlflow_mapping.events import Told, read_events
+from processors.mlflow_mapping.events import NO_EVENTS, Told, read_events
 from processors.mlflow_mapping.failures import show_failure
 from processors.mlflow_mapping.identity import (
     MAX_ID,
@@ -17,22 +18,26 @@ from processors.mlflow_mapping.identity import (
     find_tags,
     find_user,
     short_id,
+    trace_name,
 )
 from processors.mlflow_mapping.inout import beside_chat, read_inputs, read_outputs
 from processors.mlflow_mapping.mending import mend, mend_id
 from processors.mlflow_mapping.moving import superfluous
 from processors.mlflow_mapping.plan import Plan, Reading
-from processors.mlflow_mapping.span_types import find_type, is_rollup, said_type
+from processors.mlflow_mapping.span_types import find_type, is_rollup, said_type, type_by_name
 from processors.mlflow_mapping.texts import encode, parse, read, string
 from processors.mlflow_mapping.tools import read_tools
 from processors.mlflow_mapping.usage import Counters, normalise, read_usage
-
-_NO_EVENTS = Told()
 
 _ROLLUP = flag_attribute(keys.ROLLUP)
 _OWN = frozenset({keys.MODEL, keys.PROVIDER, keys.MESSAGE_FORMAT})
 
 Texts = dict[str, str | bytes]
+Appended = tuple[bytes, Texts]
+"""Attributes as they are added to a span: encoded, and told."""
+
+_LONGEST_NAME = 300
+"""Letters of the longest span name by which is remembered what was added."""
 
 
 class Mapper:
@@ -48,22 +53,44 @@ class Mapper:
     def __init__(self, dialects: Iterable[Dialect], *, move: bool) -> None:
         self._plan = Plan(dialects)
         self._move = move
+        self._only_type = functools.lru_cache(maxsize=4096)(self._find_only_type)
 
-    def write(self, span: Span) -> None:
+    def write(self, batch: Batch) -> None:
+        """Map the spans of a batch in place."""
+        layout_of, only_type = self._plan.layout, self._only_type
+        scope: Scope | None = None
+        scope_name = ""
+        for span, names in zip(batch.spans, batch.names(), strict=True):
+            layout = layout_of(names)
+            message = span.peek
+            told = read_events(message.events) if message.events else NO_EVENTS
+            if layout.is_silent and told.is_empty:
+                if span.scope is not scope:
+                    scope = span.scope
+                    scope_name = scope.name
+                name = message.name
+                if len(name) <= _LONGEST_NAME and "\0" not in name:
+                    span.append(*only_type(scope_name, name, span.is_root))
+                    continue
+            self._write(span, Reading(layout, message.attributes), told)
+
+    def _find_only_type(self, scope: str, name: str, is_root: bool) -> Appended:
+        """Return what is written onto a span that says nothing about models."""
+        texts: Texts = {keys.SPAN_TYPE: self._plan.named_type(scope, name) or type_by_name(name)}
+        if is_root and name:
+            texts[keys.TRACE_NAME] = trace_name(name)
+        return b"".join(itertools.starmap(text_attribute, texts.items())), texts
+
+    def _write(self, span: Span, reading: Reading, told: Told) -> None:
         """Map one span in place."""
         name = span.peek.name
         if "\0" in name:  # PostgreSQL holds no such text
             span.name = name.replace("\0", "\ufffd")
-        reading = self._plan.read(span)
-        told = read_events(span) if span.peek.events else _NO_EVENTS
-        if reading.layout.is_silent and told is _NO_EVENTS and not span.is_root:
-            span.append(*_only_type(find_type(self._plan, reading, span)))
-            return
         texts = mend(reading)
         kind = said_type(reading) or find_type(self._plan, reading, span)
         usage: Counters | None = None
         rollup = False
-        if reading.hits or told is not _NO_EVENTS:
+        if reading.hits or told is not NO_EVENTS:
             self._add_content(texts, reading, told, kind)
             usage, rollup = self._add_usage(texts, reading, span, kind)
             self._add_people(texts, reading)
@@ -73,9 +100,10 @@ class Mapper:
                 texts[key] = value
         if kind != keys.UNKNOWN:
             show_failure(span, reading, told)
+        doomed = superfluous(reading, texts, usage) if self._move else ()
         _store(span, reading, texts, rollup=rollup)
-        if self._move:
-            span.attributes.discard(superfluous(reading, texts, usage))
+        if doomed:
+            span.attributes.discard(doomed)
 
     @staticmethod
     def _add_content(texts: Texts, reading: Reading, told: Told, kind: str) -> None:
@@ -134,12 +162,6 @@ class Mapper:
                 texts[key] = short_id(found)
 
 
-@functools.lru_cache(maxsize=256)
-def _only_type(kind: str) -> tuple[bytes, dict[str, str]]:
-    """Return what is written onto a span that says nothing about models."""
-    return text_attribute(keys.SPAN_TYPE, kind), {keys.SPAN_TYPE: kind}
-
-
 def _tools(reading: Reading) -> bytes:
     """Return the tools that a model may call, as JSON; empty where there are none."""
     for hit in reading.get("tools"):
@@ -178,13 +200,11 @@ def _store(span: Span, reading: Reading, texts: Texts, *, rollup: bool) -> None:
     """Write attributes: over those that are there, the rest as ready-made bytes at the end."""
     present = reading.keys
     added = texts
-    if not present.keys().isdisjoint(texts):
+    if not _OWN.isdisjoint(present) or not present.keys().isdisjoint(texts):
         added = {key: text for key, text in texts.items() if key not in present}
-        for key in texts.keys() - added.keys():
-            text = texts[key]
+        mended = {key: text for key, text in texts.items() if key in present}
+        for key, text in {**_unquoted(reading), **mended}.items():
             span.attributes[key] = text if isinstance(text, str) else text.decode()
-    if not _OWN.isdisjoint(present):
-        _unquote(span, reading, texts)
     parts = [
         word_attribute(key, text) if key in _WORDS else text_attribute(key, text)
         for key, text in added.items()
@@ -196,9 +216,10 @@ def _store(span: Span, reading: Reading, texts: Texts, *, rollup: bool) -> None:
         span.append(b"".join(parts), added)
 
 
-def _unquote(span: Span, reading: Reading, texts: Texts) -> None:
-    """Take the JSON quotes, which MLflow's own SDK writes, off plain words."""
-    for key in _OWN:
-        value = reading.at(key)
-        if value is not None and key not in texts and value.string_value[:1] == '"':
-            span.attributes[key] = string(value)
+def _unquoted(reading: Reading) -> Texts:
+    """Return plain words without the JSON quotes, which MLflow's own SDK writes around them."""
+    return {
+        key: string(value)
+        for key in _OWN
+        if (value := reading.at(key)) is not None and value.string_value[:1] == '"'
+    }

@@ -23,6 +23,7 @@ from processors.mlflow_mapping.keys import (
     SESSION,
     SPAN_TYPE,
     TOKEN_USAGE,
+    TRACE_NAME,
     USER,
 )
 
@@ -50,7 +51,7 @@ _GROUPED = (
     "tool_groups",
     "texts",
 )
-_OURS = frozenset({SPAN_TYPE, MODEL, PROVIDER, MESSAGE_FORMAT, SESSION, USER})
+_OURS = frozenset({SPAN_TYPE, MODEL, PROVIDER, MESSAGE_FORMAT, SESSION, USER, TRACE_NAME})
 _ERRORS = frozenset({"error_type", "error_message", "error_level"})
 _COUNTED = (
     "input_tokens", "output_tokens", "total_tokens", "cache_read", "cache_write", "cache_write_1h",
@@ -196,11 +197,11 @@ class Plan:
 
     def read(self, span: Span) -> Reading:
         """Look once at each key of a span."""
-        fields, keys = span.attributes.layout()
-        layout = self._layouts.get(keys)
-        if layout is None:
-            layout = self._lay_out(keys)
-        return Reading(layout, fields)
+        return Reading(self.layout(span.names()), span.peek.attributes)
+
+    def layout(self, keys: tuple[str, ...]) -> Layout:
+        """Return what the keys of a span tell together."""
+        return self._layouts.get(keys) or self._lay_out(keys)
 
     def _lay_out(self, keys: tuple[str, ...]) -> Layout:
         hits: dict[str, list[Hit]] = {}
@@ -236,9 +237,9 @@ class Plan:
         self._memory[key] = meanings = tuple(found)
         return meanings
 
-    def named_type(self, span: Span) -> str | None:
+    def named_type(self, scope: str, span_name: str) -> str | None:
         """Return the type that the span's name tells within its instrumentation's scope."""
-        return self._named_type(span.scope.peek.name, span.peek.name)
+        return self._named_type(scope, span_name)
 
     def _find_named_type(self, scope: str, span_name: str) -> str | None:
         for scopes, names in self._names:

@@ -49,9 +49,7 @@ class MlflowMapping(Processor[MlflowMappingConfig]):
 
     def process(self, batch: Batch) -> Batch:
         """Map in place; the batch keeps its spans and their order."""
-        write = self._mapper.write
-        for span in batch:
-            write(span)
+        self._mapper.write(batch)
         for resource in batch.resources:
             self._filter.apply(resource)
         return batch

@@ -50,7 +50,7 @@ def find_type(plan: Plan, reading: Reading, span: Span) -> str:
         if found and found != UNKNOWN:
             return str(found)
         said_unknown = said_unknown or found == UNKNOWN
-    named = plan.named_type(span)
+    named = plan.named_type(span.scope.peek.name, span.peek.name)
     if named:
         return named
     return UNKNOWN if said_unknown else _guess(reading, span)
@@ -62,16 +62,19 @@ def _guess(reading: Reading, span: Span) -> str:
         return str(hit.detail)
     hits = reading.hits
     if not hits:
-        return "RETRIEVER" if _searches_vectors(span.peek.name) else UNKNOWN
+        return type_by_name(span.peek.name)
     if "vectors" in hits or "texts" in hits:
         return "EMBEDDING"
     if "output_messages" in hits or "output_groups" in hits or "reply" in hits:
         return "LLM"
     if "documents" in hits or "document_lists" in hits:
         return "RETRIEVER"
-    if _searches_vectors(span.peek.name):
-        return "RETRIEVER"
-    return UNKNOWN
+    return type_by_name(span.peek.name)
+
+
+def type_by_name(span_name: str) -> str:
+    """Return the type of a span of which no more than the name may tell it."""
+    return "RETRIEVER" if _searches_vectors(span_name) else UNKNOWN
 
 
 @functools.lru_cache(maxsize=4096)

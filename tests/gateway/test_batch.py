@@ -149,7 +149,7 @@ def test_appended_attributes_are_seen_whatever_was_read_before(told: bool) -> No
     del span.attributes["b"]
     append("e", "5")
     assert "5" == span.attributes["e"]
-    assert ["a", "c", "d", "e"] == [field.key for field in span.attributes.layout()[0]]
+    assert ["a", "c", "d", "e"] == [field.key for field in span.attributes.fields]
     assert ("a", "c", "d", "e") == span.attributes.names()
 
 
@@ -165,10 +165,10 @@ def test_what_was_told_holds_until_something_is_written() -> None:
         lambda: span.proto,
     ):
         span.append(encoded, {"j": b"[1]"})
-        assert {"j": b"[1]"} == span.attributes.told
+        assert {"j": b"[1]"} == span.told
         assert [1] == span.attributes.json("j")
         change()
-        assert {} == span.attributes.told
+        assert {} == span.told
 
 
 def test_the_message_can_be_written_between_reads() -> None:
@@ -184,8 +184,26 @@ def test_the_message_can_be_written_between_reads() -> None:
 def test_spans_of_one_kind_share_their_keys() -> None:
     """Equal keys are one tuple, by which processors remember what they found out."""
     first, second, other = batch({"a": 1, "b": 1}, {"a": 2, "b": 2}, {"b": 1, "a": 1})
-    assert first.attributes.names() is second.attributes.layout()[1]
+    assert first.names() is second.attributes.names()
     assert ("b", "a") == other.attributes.names()
+
+
+def test_keys_of_all_spans_are_those_of_each() -> None:
+    """Keys found at once are the same as one by one, after all that was written and dropped."""
+    changed = batch({"a": 1}, {"b": 1}, {"c": 1}, {"d": 1}, {})
+    written, rewritten, appended, dropped, _ = changed
+    written.attributes["a2"] = 2
+    rewritten.proto.attributes.append(key_value("b2", 2))
+    appended.append(SpanMessage(attributes=[key_value("c2", "2")]).SerializeToString(), {"c2": "2"})
+    changed.drop(dropped)
+    expected = [("a", "a2"), ("b", "b2"), ("c", "c2"), ()]
+    assert expected == changed.names()
+    assert expected == [span.names() for span in changed]
+    appended.append(SpanMessage(attributes=[key_value("c3", "3")]).SerializeToString(), {"c3": "3"})
+    rewritten.proto.attributes.append(key_value("b3", 3))
+    expected[1:3] = [("b", "b2", "b3"), ("c", "c2", "c3")]
+    assert expected == [span.names() for span in changed]
+    assert expected == changed.names()
 
 
 def test_parsed_json_lasts_until_written() -> None:
