@@ -33,6 +33,9 @@ class Damage(NamedTuple):
     size: int
     meta: frame.Meta | None
     """What is known of the record; None where its head is damaged too."""
+    mark: int
+    """Where it is noted that the damage is known: at the offset of a record, or where none begins
+    for bytes that may have been several, since the first of those may have been acknowledged."""
 
 
 class Cut(NamedTuple):
@@ -42,6 +45,8 @@ class Cut(NamedTuple):
     """Bytes of the segment that count."""
     dropped: list[int]
     """Offsets below it of requests of which a part is missing."""
+    incomplete: int
+    """Records of such requests."""
 
 
 class _Window:
@@ -97,17 +102,21 @@ def read(path: Path, number: int) -> Iterator[Found | Damage | Cut]:
             for durable in doubtful:
                 if durable.offset < synced:
                     end = durable.offset + durable.size
-                    if durable.offset not in done:
+                    if _mark(durable) not in done:
                         yield _judged(durable)
             doubtful = [later for later in doubtful if later.offset >= synced]
-    if end < synced and end not in done:
-        yield Damage(end, synced - end, None)
+    if end < synced and synced - ALIGNMENT not in done:
+        yield Damage(end, synced - end, None, synced - ALIGNMENT)
     yield from _whole(doubtful, done, max(end, synced))
+
+
+def _mark(item: Found | Damage) -> int:
+    return item.offset if isinstance(item, Found) else item.mark
 
 
 def _judged(item: Found | Damage) -> Found | Damage:
     if isinstance(item, Found) and not item.intact:
-        return Damage(item.offset, item.size, item.meta)
+        return Damage(item.offset, item.size, item.meta, item.offset)
     return item
 
 
@@ -119,6 +128,7 @@ def _whole(items: list[Found | Damage], done: set[int], end: int) -> Iterator[Fo
             key = item.commit, item.parts
             parts[key] = parts.get(key, 0) + 1
     dropped: list[int] = []
+    incomplete = 0
     for item in items:
         # Records that were moved by themselves are all first of one, with the same number.
         if isinstance(item, Found) and item.intact and parts[item.commit, item.parts] >= item.parts:
@@ -126,8 +136,9 @@ def _whole(items: list[Found | Damage], done: set[int], end: int) -> Iterator[Fo
             if item.offset not in done:
                 yield item
         else:
-            dropped.append(item.offset)
-    yield Cut(end, [offset for offset in dropped if offset < end])
+            dropped.append(_mark(item))
+            incomplete += isinstance(item, Found) and item.offset not in done
+    yield Cut(end, [offset for offset in dropped if offset < end], incomplete)
 
 
 def _items(window: _Window) -> Iterator[Found | Damage]:
@@ -140,7 +151,15 @@ def _items(window: _Window) -> Iterator[Found | Damage]:
             continue
         start, at = at, _next_frame(window, at + ALIGNMENT)
         if at < window.end or _holds_data(window, start):
-            yield Damage(start, at - start, None)
+            yield Damage(start, at - start, None, _mark_of(window, start, at))
+
+
+def _mark_of(window: _Window, start: int, end: int) -> int:
+    """Return where damage without an intact head is noted."""
+    announced = frame.announced(window.data, window.reach(start, frame.HEAD_BYTES))
+    if announced is not None and frame.padded(announced) == end - start:
+        return start
+    return (end - 1) // ALIGNMENT * ALIGNMENT
 
 
 def _frame_at(window: _Window, at: int) -> Found | None:

@@ -100,7 +100,7 @@ class Recovery:
                 restore(item)
             elif isinstance(item, Damage):
                 self._damaged.report(segment.path, item.offset, item.size, item.meta)
-                notes += acknowledgements(segment.number, [item.offset // ALIGNMENT])
+                notes += acknowledgements(segment.number, [item.mark // ALIGNMENT])
             else:
                 self._cut(segment, item, notes)
 
@@ -129,6 +129,14 @@ class Recovery:
     def _cut(self, segment: Segment, cut: Cut, notes: bytes) -> None:
         """Cut what was never acknowledged, and note that the rest is certain now."""
         segment.size = cut.size
+        if cut.incomplete:
+            self._logger.warning(
+                "the queue ends in requests that are not complete; they are left out",
+                path=str(segment.path),
+                records=cut.incomplete,
+                advice="none is missing after a crash or a power cut, since their senders had no "
+                "answer; else look at the disk",
+            )
         notes += acknowledgements(segment.number, [at // ALIGNMENT for at in cut.dropped])
         with contextlib.suppress(OSError):  # next time it is looked at again
             if segment.path.stat().st_size > cut.size:

@@ -1,6 +1,8 @@
 """What damage to the files costs: the records that were hit, and nothing else."""
 
+import asyncio
 import random
+import shutil
 from pathlib import Path
 
 import pytest
@@ -95,6 +97,91 @@ async def test_a_truncated_file_costs_what_is_gone(tmp_path: Path, seed: int) ->
     assert missing == list(range(missing[0], missing[-1] + 1))
     assert len(missing) <= 4096 // 300
     assert damaged() - counted >= 1
+
+
+async def acknowledge(folder: Path, records: int) -> None:
+    """Acknowledge the oldest records."""
+    async with opened(folder) as (_, queues):
+        for taken in (await take_all(queues["a"]))[:records]:
+            queues["a"].ack(taken)
+
+
+async def test_a_loss_that_begins_with_what_was_done(tmp_path: Path) -> None:
+    """Bytes that held several records are told as damage, once, though the first was sent."""
+    await fill(tmp_path)
+    path = segments(tmp_path)[0]
+    await acknowledge(tmp_path, 1)
+    data = bytearray(path.read_bytes())
+    data[:1200] = bytes(1200)
+    path.write_bytes(data)
+    counted = damaged()
+    for _ in range(3):
+        async with opened(tmp_path):
+            assert 1 == damaged() - counted
+
+
+async def test_an_end_that_is_gone_and_begins_with_what_was_done(tmp_path: Path) -> None:
+    """A file cut where a record was sent from is told as damage, once, for those behind it."""
+    await fill(tmp_path)
+    path = segments(tmp_path)[0]
+    await acknowledge(tmp_path, 1)
+    with path.open("r+b") as file:
+        file.truncate(0)
+    counted = damaged()
+    for _ in range(3):
+        async with opened(tmp_path):
+            assert 1 == damaged() - counted
+
+
+async def test_a_damaged_record_that_was_done_is_no_loss(tmp_path: Path) -> None:
+    """A bit that flips in the head of a record that was sent is not told as one."""
+    await fill(tmp_path)
+    await acknowledge(tmp_path, 1)
+    flip(segments(tmp_path)[0], 6)
+    counted = damaged()
+    async with opened(tmp_path):
+        assert 0 == damaged() - counted
+
+
+async def crash(folder: Path, copy: Path, *, noted: bool) -> list[bytes]:
+    """Write records; copy what a crash leaves, with or without what is noted later."""
+    async with opened(folder, segment_bytes=1 << 20) as (store, _):
+        made = [record(b"%d " % at + random.randbytes(300)) for at in range(5)]
+        for one in made:
+            await store.commit([one])
+        async with asyncio.timeout(20):
+            while noted and not list((folder / "log-0").glob("*.ack")):
+                await asyncio.sleep(0.01)
+        shutil.copytree(folder, copy)
+    return [one.payload for one in made]
+
+
+async def test_a_file_cut_after_a_crash(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What was written some time before a crash is missed, though nothing was sent meanwhile."""
+    monkeypatch.setattr(notes, "DURABLE_S", 0.01)
+    left = tmp_path / "left"
+    sent = await crash(tmp_path / "crashed", left, noted=True)
+    (path,) = segments(left)
+    with path.open("r+b") as file:
+        file.truncate(500)
+    counted = damaged()
+    async with opened(left) as (_, queues):
+        assert sent[:1] == await payloads(queues["a"])
+    assert damaged() - counted >= 1
+
+
+async def test_a_broken_end_is_logged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The last request before a crash, not complete on disk, is left out with a word about it."""
+    monkeypatch.setattr(notes, "DURABLE_S", 3600)
+    left = tmp_path / "left"
+    sent = await crash(tmp_path / "crashed", left, noted=False)
+    (path,) = segments(left)
+    flip(path, path.stat().st_size - 20)
+    async with opened(left) as (_, queues):
+        assert sent[:-1] == await payloads(queues["a"])
+    assert "not complete" in capsys.readouterr().out
 
 
 async def test_damage_while_it_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
