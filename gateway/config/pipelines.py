@@ -160,6 +160,8 @@ def warnings(
 def _unredacted(
     name: str, pipeline: PipelineConfig, exporters: Mapping[str, ComponentSettings]
 ) -> list[str]:
+    if pipeline.redacted_upstream:
+        return []
     if any(processor.partition("/")[0] == "redaction" for processor in pipeline.processors):
         return []
     on_disk = [each for each in pipeline.exporters if _storage(exporters[each]) == "disk"]

@@ -24,6 +24,10 @@ class PipelineConfig(Config):
     exporters: list[str] = msgspec.field(default_factory=list)
     """Ids of the exporters that each get every span; at least one."""
 
+    redacted_upstream: bool = False
+    """Says that who sends here has run ``redaction`` already, as the first of two tiers of gateways
+    does. Without either, queues on disk are warned of at the start."""
+
 
 class EndpointConfig(Config):
     """An address that the gateway serves on."""

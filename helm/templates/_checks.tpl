@@ -100,5 +100,14 @@
 {{- if and $values.tenants.enabled (not $lb.token.existingSecret) -}}
 {{- fail "loadBalancing.enabled with tenants.enabled needs loadBalancing.token.existingSecret: the name of a Secret with a token by which the second tier knows the first" -}}
 {{- end -}}
+{{- if and $lb.tls.enabled (not $lb.tls.existingSecret) -}}
+{{- fail "loadBalancing.tls.enabled needs loadBalancing.tls.existingSecret: the name of the Secret with tls.crt, tls.key and ca.crt of the second tier" -}}
+{{- end -}}
+{{- if and $lb.tls.enabled $lb.tls.mutual.enabled (not $lb.tls.mutual.existingSecret) -}}
+{{- fail "loadBalancing.tls.mutual.enabled needs loadBalancing.tls.mutual.existingSecret: the name of the Secret with tls.crt, tls.key and ca.crt of the first tier" -}}
+{{- end -}}
+{{- if and $lb.tls.mutual.enabled (not $lb.tls.enabled) -}}
+{{- fail "loadBalancing.tls.mutual.enabled needs loadBalancing.tls.enabled: set it to true" -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}

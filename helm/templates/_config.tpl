@@ -73,6 +73,16 @@ otlp-{{ $name }}: {{ include "spangate.port" (dict "endpoint" (dig $name "endpoi
 {{- end }}
 {{- end -}}
 
+{{- /* What is spoken at a port, for who looks into it, such as a mesh: with TLS there is nothing to see. */ -}}
+{{- define "spangate.appProtocol" -}}
+{{- $name := trimPrefix "otlp-" .port -}}
+{{- if dig "receivers" "otlp" "protocols" $name "tls" "" .Values.config -}}
+https
+{{- else -}}
+{{- ternary "grpc" "http" (eq $name "grpc") -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* MiB of all queues on disk. */ -}}
 {{- define "spangate.queueMib" -}}
 {{- $total := 0 -}}

@@ -145,6 +145,11 @@ volumeMounts:
     mountPath: /etc/spangate/tenants
     readOnly: true
   {{- end }}
+  {{- if and .Values.loadBalancing.enabled .Values.loadBalancing.tls.enabled }}
+  - name: tier-tls
+    mountPath: {{ include "spangate.tier.tls" . }}
+    readOnly: true
+  {{- end }}
   {{- if and .Values.plugins.enabled (or .Values.plugins.files .Values.plugins.existingConfigMap) }}
   - name: plugins
     mountPath: /etc/spangate/plugins
@@ -186,6 +191,11 @@ volumeMounts:
   secret:
     secretName: {{ .Values.tenants.existingSecret }}
     defaultMode: 0440
+{{- end }}
+{{- if and .Values.loadBalancing.enabled .Values.loadBalancing.tls.enabled }}
+- name: tier-tls
+  secret:
+    {{- include "spangate.tier.tls.secret" . | nindent 4 }}
 {{- end }}
 {{- if .Values.plugins.enabled }}
 {{- if or .Values.plugins.files .Values.plugins.existingConfigMap }}

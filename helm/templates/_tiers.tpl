@@ -81,16 +81,51 @@ attributes:
   - {key: spangate.tenant, action: insert, from_context: auth.tenant}
 {{- end -}}
 
+{{- /* Where the certificates between the tiers are mounted. */ -}}
+{{- define "spangate.tier.tls" -}}
+/etc/spangate/tier-tls
+{{- end -}}
+
+{{- /* The first tier gets the second's key only where its owner names the same Secret for both. */ -}}
+{{- define "spangate.tier.tls.secret" -}}
+{{- $tls := .Values.loadBalancing.tls -}}
+{{- if and (eq .tier "front") $tls.mutual.enabled -}}
+secretName: {{ $tls.mutual.existingSecret }}
+{{- else -}}
+secretName: {{ $tls.existingSecret }}
+{{- end }}
+defaultMode: 0440
+{{- if and (eq .tier "front") (not $tls.mutual.enabled) }}
+items:
+  - key: ca.crt
+    path: ca.crt
+{{- end }}
+{{- end -}}
+
 {{- define "spangate.front.exporter" -}}
 resolver:
   dns:
     hostname: {{ include "spangate.fullname" . }}-headless.{{ .Release.Namespace }}.svc
     port: {{ regexFind "[0-9]+$" (include "spangate.back.endpoint" .) }}
-{{- if .Values.loadBalancing.token.existingSecret }}
+{{- if or .Values.loadBalancing.token.existingSecret .Values.loadBalancing.tls.enabled }}
 protocol:
   otlp:
+    {{- if .Values.loadBalancing.token.existingSecret }}
     headers:
       authorization: Bearer ${env:SPANGATE_TIER_TOKEN}
+    {{- end }}
+    {{- with .Values.loadBalancing.tls }}
+    {{- if .enabled }}
+    tls:
+      ca_file: {{ include "spangate.tier.tls" $ }}/ca.crt
+      # Pods are addressed by their IP addresses, which no certificate names.
+      server_name_override: {{ include "spangate.fullname" $ }}-headless.{{ $.Release.Namespace }}.svc
+      {{- if .mutual.enabled }}
+      cert_file: {{ include "spangate.tier.tls" $ }}/tls.crt
+      key_file: {{ include "spangate.tier.tls" $ }}/tls.key
+      {{- end }}
+    {{- end }}
+    {{- end }}
 {{- end }}
 {{- end -}}
 
@@ -108,6 +143,10 @@ protocol:
 {{- define "spangate.back.config" -}}
 {{- $config := deepCopy .Values.config -}}
 {{- $done := without .Values.loadBalancing.processors "memory_limiter" -}}
+{{- $redacted := false -}}
+{{- range $done -}}
+{{- $redacted = or $redacted (eq (first (splitList "/" .)) "redaction") -}}
+{{- end -}}
 {{- range $name, $pipeline := $config.service.pipelines -}}
 {{- $left := list -}}
 {{- range $pipeline.processors -}}
@@ -116,6 +155,9 @@ protocol:
 {{- end -}}
 {{- end -}}
 {{- $_ := set $pipeline "processors" $left -}}
+{{- if $redacted -}}
+{{- $_ := set $pipeline "redacted_upstream" true -}}
+{{- end -}}
 {{- end -}}
 {{- range $done -}}
 {{- $_ := unset $config.processors . -}}
@@ -131,6 +173,16 @@ otlp:
   protocols:
     grpc:
       {{- set $grpc "endpoint" (include "spangate.back.endpoint" .) | toYaml | nindent 6 }}
+      {{- with .Values.loadBalancing.tls }}
+      {{- if .enabled }}
+      tls:
+        cert_file: {{ include "spangate.tier.tls" $ }}/tls.crt
+        key_file: {{ include "spangate.tier.tls" $ }}/tls.key
+        {{- if .mutual.enabled }}
+        client_ca_file: {{ include "spangate.tier.tls" $ }}/ca.crt
+        {{- end }}
+      {{- end }}
+      {{- end }}
 {{- if .Values.loadBalancing.token.existingSecret }}
   auth:
     {{- if .Values.tenants.enabled }}

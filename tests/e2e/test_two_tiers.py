@@ -1,4 +1,4 @@
-"""The chart's two tiers as processes: one that spreads traces, before one that samples them."""
+"""The chart's two tiers as processes: one that spreads traces by mTLS, before one that samples."""
 
 import asyncio
 import os
@@ -9,6 +9,7 @@ from typing import Any
 
 import aiohttp
 import pytest
+import trustme
 import yaml
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
@@ -24,8 +25,18 @@ PARTS = 4
 TRACES = 12
 SECRETS = {"SPANGATE_TIER_TOKEN": "first-" + "tier", "MLFLOW_TRACKING_URI": ""}
 TENANTS = {name: f"{name}-not-a-" + "secret" for name in ("search", "checkout")}
+TLS = ("/etc/spangate/tier-tls", "demo-spangate-headless.llm.svc")
+"""Where the chart mounts certificates, and what the second tier's is for."""
 VALUES: Values = {
-    "loadBalancing": {"enabled": True, "token": {"existingSecret": "tiers"}},
+    "loadBalancing": {
+        "enabled": True,
+        "token": {"existingSecret": "tiers"},
+        "tls": {
+            "enabled": True,
+            "existingSecret": "second-tls",
+            "mutual": {"enabled": True, "existingSecret": "first-tls"},
+        },
+    },
     "tenants": {
         "enabled": True,
         "list": [
@@ -57,12 +68,21 @@ VALUES: Values = {
 }
 
 
+def certify(authority: trustme.CA, name: str, folder: Path) -> None:
+    """Write what a Secret of cert-manager holds."""
+    folder.mkdir(parents=True)
+    cert = authority.issue_cert(name)
+    authority.cert_pem.write_to_path(folder / "ca.crt")
+    cert.cert_chain_pems[0].write_to_path(folder / "tls.crt")
+    cert.private_key_pem.write_to_path(folder / "tls.key")
+
+
 def configure(folder: Path, name: str, mlflow: str, change: Callable[[Any], None]) -> Gateway:
     """Write what the chart gives to a tier's pods, with addresses of this machine."""
     text = find("ConfigMap", VALUES, name)["data"]["gateway.yaml"]
     for variable, value in {**SECRETS, "MLFLOW_TRACKING_URI": mlflow}.items():
         text = text.replace(f"${{env:{variable}}}", value)
-    config = yaml.safe_load(text)
+    config = yaml.safe_load(text.replace(TLS[0], str(folder / "tls")))
     config["service"]["data_dir"] = str(folder / "data")
     for endpoint in (
         *config["service"]["telemetry"].values(),
@@ -71,7 +91,6 @@ def configure(folder: Path, name: str, mlflow: str, change: Callable[[Any], None
         if "endpoint" in endpoint:
             endpoint["endpoint"] = "127.0.0.1:0"
     change(config)
-    folder.mkdir()
     (folder / "gateway.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     return Gateway(folder)
 
@@ -79,7 +98,10 @@ def configure(folder: Path, name: str, mlflow: str, change: Callable[[Any], None
 @asynccontextmanager
 async def tiers(folder: Path, mlflow: str) -> AsyncIterator[tuple[list[Gateway], list[Gateway]]]:
     """Run two gateways of each tier."""
-    ports = [free_port() for _ in range(2)]
+    ports, authority = [free_port() for _ in range(2)], trustme.CA()
+    for tier, name in (("back", TLS[1]), ("front", "front")):
+        for at in range(2):
+            certify(authority, name, folder / f"{tier}-{at}" / "tls")
 
     def listens_at(port: int) -> Callable[[Any], None]:
         address = f"127.0.0.1:{port}"

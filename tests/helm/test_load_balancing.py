@@ -22,7 +22,7 @@ def test_the_gateway_takes_both_configurations(tmp_path: Path) -> None:
     assert ["memory_limiter", "mlflow_mapping", "cost", "tail_sampling"] == second.processors
     assert isinstance(front.exporters["loadbalancing"].config, LoadBalancingConfig)
     assert {"mlflow"} == set(back.exporters)
-    assert [] == front.warnings
+    assert [] == front.warnings + back.warnings
 
 
 @pytest.mark.parametrize(
@@ -93,6 +93,44 @@ def test_credentials_go_only_where_they_are_needed() -> None:
     assert "tenants" not in volumes
 
 
+def test_the_tiers_show_certificates(tmp_path: Path) -> None:
+    """The first asks for the name of the second's Service; the second for a certificate."""
+    front, back = loaded(VALUES, tmp_path, "front"), loaded(VALUES, tmp_path)
+    asked = front.exporters["loadbalancing"].config
+    grpc = _receiver(VALUES)["protocols"]["grpc"]
+    assert isinstance(asked, LoadBalancingConfig)
+    assert asked.resolver.dns is not None
+
+    assert asked.resolver.dns.hostname == asked.protocol.otlp.tls.server_name_override
+    assert {"cert_file", "key_file", "client_ca_file"} == set(grpc["tls"])
+    assert {"spangate-front-tls"} == _certificates(VALUES, "front")
+    assert {"spangate-tls"} == _certificates(VALUES, "gateway")
+    assert back.service.pipelines["traces"].redacted_upstream
+
+
+def test_a_tier_without_a_certificate_gets_no_key(tmp_path: Path) -> None:
+    """Where TLS is not mutual, all that the first tier has is the authority."""
+    tls = {"enabled": True, "existingSecret": "second"}
+    values = {"loadBalancing": {"enabled": True, "tls": tls}}
+    config = loaded(values, tmp_path, "front").exporters["loadbalancing"].config
+    volumes = {one["name"]: one for one in gateway_pod(values, "front")["spec"]["volumes"]}
+    assert isinstance(config, LoadBalancingConfig)
+
+    assert [{"key": "ca.crt", "path": "ca.crt"}] == volumes["tier-tls"]["secret"]["items"]
+    assert config.protocol.otlp.tls.cert_file is None
+    assert {"cert_file", "key_file"} == set(_receiver(values)["protocols"]["grpc"]["tls"])
+
+
+def test_who_has_not_redacted_is_warned(tmp_path: Path) -> None:
+    """Only where the first tier redacts does the second say that somebody has."""
+    values: Values = {
+        "loadBalancing": {"enabled": True, "processors": ["memory_limiter"]},
+        "config": {"service": {"pipelines": {"traces": {"processors": ["mlflow_mapping"]}}}},
+    }
+
+    assert any("has no redaction" in one for one in loaded(values, tmp_path).warnings)
+
+
 def test_each_tier_rolls_by_its_own_configuration() -> None:
     """A change of the first tier's queue restarts no gateway of the second."""
     changed = {**VALUES, "loadBalancing": {**VALUES["loadBalancing"], "config": {}}}
@@ -112,6 +150,11 @@ def test_names_leave_room_for_the_ordinal() -> None:
     values = {**VALUES, "fullnameOverride": "a" * 52}
 
     assert find("StatefulSet", values, f"{'a' * 46}-front")
+
+
+def _certificates(values: Values, tier: str) -> set[str]:
+    volumes = gateway_pod(values, tier)["spec"]["volumes"]
+    return {one["secret"]["secretName"] for one in volumes if one["name"] == "tier-tls"}
 
 
 def _receiver(values: Values) -> Values:

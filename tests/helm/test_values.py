@@ -165,6 +165,21 @@ def test_notes_hold_what_senders_need() -> None:
     assert "OTEL_EXPORTER_OTLP_PROTOCOL" in notes
 
 
+def test_notes_say_where_tls_is() -> None:
+    """Senders get an address that works, and the tiers the name that a certificate needs."""
+    tls = {"tls": {"cert_file": "/tls.crt", "key_file": "/tls.key"}}
+    notes = render(
+        {
+            "config": {"receivers": {"otlp": {"protocols": {"http": tls}}}},
+            "loadBalancing": {"enabled": True, "tls": {"enabled": True, "existingSecret": "t"}},
+        }
+    )["NOTES.txt"]
+
+    assert "value: http://demo-spangate.llm.svc:4317" in notes
+    assert "value: https://demo-spangate.llm.svc:4318" in notes
+    assert "Secret t must be for demo-spangate-headless.llm.svc." in notes
+
+
 def test_notes_warn_of_replicas_that_disagree() -> None:
     """Pseudonyms need a common key, tail sampling whole traces."""
     values: Values = {
@@ -212,8 +227,23 @@ TIERS: Values = {"loadBalancing": {"enabled": True}}
             },
             r"persistence\.size \(10Gi\) is too small for queues of 20000 MiB",
         ),
+        (
+            nested("loadBalancing", {"enabled": True, "tls": AUTH}),
+            r"needs loadBalancing\.tls\.existingSecret",
+        ),
+        (
+            nested(
+                "loadBalancing",
+                {"enabled": True, "tls": {**AUTH, "existingSecret": "t", "mutual": AUTH}},
+            ),
+            r"needs loadBalancing\.tls\.mutual\.existingSecret",
+        ),
+        (
+            nested("loadBalancing", {"enabled": True, "tls": {"mutual": AUTH}}),
+            r"needs loadBalancing\.tls\.enabled",
+        ),
     ],
-    ids=["token", "tenants", "receiver", "sampling", "queue"],
+    ids=["token", "tenants", "receiver", "sampling", "queue", "tls", "mutual", "plain"],
 )
 def test_two_tiers_are_held_to_what_they_can(values: Values, message: str) -> None:
     """What would not reach the second tier, or makes no sense in the first, is refused."""

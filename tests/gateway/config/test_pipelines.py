@@ -183,6 +183,15 @@ def test_warns_of_what_is_hardly_meant(loading: Loading) -> None:
     ] == loaded.warnings
 
 
+def test_who_has_redacted_before_is_not_warned(loading: Loading) -> None:
+    """A second tier of gateways says so instead of redacting again."""
+    loaded = loading.load(
+        configured("traces: {receivers: [otlp], exporters: [sink], redacted_upstream: true}")
+    )
+
+    assert UNREDACTED not in loaded.warnings
+
+
 @pytest.mark.parametrize("pipelines", ["", "traces: 5", "traces: [a]", "5"])
 def test_refuses_pipelines_that_are_none(loading: Loading, pipelines: str) -> None:
     """A pipeline is a mapping of lists."""
