@@ -15,7 +15,15 @@ BUSY_DELAY_S = 1.0
 
 
 class Flow(Exception):  # noqa: N818 - these are instructions, not errors
-    """Base of all flow control; ``reason`` is a sentence that a person can act on."""
+    """
+    Base of all flow control; ``reason`` is a sentence that a person can act on.
+
+    The guard of a processor notes in ``by`` which one speaks, and in ``is_private`` that the reason
+    is in a plugin's words, which may quote a span and are for no log.
+    """
+
+    by = ""
+    is_private = False
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)

@@ -65,7 +65,7 @@ def route(
         logger.error(
             "exporter failed to route",
             reason=f"{fault.__cause__} at {line_of(exporter.route)}" if garbage else str(fault),
-            hint="mend the plugin; senders are told to come back",
+            advice="mend the plugin; senders are told to come back",
         )
         raise Retry(f"exporter {type(exporter).__name__} cannot tell where spans go") from fault
 

@@ -100,6 +100,8 @@ class Guard:
         self._pipeline = pipeline
         self._incoming = metrics.processor_incoming_spans.labels(pipeline, component_id)
         self._outgoing = metrics.processor_outgoing_spans.labels(pipeline, component_id)
+        self._dropped = metrics.processor_dropped_spans.labels(pipeline, component_id)
+        self._refused = metrics.processor_refused_spans.labels(pipeline, component_id)
         self._duration = metrics.processor_duration.labels(pipeline, component_id)
 
     @property
@@ -139,7 +141,7 @@ class Guard:
                 "processor failed to admit",
                 processor=self.component_id,
                 reason=blame(error, self._home),
-                hint="mend the plugin; senders are told to come back",
+                advice="mend the plugin; senders are told to come back",
             )
             raise Retry(f"processor {self.component_id} failed") from error
 
@@ -153,15 +155,16 @@ class Guard:
         """
         before, given, closed = self._enter(batch)
         if not closed:
-            return self._skip(batch)
+            return self._skip(batch, given)
         started = self._running[id(batch)] = time.perf_counter()
         try:
             result, spans = self._checked(self._process(batch), batch)
         except Flow as flow:
+            self._refused.inc(given)
             raise self._named(flow) from flow.__cause__
         except _FAULTS as error:
             _let_through(error)
-            return self._failed(error, batch, before)
+            return self._failed(error, batch, given, before)
         finally:
             self._running.pop(id(batch), None)
         return self._leave(result, batch, given, spans, started)
@@ -170,7 +173,7 @@ class Guard:
         """Run an async processor on the event loop; otherwise as :meth:`run`."""
         before, given, closed = self._enter(batch)
         if not closed:
-            return self._skip(batch)
+            return self._skip(batch, given)
         started = self._running[id(batch)] = time.perf_counter()
         try:
             async with asyncio.timeout(HANG_LIMIT_S):
@@ -179,10 +182,11 @@ class Guard:
                     result = await result
             result, spans = self._checked(result, batch)
         except Flow as flow:
+            self._refused.inc(given)
             raise self._named(flow) from flow.__cause__
         except _FAULTS as error:
             _let_through(error)
-            return self._failed(error, batch, before)
+            return self._failed(error, batch, given, before)
         finally:
             self._running.pop(id(batch), None)
         return self._leave(result, batch, given, spans, started)
@@ -219,6 +223,7 @@ class Guard:
         """Say which processor speaks; that it speaks is no failure."""
         self._breaker.succeeded()
         flow.reason = f"processor {self.component_id}: {flow.reason}"
+        flow.by, flow.is_private = self.component_id, not self._is_ours
         return flow
 
     def _checked(self, result: object, given: Batch) -> tuple[Batch, int]:
@@ -246,20 +251,25 @@ class Guard:
         self._breaker.succeeded()
         if not before.note_drops(self.component_id) and spans < given:
             before.dropped.append(Dropped(self.component_id, ""))
+        if spans < given:
+            self._dropped.inc(given - spans)
         batch.dropped = before.dropped
         self._duration.observe(time.perf_counter() - started)
         self._outgoing.inc(spans)
         return batch
 
-    def _skip(self, batch: Batch) -> Batch:
+    def _skip(self, batch: Batch, given: int) -> Batch:
         after = self._breaker.remaining_s()
         return self._by_policy(
             batch,
+            given,
             batch.snapshot() if self._policy == "pass" else None,
             Retry(f"processor {self.component_id} {self._breaker.why}", after),
         )
 
-    def _failed(self, error: BaseException, batch: Batch, before: Snapshot | None) -> Batch:
+    def _failed(
+        self, error: BaseException, batch: Batch, given: int, before: Snapshot | None
+    ) -> Batch:
         self._breaker.failed()
         metrics.processor_failures.labels(self._pipeline, self.component_id, self._policy).inc()
         self._logger.error(
@@ -268,18 +278,21 @@ class Guard:
             processor=self.component_id,
             policy=self._policy,
             reason=_reason(error, self._home, self._process),
-            hint="mend the plugin; the batch was " + _OUTCOME[self._policy],
+            advice="mend the plugin; the batch was " + _OUTCOME[self._policy],
             **_told_of(batch),
         )
         what = str(error) if isinstance(error, GarbageError) else type(error).__name__
         refusal = Reject(f"processor {self.component_id} failed: {what}")
         refusal.__cause__ = error
-        return self._by_policy(batch, before, refusal)
+        return self._by_policy(batch, given, before, refusal)
 
-    def _by_policy(self, batch: Batch, before: Snapshot | None, refusal: Flow) -> Batch:
+    def _by_policy(self, batch: Batch, given: int, before: Snapshot | None, refusal: Flow) -> Batch:
         if self._policy == "reject":
+            self._refused.inc(given)
+            refusal.by = self.component_id
             raise refusal
         if self._policy == "drop":
+            self._dropped.inc(given)
             dropped = Batch(b"", batch.context)
             dropped.dropped = [*batch.dropped, Dropped(self.component_id, refusal.reason)]
             return dropped

@@ -90,5 +90,5 @@ def end_tasks(where: str, component: Component[Any], logger: Logger) -> None:
                 "component left a task running",
                 stopping=where,
                 task=f"{code.co_qualname} at {Path(file).name}:{code.co_firstlineno}",
-                hint="keep the task, cancel it in stop() and await it",
+                advice="keep the task, cancel it in stop() and await it",
             )

@@ -97,9 +97,13 @@ class Pipeline:
             hung = [guard for guard in guards if guard.hangs(HANG_LIMIT_S / 2)]
             for guard in hung:
                 guard.trip()
-            names = ", ".join(guard.component_id for guard in hung) or "the pipeline"
-            reason = f"processor {names} took longer than {HANG_LIMIT_S:g} s"
-            raise Retry(reason, after=BREAKER_OPEN_S) from None
+            names = ", ".join(guard.component_id for guard in hung)
+            late = Retry(
+                f"processor {names or 'the pipeline'} took longer than {HANG_LIMIT_S:g} s",
+                after=BREAKER_OPEN_S,
+            )
+            late.by = names
+            raise late from None
 
     def _run_all(self, guards: Sequence[Guard], batch: Batch, request: bytes) -> Batch:
         with self._poison.processing(request) as work:

@@ -154,7 +154,7 @@ class TraceGuard:
             processor=self.component_id,
             policy=self._policy,
             reason=_told(fault),
-            hint="mend the plugin; its traces are " + _TRACE_OUTCOME[self._policy],
+            advice="mend the plugin; its traces are " + _TRACE_OUTCOME[self._policy],
         )
 
     def _by_policy(self, why: str) -> Keep | Drop | Unfit:

@@ -114,5 +114,5 @@ class Teller:
                     "expression could not be evaluated",
                     reason=reason,
                     spans=count,
-                    hint="what fails counts as not met; error_mode: silent stops this message",
+                    advice="what fails counts as not met; error_mode: silent stops this message",
                 )

@@ -78,8 +78,8 @@ def _print(story: Story, silence: str, data_dir: str) -> None:
     console = Console(width=None if sys.stdout.isatty() else 200, markup=False, highlight=False)
     console.print(f"trace {story.trace_id}: {story.summary}")
     table = Table.grid(padding=(0, 2), pad_edge=True)
-    for when, what, how in _rows(story):
-        table.add_row(when, what, how)
+    for at, what, how in sorted(_rows(story), key=lambda row: row[0]):
+        table.add_row(_time(at), what, how)
     console.print(table)
     if silence:
         console.print(f"Only the disk was looked at ({data_dir}): {silence}")
@@ -88,18 +88,19 @@ def _print(story: Story, silence: str, data_dir: str) -> None:
             console.print(f"- {advice}")
 
 
-def _rows(story: Story) -> Iterator[tuple[str, str, str]]:
+def _rows(story: Story) -> Iterator[tuple[int, str, str]]:
     for fact in story.facts:
-        yield _time(fact.time_unix_ns), _LABELS[fact.detail.kind], _told(fact.detail)
+        if fact.detail.kind != "dead_letter" or not story.dead_letters:  # which tell more
+            yield fact.time_unix_ns, _LABELS[fact.detail.kind], _told(fact.detail)
     for part in story.waiting:
         whose = f"by {part.exporter}" if part.exporter else f"in pipeline {part.pipeline}"
         where = " ".join(filter(None, (whose, part.destination, part.page)))
         trouble = f" - {part.trouble}" if part.trouble else ""
-        yield _time(part.since_unix_ns), "waiting", f"{where}, lane {part.lane}{trouble}"
+        yield part.since_unix_ns, "waiting", f"{where}, lane {part.lane}{trouble}"
     for letter in story.dead_letters:
         what = f"{letter.id} span {letter.span_id} {letter.name}"
         where = f"{letter.exporter} {letter.destination}, {letter.attempts} tries"
-        yield _time(letter.time_unix_ns), "dead letter", f"{what}: {where}: {letter.reason}"
+        yield letter.time_unix_ns, "dead letter", f"{what}: {where}: {letter.reason}"
 
 
 def _told(detail: msgspec.Struct) -> str:

@@ -44,6 +44,7 @@ BUSY = Kind(8, 429, "busy")
 UNAVAILABLE = Kind(14, 503, "unavailable")
 
 _DELAYED = (BUSY, UNAVAILABLE)
+_TOLD = (*_DELAYED, TOO_LARGE)
 
 
 class Refusal(Exception):  # noqa: N818 - an answer, not a fault of ours
@@ -64,6 +65,10 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault of ours
         self.kind = kind
         self.reason = reason[:MAX_REASON]
         self.spans = spans
+        self.by = ""
+        """Id of the processor that refuses, if one does."""
+        self.is_private = False
+        """Whether the reason is in a plugin's words, which may quote a span."""
         self.hold_s = 0.0
         """How long the answer is held back, from senders that do not wait as they are told."""
         self.after: float | None = None
@@ -73,6 +78,12 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault of ours
     @classmethod
     def from_flow(cls, flow: Flow, spans: int = 1) -> "Refusal":
         """Translate what the engine or a processor says of a request with so many spans."""
+        refusal = cls._translated(flow, spans)
+        refusal.by, refusal.is_private = flow.by, flow.is_private
+        return refusal
+
+    @classmethod
+    def _translated(cls, flow: Flow, spans: int) -> "Refusal":
         if isinstance(flow, Busy):
             return cls(BUSY, flow.reason, flow.after, spans)
         if isinstance(flow, Retry):
@@ -82,6 +93,11 @@ class Refusal(Exception):  # noqa: N818 - an answer, not a fault of ours
         if isinstance(flow, Forbidden):
             return cls(FORBIDDEN, flow.reason, spans=spans)
         return cls(REJECTED, flow.reason, spans=spans)
+
+    @property
+    def told(self) -> str:
+        """What the log may say of it: nothing that a sender or a plugin has written."""
+        return self.reason if self.kind in _TOLD and not self.is_private else ""
 
     @property
     def retry_after(self) -> str | None:

@@ -113,6 +113,8 @@ class Front:
             self.logger.warning(
                 "request refused",
                 reason=refusal.kind.label,
+                **({"processor": refusal.by} if refusal.by else {}),
+                **({"because": refusal.told} if refusal.told else {}),
                 transport=self._transport,
                 peer=peer,
                 spans=refusal.spans,

@@ -61,7 +61,9 @@ class Refused:
     def whole(self) -> Refusal:
         """Return the answer where nothing was accepted; coming back is worth it if for any."""
         chosen = min(self.refusals, key=lambda refusal: refusal.after is None)
-        return Refusal(chosen.kind, self.reason, chosen.after, self.spans)
+        whole = Refusal(chosen.kind, self.reason, chosen.after, self.spans)
+        whole.by, whole.is_private = chosen.by, any(one.is_private for one in self.refusals)
+        return whole
 
 
 class HandOver:

@@ -28,6 +28,9 @@ class ProcessorFigures(msgspec.Struct, kw_only=True):
     processor: str
     incoming_spans: float = 0
     outgoing_spans: float = 0
+    dropped_spans: float = 0
+    refused_spans: float = 0
+    """To their senders, those that come again each time."""
     failures: float = 0
     batches: float = 0
     seconds: float = 0
@@ -132,6 +135,10 @@ class _Reader:
             one.incoming_spans += sample.value
         elif sample.name == "spangate_processor_outgoing_spans_total":
             one.outgoing_spans += sample.value
+        elif sample.name == "spangate_processor_dropped_spans_total":
+            one.dropped_spans += sample.value
+        elif sample.name == "spangate_processor_refused_spans_total":
+            one.refused_spans += sample.value
         elif sample.name == "spangate_processor_failures_total":
             one.failures += sample.value
         elif sample.name == "spangate_processor_duration_seconds_count":

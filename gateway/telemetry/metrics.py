@@ -52,7 +52,20 @@ processor_incoming_spans = Counter(
 )
 processor_outgoing_spans = Counter(
     "spangate_processor_outgoing_spans_total",
-    "Spans that left a processor; the difference to the incoming ones was dropped by it.",
+    "Spans that left a processor.",
+    ("pipeline", "processor"),
+    registry=REGISTRY,
+)
+processor_dropped_spans = Counter(
+    "spangate_processor_dropped_spans_total",
+    "Spans that a processor took out, or that on_error: drop dropped.",
+    ("pipeline", "processor"),
+    registry=REGISTRY,
+)
+processor_refused_spans = Counter(
+    "spangate_processor_refused_spans_total",
+    "Spans whose batch a processor refused to the sender, for good or to come back, by itself, by "
+    "on_error: reject or while it is not asked.",
     ("pipeline", "processor"),
     registry=REGISTRY,
 )

@@ -45,7 +45,11 @@ class Notices:
 
     def _note(self, line: MutableMapping[str, Any]) -> None:
         level, component, event = (_short(line.get(k, "")) for k in ("level", "component", "event"))
-        fields = {_short(k): _short(v) for k, v in line.items() if k not in _OWN}
+        fields = {
+            _short(k): _short(v)
+            for k, v in line.items()
+            if k not in _OWN and v is not None and v not in ("", [])
+        }
         with self._turn:
             known = self._kept.pop((level, component, event), None)
             self._kept[level, component, event] = Notice(
@@ -66,5 +70,5 @@ class Notices:
 
 
 def _short(value: object) -> str:
-    text = str(value)
+    text = ", ".join(map(str, value)) if isinstance(value, list) else str(value)
     return text if len(text) <= MAX_CHARS else text[: MAX_CHARS - 1] + "…"

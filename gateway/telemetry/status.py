@@ -113,6 +113,27 @@ def merge(statuses: Sequence[Status], notices: Sequence[Notice] = ()) -> Status:
     )
 
 
+def remains(ended: Status) -> Status:
+    """Return what is left of a worker that has ended: what it noted and counted."""
+    exporters = [
+        msgspec.structs.replace(
+            sender,
+            waiting_spans=0,
+            waiting_bytes=0,
+            max_bytes=0,
+            oldest_age_seconds=0,
+            troubles=[],
+            destinations=[
+                msgspec.structs.replace(one, waiting_spans=0) for one in sender.destinations
+            ],
+        )
+        for sender in ended.exporters
+    ]
+    return msgspec.structs.replace(
+        ended, state="", degraded=[], pipelines={}, endpoints={}, stages={}, exporters=exporters
+    )
+
+
 def _state(states: set[str]) -> str:
     return next((state for state in ("running", "stopping") if state in states), "starting")
 

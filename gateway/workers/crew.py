@@ -7,7 +7,7 @@ from gateway.clock import SystemClock
 from gateway.config.settings import ServiceConfig
 from gateway.telemetry import logs, metrics
 from gateway.telemetry.snapshot import Merged, take
-from gateway.telemetry.status import Status, merge, stages
+from gateway.telemetry.status import Status, merge, remains, stages
 from gateway.version import __version__
 from gateway.why import Told
 from gateway.workers.child import Child
@@ -25,6 +25,8 @@ class Crew:
         self.metrics = Merged()
         """Those of all workers, added up."""
         self._started_unix_ns = SystemClock().time_ns()
+        self._past: list[Status] = []
+        """What is left of the workers that have ended, as one."""
 
     def reported(self, child: Child, report: Report) -> None:
         """Take a worker's report."""
@@ -35,6 +37,8 @@ class Crew:
         """Forget a worker that has ended; what it counted stays."""
         self.children.pop(child.number, None)
         self.metrics.ended(child.number)
+        if child.status is not None:
+            self._past = [merge([*self._past, remains(child.status)])]
 
     def status(
         self, service: ServiceConfig, state: str, endpoints: Mapping[str, str], refusal: str
@@ -50,7 +54,12 @@ class Crew:
 
         """
         workers = [child.status for child in self.children.values() if child.status]
-        known = merge(workers, logs.NOTICES.list())
+        known = merge([*workers, *self._past], logs.NOTICES.list())
+        known.exporters = [
+            one
+            for one in known.exporters
+            if any(one.exporter == now.exporter for worker in workers for now in worker.exporters)
+        ]
         known.version, known.state, known.endpoints = __version__, state, dict(endpoints)
         known.started_unix_ns = self._started_unix_ns
         known.stages = stages(service.pipelines)

@@ -1,11 +1,12 @@
 """What the guard promises: a plugin's fault stays its own, and its policy is kept."""
 
 import asyncio
+import contextlib
 import functools
 import json
 import re
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import pytest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span as SpanMessage
@@ -17,6 +18,7 @@ from gateway.guard import Guard
 from gateway.otlp.values import key_value
 from gateway.plugin import Config, OnError, Processor
 from gateway.telemetry import logs
+from gateway.telemetry.metrics import REGISTRY
 from gateway.testing import batch
 
 
@@ -84,6 +86,46 @@ def test_pass_keeps_what_processors_before_have_done() -> None:
 def test_drop_drops_the_batch() -> None:
     """With ``drop`` nothing is left."""
     assert 0 == len(guard(broken(), "drop").run(batch({})))
+
+
+def counted(one: Guard, data: bytes) -> dict[str, float]:
+    """Return how the counts of spans of the processor grow when a batch is run."""
+
+    def read() -> dict[str, float]:
+        labels = {"pipeline": "traces", "processor": "broken"}
+        names = ("incoming", "outgoing", "dropped", "refused")
+        found = {
+            name: REGISTRY.get_sample_value(f"spangate_processor_{name}_spans_total", labels)
+            for name in names
+        }
+        return {name: value or 0 for name, value in found.items()}
+
+    before = read()
+    with contextlib.suppress(Reject, Busy):
+        one.run(Batch(data))
+    after = read()
+    return {name: after[name] - before[name] for name in after if after[name] != before[name]}
+
+
+def test_spans_that_are_refused_do_not_count_as_dropped() -> None:
+    """Every span that enters leaves, is dropped or is refused, by whatever policy."""
+
+    def one_left(given: Batch) -> Batch:
+        given.drop(given.spans[0])
+        return given
+
+    def refuse(_: Batch) -> Batch:
+        raise Busy("later")
+
+    two = batch({}, {}).encode()
+    for expected, processor, policy in (
+        ({"incoming": 2, "outgoing": 1, "dropped": 1}, _returns(one_left), "reject"),
+        ({"incoming": 2, "refused": 2}, _returns(refuse), "reject"),
+        ({"incoming": 2, "refused": 2}, broken(), "reject"),
+        ({"incoming": 2, "dropped": 2}, broken(), "drop"),
+        ({"incoming": 2, "outgoing": 2}, broken(), "pass"),
+    ):
+        assert expected == counted(guard(processor, cast("OnError", policy)), two)
 
 
 def test_pass_keeps_what_was_noted_before() -> None:
@@ -197,7 +239,7 @@ def test_garbage_is_refused_with_the_place(
     assert "broken" == logged["processor"]
     assert says in logged["reason"]
     assert re.search(r"at test_guard\.py:\d+$", logged["reason"])
-    assert "mend the plugin" in logged["hint"]
+    assert "mend the plugin" in logged["advice"]
 
 
 def test_the_context_stays_whatever_is_returned() -> None:

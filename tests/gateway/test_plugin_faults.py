@@ -137,7 +137,7 @@ async def test_one_request_fails_and_the_next_goes_through(
     [failure] = events(capsys, "processor failed")
     assert "faulty" == failure["processor"]
     assert "at faulty.py:" in failure["reason"]
-    assert "mend the plugin; the batch was refused to the sender" == failure["hint"]
+    assert "mend the plugin; the batch was refused to the sender" == failure["advice"]
 
 
 @pytest.mark.parametrize(("on_error", "arrives"), [("pass", 1), ("drop", 0)])
@@ -186,7 +186,7 @@ async def test_leaked_tasks_are_named_and_ended(
         line for line in map(json.loads, logged.splitlines()) if "left a task" in line["event"]
     ]
     assert leak["task"].startswith("Leaky.work at faulty.py:")
-    assert "cancel it in stop()" in leak["hint"]
+    assert "cancel it in stop()" in leak["advice"]
 
 
 async def test_one_that_cannot_start_stops_the_start(tmp_path: Path) -> None:

@@ -53,7 +53,7 @@ def test_anything_else_follows_the_policy(
     logged = json.loads(capsys.readouterr().err)
     assert "says" == logged["processor"]
     assert "at test_trace_guard.py:" in logged["reason"]
-    assert "mend the plugin" in logged["hint"]
+    assert "mend the plugin" in logged["advice"]
 
     assert Drop("on_error") == decide(answer, "drop")
     assert isinstance(decide(answer, "reject"), Unfit)

@@ -104,10 +104,10 @@ function receiverNode(id, figures) {
 function processorNode(pipeline, id, figures) {
   const mine = (p) => p.pipeline === pipeline && p.processor === id;
   const one = figures.processors.find(mine);
-  const dropped = one ? Math.max(0, one.incoming_spans - one.outgoing_spans) : 0;
   const took = one?.batches ? `${((one.seconds / one.batches) * 1000).toPrecision(2)} ms a batch` : "";
   return node("processor", id, rate(figures, (f) => sumOf(f.processors, mine, (p) => p.outgoing_spans)),
-    [took && sub(took), dropped ? sub(`${number(dropped)} dropped`) : null, one?.failures ? sub(`${number(one.failures)} batches failed`, "bad") : null]);
+    [took && sub(took), one?.dropped_spans ? sub(`${number(one.dropped_spans)} dropped`) : null,
+      one?.refused_spans ? sub(`${number(one.refused_spans)} refused`, "warn") : null, one?.failures ? sub(`${number(one.failures)} batches failed`, "bad") : null]);
 }
 
 // Stage 2: the last processor of its pipeline, which decides on whole traces.
@@ -129,7 +129,7 @@ function exporterNode(id, status) {
   return node("exporter", id, rate(status.figures, (f) => sumOf(f.exporters, (e) => e.exporter === id, (e) => e.sent_spans)), [
     state?.waiting_spans ? meter(fill, level) : null,
     state?.waiting_spans ? sub(`${number(state.waiting_spans)} wait, oldest ${duration(state.oldest_age_seconds)}`, level) : sub("nothing waits"),
-    parked ? sub(`${parked} parked`, "bad") : null, away ? sub(`${away} not reached`, "warn") : null,
+    parked ? sub(`${parked} parked`, "bad") : null, away ? sub(`${away} trying again`, "warn") : null,
     failed ? sub(`${number(failed)} given up`, "bad") : null,
   ], parked ? "bad" : away ? "warn" : "");
 }
@@ -191,7 +191,7 @@ function showLetters() {
   byId("letters-hint").textContent = letters.length ? "newest first; spangate dead-letters show, export or replay ID" : "";
   show("letters", [letters, Math.floor(Date.now() / SLOW_MS)], () => letters.length ? table([
     { label: "When", cell: (l) => el("span", { class: "nowrap", title: new Date(l.time_unix_ns / 1e6).toISOString() }, ago(l.time_unix_ns)) },
-    { label: "Span", cell: (l) => [el("div", {}, l.name || "(no name)"), el("div", { class: "sub mono" }, l.id)] },
+    { label: "Span", cell: (l) => [el("div", {}, l.name || "(no name)"), el("div", { class: "sub mono id" }, l.id)] },
     { label: "Trace", cell: (l) => el("span", { class: "mono trace" }, l.trace_id) },
     { label: "Destination", cell: (l) => [el("div", {}, l.destination || "–"), el("div", { class: "sub" }, l.exporter)] },
     { label: "Tries", num: true, cell: (l) => number(l.attempts) },
@@ -264,7 +264,7 @@ function showAll(status) {
 // ---- a trace -----------------------------------------------------------------------------------
 
 const WORDS = { receiver: "by", transport: "over", peer: "from", tenant: "tenant", by: "by", rule: "rule", pipeline: "in pipeline", exporter: "by", destination: "to", reason: "because" };
-const LABELS = { received: "received", refused: "refused to the sender", dropped: "dropped", kept: "kept", sampled_out: "sampled out", sent: "delivered", dead_letter: "dead letter" };
+const LABELS = { received: "received", refused: "refused to the sender", dropped: "dropped", trimmed: "spans dropped", kept: "kept", sampled_out: "sampled out", sent: "delivered", dead_letter: "dead letter" };
 const LEVELS = { delivered: "good", waiting: "warn", received: "warn", unknown: "", dead_letter: "bad", refused: "bad" };
 
 function factRow({ time_unix_ns: at, detail }) {
@@ -275,8 +275,9 @@ function factRow({ time_unix_ns: at, detail }) {
 function storyRows(story) {
   const waiting = story.waiting.map((w) => ({ at: w.since_unix_ns, what: "waiting", page: w.page,
     told: [w.exporter ? `by ${w.exporter}` : `in pipeline ${w.pipeline}`, w.destination, `lane ${w.lane}`, w.trouble].filter(Boolean).join(", ") }));
-  const dead = story.dead_letters.map((l) => ({ at: l.time_unix_ns, what: "dead letter", told: `span ${l.span_id} ${l.name}: ${l.exporter} ${l.destination}: ${l.reason}` }));
-  return [...story.facts.map(factRow), ...waiting, ...dead];
+  const dead = story.dead_letters.map((l) => ({ at: l.time_unix_ns, what: "dead letter", told: `${l.id}, span ${l.span_id} ${l.name}: ${l.exporter} ${l.destination}, ${number(l.attempts)} tries: ${l.reason}` }));
+  const facts = story.facts.filter((f) => f.detail.kind !== "dead_letter" || !dead.length); // the letters tell more
+  return [...facts.map(factRow), ...waiting, ...dead].sort((a, b) => a.at - b.at);
 }
 
 function showStory(story) {

@@ -12,6 +12,8 @@ def test_counts_are_sorted_by_who_they_concern() -> None:
     metrics.receiver_refused_spans.labels("otlp/figures", "grpc", "busy").inc(2)
     metrics.processor_incoming_spans.labels("traces/figures", "cost").inc(5)
     metrics.processor_outgoing_spans.labels("traces/figures", "cost").inc(4)
+    metrics.processor_dropped_spans.labels("traces/figures", "cost").inc(1)
+    metrics.processor_refused_spans.labels("traces/figures", "cost").inc(6)
     metrics.processor_duration.labels("traces/figures", "cost").observe(0.5)
     metrics.exporter_sent_spans.labels("mlflow/figures").inc(3)
     metrics.exporter_send_failed_spans.labels("mlflow/figures", "refused").inc(1)
@@ -23,9 +25,11 @@ def test_counts_are_sorted_by_who_they_concern() -> None:
         receiver="otlp/figures", transport="grpc", accepted_spans=5, refused_spans={"busy": 2}
     )
     processor = next(one for one in read.processors if one.pipeline == "traces/figures")
-    assert (5, 4, 1, 0.5) == (
+    assert (5, 4, 1, 6, 1, 0.5) == (
         processor.incoming_spans,
         processor.outgoing_spans,
+        processor.dropped_spans,
+        processor.refused_spans,
         processor.batches,
         processor.seconds,
     )

@@ -21,6 +21,7 @@ from gateway.plugin import BatchContext
 from gateway.telemetry import logs
 from gateway.testing import batch
 from tests.gateway.real import Gateway
+from tests.gateway.running import gateway as running_gateway
 
 MARK = "marked" + "-payload"
 
@@ -226,3 +227,30 @@ async def _misuse(gateway: Gateway) -> None:
                     if (await answer.json())["dead_letters"]:
                         return
                 await asyncio.sleep(0.05)
+
+
+REFUSING = """
+receivers: {otlp: {protocols: {http: {endpoint: "127.0.0.1:0", max_request_body_size_mib: 1}}}}
+processors: {strict: {use: "tests.gateway.plugins_for_tests:Say", what: busy}}
+exporters: {debug: {}}
+service:
+  pipelines: {traces: {receivers: [otlp], processors: [strict], exporters: [debug]}}
+"""
+
+
+async def test_a_refusal_says_who_and_why(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The log names the processor, and the reason where it is the gateway's, not a plugin's."""
+    logs.configure("info", "json")
+    async with running_gateway(tmp_path, REFUSING) as running:
+        capsys.readouterr()
+        assert 429 == (await running.post(batch({}).encode()))[0]
+        assert 413 == (await running.post(batch({"text": "x" * 2_000_000}).encode()))[0]
+    lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
+    busy, large = [line for line in lines if line["event"] == "request refused"]
+
+    assert ("busy", "strict") == (busy["reason"], busy["processor"])
+    assert "because" not in busy
+    assert "too_large" == large["reason"]
+    assert "max_request_body_size_mib" in large["because"]

@@ -40,3 +40,12 @@ def test_is_bounded() -> None:
 
     assert KEPT == len(kept)
     assert {MAX_CHARS} == {len(text) for n in kept for text in (n.event, n.fields["reason"])}
+
+
+def test_fields_read_as_people_write() -> None:
+    """What says nothing is left out, and lists have no brackets."""
+    notices = Notices()
+    line = {"level": "error", "component": "c", "event": "e", "tenant": "", "at": None}
+    notices(None, "", {**line, "spans": 0, "trace_ids": ["a", "b"], "left": []})
+
+    assert [{"spans": "0", "trace_ids": "a, b"}] == [one.fields for one in notices.list()]

@@ -4,7 +4,15 @@ from typing import Any
 
 import pytest
 
-from gateway.telemetry.status import SenderStatus, Status, Trouble, merge
+from gateway.telemetry.notices import Notice
+from gateway.telemetry.status import (
+    DestinationStatus,
+    SenderStatus,
+    Status,
+    Trouble,
+    merge,
+    remains,
+)
 
 
 def worker(**fields: Any) -> Status:
@@ -100,3 +108,31 @@ def test_trouble_is_told_once() -> None:
 def test_runs_while_any_worker_does(states: list[str], expected: str) -> None:
     """A worker that is replaced does not make the gateway unready."""
     assert expected == merge([worker(state=state) for state in states]).state
+
+
+def test_what_a_worker_leaves() -> None:
+    """Its notices and counts stay; what waited with it and its troubles are others' by now."""
+    place = DestinationStatus(destination="a", page="", waiting_spans=4, sent_spans=7)
+    notice = Notice(
+        time_unix_ns=1, level="error", component="mlflow", event="x", fields={}, count=3
+    )
+    before = sender(4, 2.5, trouble("a", 1))
+    before.destinations = [place]
+    ended = worker(degraded=["away"], exporters=[before], dead_letters=2, notices=[notice])
+
+    left = merge([worker(exporters=[sender(1, 0.5)]), remains(ended)])
+
+    assert ("running", [], 2, [notice]) == (
+        left.state,
+        left.degraded,
+        left.dead_letters,
+        left.notices,
+    )
+    [exporter] = left.exporters
+    assert (1, 1000, 0.5, []) == (
+        exporter.waiting_spans,
+        exporter.max_bytes,
+        exporter.oldest_age_seconds,
+        exporter.troubles,
+    )
+    assert [(0, 7)] == [(one.waiting_spans, one.sent_spans) for one in exporter.destinations]
