@@ -1,36 +1,28 @@
 """What a real Prometheus sees of a real gateway: figures that move, and alerts that fire."""
 
-import asyncio
 import json
 import re
-import shutil
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
-import aiohttp
 import pytest
 import trustme
-import yaml
 from opentelemetry.proto.trace.v1.trace_pb2 import Status
 
 from gateway.otlp.values import Value
 from gateway.telemetry import metrics
 from gateway.testing import FakeMlflow, batch
-from tests.e2e.conftest import free_port
+from tests.e2e.prometheus import PROMETHEUS, Server, prometheus, rules, until
 from tests.gateway.plugins_for_tests import Keep
 from tests.gateway.running import Gateway, gateway
 
-PROMETHEUS = shutil.which("prometheus")
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(PROMETHEUS is None, reason="Prometheus is not installed"),
 ]
 ROOT = Path(__file__).parents[2]
 HERE = "tests.gateway.plugins_for_tests"
-LABELS = {"namespace": "llm", "pod": "demo-spangate-0"}
 QUIET = {"SpangateDown", "SpangateQueueAgeing", "SpangateSpansLeftOnVolume"}
 """Alerts that need ten minutes, or a gateway that is gone; promtool lets them fire."""
 SLOW = {"SpangateCostSpike", "SpangateCallsSlow", "SpangateCallsSlowFast"}
@@ -86,73 +78,6 @@ service:
 """
 
 
-class Server:
-    """A Prometheus that scrapes one gateway every half second."""
-
-    def __init__(self, url: str, http: aiohttp.ClientSession) -> None:
-        self._url = url
-        self._http = http
-
-    async def get(self, path: str, **params: str) -> Any:
-        """Ask its API."""
-        async with self._http.get(f"{self._url}/api/v1/{path}", params=params) as answer:
-            said = await answer.json()
-        assert "success" == said["status"], (params, said)
-        return said["data"]
-
-    async def value(self, query: str) -> list[float]:
-        """Return what a query yields now."""
-        found = await self.get("query", query=query)
-        return [float(one["value"][1]) for one in found["result"]]
-
-    async def firing(self) -> set[str]:
-        """Return the names of alerts that fire."""
-        found = await self.get("alerts")
-        return {a["labels"]["alertname"] for a in found["alerts"] if a["state"] == "firing"}
-
-
-@asynccontextmanager
-async def prometheus(
-    folder: Path, target: str, http: aiohttp.ClientSession
-) -> AsyncIterator[Server]:
-    """Run it with the chart's alerts, which fire at once instead of after minutes."""
-    (folder / "rules.yaml").write_text(json.dumps({"groups": [{"name": "a", "rules": rules()}]}))
-    settings = {
-        "global": {"scrape_interval": "500ms", "evaluation_interval": "500ms"},
-        "rule_files": ["rules.yaml"],
-        "scrape_configs": [
-            {
-                "job_name": "spangate",
-                "honor_labels": True,
-                "static_configs": [{"targets": [target], "labels": LABELS}],
-            }
-        ],
-    }
-    (folder / "prometheus.yaml").write_text(yaml.safe_dump(settings))
-    address = f"127.0.0.1:{free_port()}"
-    with (folder / "prometheus.log").open("wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            str(PROMETHEUS),
-            f"--config.file={folder / 'prometheus.yaml'}",
-            f"--storage.tsdb.path={folder / 'tsdb'}",
-            f"--web.listen-address={address}",
-            stdout=log,
-            stderr=log,
-        )
-    try:
-        yield Server(f"http://{address}", http)
-    finally:
-        process.terminate()
-        await process.wait()
-
-
-def rules() -> list[dict[str, Any]]:
-    chart = pytest.importorskip("tests.helm.chart", reason="no wheel of the Helm engine fits here")
-    found = chart.find("PrometheusRule", {"prometheusRule": {"enabled": True}})
-    every: list[dict[str, Any]] = found["spec"]["groups"][0]["rules"]
-    return [{key: rule[key] for key in rule if key != "for"} for rule in every]
-
-
 def dashboard() -> Iterator[tuple[str, str]]:
     """Yield every query of the dashboard as Grafana would send it, with its panel's title."""
     panels = json.loads((ROOT / "helm/dashboards/spangate.json").read_text())["panels"]
@@ -160,18 +85,6 @@ def dashboard() -> Iterator[tuple[str, str]]:
         for target in panel.get("targets", []):
             query = target["expr"].replace("$__rate_interval", "1m")
             yield panel["title"], re.sub(r'"\$\w+"', '".*"', query)
-
-
-async def until(condition: Callable[[], Any]) -> None:
-    """Wait for what Prometheus learns at its next scrapes."""
-    async with asyncio.timeout(60):
-        while True:
-            try:
-                if await condition():
-                    return
-            except (aiohttp.ClientConnectionError, aiohttp.ContentTypeError):
-                pass  # it has not started yet, or not read its data
-            await asyncio.sleep(0.2)
 
 
 def call(model: str, **more: Value) -> dict[str, Value]:
@@ -248,7 +161,7 @@ async def test_figures_move_and_alerts_fire(tmp_path: Path) -> None:
         async with gateway(tmp_path, config(mlflow.url, tmp_path)) as running:
             Keep.everything[-1].down = True
             target = running.service.endpoints["metrics"]
-            async with prometheus(tmp_path, target, running.http) as server:
+            async with prometheus(tmp_path, [target], running.http, rules()) as server:
                 await until(lambda: server.value("up == 1"))
                 await traffic(running, mlflow)
                 await every_query_has_data(server)
