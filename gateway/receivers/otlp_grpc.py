@@ -7,6 +7,7 @@ small message may grow to and tells corrupt data from failures of the server.
 """
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Any, NoReturn, TypeAlias
 
@@ -39,6 +40,10 @@ PRESSURE_EVERY_S = 0.5
 HANDSHAKE_MS = 10_000
 HAND_OVER_S = 5.0
 """How long calls may take that are under way while another process goes on."""
+QUIET_S = 0.05
+QUIET_MOST_S = 2.0
+"""How long no call must have come before clients are sent to another process, and how long to wait
+for that."""
 DETAILS_KEY = "grpc-status-details-bin"
 
 _CODES = {code.value[0]: code for code in grpc.StatusCode}
@@ -59,6 +64,9 @@ class GrpcEndpoint:
         self._server: grpc.aio.Server | None = None
         self._arriving: set[asyncio.Timeout] = set()
         self._relieving: asyncio.Task[None] | None = None
+        self._calls = 0
+        self._may_answer = asyncio.Event()
+        self._may_answer.set()
 
     async def start(self, reserve: Reserve | None) -> str:
         """
@@ -93,9 +101,29 @@ class GrpcEndpoint:
         return endpoint.join(host, port)
 
     async def hand_over(self) -> None:
-        """Have clients connect again, to another process, and finish what is under way."""
+        """
+        Have clients connect again, to another process, and finish what is under way.
+
+        A server that stops cancels what comes until its clients know. So answers are kept back
+        until all who send are waiting for one; each client then learns first that it is to
+        connect anew, and then its answer.
+        """
         if self._server is not None:
-            await self._server.stop(HAND_OVER_S)
+            self._may_answer.clear()
+            await self._quiet()
+            stopping = asyncio.create_task(self._server.stop(HAND_OVER_S))
+            await asyncio.sleep(0)  # it has begun then
+            self._may_answer.set()
+            await stopping
+
+    async def _quiet(self) -> None:
+        """Return once no call has come for a moment, or after a while."""
+        seen = -1
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(QUIET_MOST_S):
+                while seen != self._calls:
+                    seen = self._calls
+                    await asyncio.sleep(QUIET_S)
 
     async def stop(self) -> None:
         """End all connections."""
@@ -109,8 +137,9 @@ class GrpcEndpoint:
         self._front.requests.close()
 
     async def _export(self, _: AsyncIterable[bytes], context: _Context) -> bytes:
+        self._calls += 1
         try:
-            return await guard.answer(self._accept(context), (Refusal,), self._front.logger)
+            return await guard.answer(self._kept_back(context), (Refusal,), self._front.logger)
         except Refusal as error:
             # Its traceback would hold the whole request until the garbage collector comes.
             refusal = error.with_traceback(None)
@@ -118,7 +147,13 @@ class GrpcEndpoint:
             refusal = Refusal.from_flow(flow)
         refusal.__cause__ = refusal.__context__ = None
         self._front.count(refusal, _host(context.peer()))
+        await self._may_answer.wait()
         return await _abort(context, refusal)
+
+    async def _kept_back(self, context: _Context) -> bytes:
+        answer = await self._accept(context)
+        await self._may_answer.wait()
+        return answer
 
     async def _accept(self, context: _Context) -> bytes:
         front = self._front

@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any
 
 import aiohttp
+import grpc
+import grpc.aio
 import pytest
 
 from gateway.config.loader import read
@@ -20,6 +22,7 @@ from gateway.supervisor import Supervisor
 from gateway.telemetry import logs
 from gateway.testing import batch
 from tests.gateway.real import CONFIG, SENDERS, Gateway, Sink, send, serving
+from tests.gateway.running import EXPORT
 
 pytestmark = pytest.mark.skipif(not Path("/proc").is_dir(), reason="looks for workers in /proc")
 HEADERS = {"Content-Type": "application/x-protobuf"}
@@ -208,11 +211,33 @@ def audited(folder: Path, sink: str, workers: int, extra: str = "") -> None:
     path.write_text(text.replace("endpoint: http", f"{extra}endpoint: http"))
 
 
-@pytest.mark.parametrize("workers", [1, pytest.param(2, marks=pytest.mark.nightly)])
-async def test_a_reload_under_load_fails_no_request(
-    tmp_path: Path, gateway: Gateway, workers: int
+async def call(
+    gateway: Gateway, acknowledged: set[bytes], stop: asyncio.Event, failures: list[str]
 ) -> None:
-    """Every request is answered with success while workers are replaced; all spans arrive."""
+    """Send as ``send`` does, over gRPC, several calls at a time over one connection."""
+    options = [("grpc.use_local_subchannel_pool", 1)]
+    async with grpc.aio.insecure_channel(gateway.endpoints["grpc"], options=options) as channel:
+        export = channel.unary_unary(EXPORT, request_serializer=None, response_deserializer=None)
+
+        async def one() -> None:
+            while not stop.is_set():
+                several = batch({}, {}, one_trace=False)
+                try:
+                    await export(several.encode(), timeout=60)
+                    acknowledged.update(span.span_id for span in several)
+                except grpc.aio.AioRpcError as error:
+                    failures.append(f"{error.code()} {error.details()}")
+
+        await asyncio.gather(*(one() for _ in range(3)))
+
+
+@pytest.mark.parametrize(
+    ("workers", "reloads"), [(1, 1), pytest.param(2, 4, marks=pytest.mark.nightly)]
+)
+async def test_a_reload_under_load_fails_no_request(
+    tmp_path: Path, gateway: Gateway, workers: int, reloads: int
+) -> None:
+    """Every request, by HTTP and gRPC, has success while workers are replaced; all arrives."""
     sink = Sink()
     acknowledged: set[bytes] = set()
     failures: list[str] = []
@@ -221,13 +246,17 @@ async def test_a_reload_under_load_fails_no_request(
         audited(tmp_path, address, workers)
         await gateway.start()
         senders = [
-            asyncio.create_task(send(gateway, acknowledged, stop, failures)) for _ in range(SENDERS)
+            asyncio.create_task(sending(gateway, acknowledged, stop, failures))
+            for sending in [send, call] * (SENDERS // 2)
         ]
-        before = set(gateway.workers())
-        audited(tmp_path, address, workers, "headers: {x-new: a}\n    ")
-        assert "configuration reloaded" == (await reloaded(tmp_path, gateway))["event"]
-        assert not before & set(gateway.workers())
-        assert workers == len(gateway.workers())
+        for reload in range(reloads):
+            before = set(gateway.workers())
+            audited(tmp_path, address, workers, f"headers: {{x-new: a{reload}}}\n    ")
+            verdict = await reloaded(tmp_path, gateway)
+            assert "configuration reloaded" == verdict["event"]
+            assert any("headers" in path for path in verdict["changed"])
+            assert not before & set(gateway.workers())
+            assert workers == len(gateway.workers())
         stop.set()
         await asyncio.gather(*senders)
         async with asyncio.timeout(60):
