@@ -40,7 +40,7 @@ PRESSURE_EVERY_S = 0.5
 HANDSHAKE_MS = 10_000
 HAND_OVER_S = 5.0
 """How long calls may take that are under way while another process goes on."""
-QUIET_S = 0.05
+QUIET_S = 0.1
 QUIET_MOST_S = 2.0
 """How long no call must have come before clients are sent to another process, and how long to wait
 for that."""
