@@ -211,7 +211,7 @@ class Guard:
             **_told_of(batch),
         )
         refusal = Reject(f"processor {self.component_id} failed: {ENDED}")
-        return self._by_policy(batch, before, refusal)
+        return self._by_policy(batch, given, before, refusal)
 
     def _enter(self, batch: Batch) -> tuple[Snapshot | None, int, bool]:
         given = len(batch)
