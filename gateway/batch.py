@@ -123,6 +123,8 @@ class Batch:
         """Calls of models that a processor found, each once; the gateway's figures are theirs."""
         self.dropped: list[Dropped] = []
         """What processors took out of it; noted by the engine."""
+        self.parts: Sequence[Batch] = ()
+        """The requests that it was joined from, each to be done by itself where this fails."""
         self._loose = data is None and entries is None
         """Whether anything in the message may differ from the encoded form."""
 

@@ -96,6 +96,8 @@ class Guard:
         self._policy: OnError = on_error or processor.on_error
         self._breaker = Breaker()
         self._running: dict[int, float] = {}
+        self.pace_s: float | None = None
+        """Seconds that the last batch took for each of its spans; None before the first."""
         self._logger = logger
         self._pipeline = pipeline
         self._incoming = metrics.processor_incoming_spans.labels(pipeline, component_id)
@@ -160,7 +162,8 @@ class Guard:
         try:
             result, spans = self._checked(self._process(batch), batch)
         except Flow as flow:
-            self._refused.inc(given)
+            if not batch.parts:
+                self._refused.inc(given)
             raise self._named(flow) from flow.__cause__
         except _FAULTS as error:
             _let_through(error)
@@ -182,7 +185,8 @@ class Guard:
                     result = await result
             result, spans = self._checked(result, batch)
         except Flow as flow:
-            self._refused.inc(given)
+            if not batch.parts:
+                self._refused.inc(given)
             raise self._named(flow) from flow.__cause__
         except _FAULTS as error:
             _let_through(error)
@@ -199,6 +203,8 @@ class Guard:
             Reject: the policy is ``reject``.
 
         """
+        if batch.parts:
+            raise Reject(f"processor {self.component_id} failed: {ENDED}")
         before, given, _ = self._enter(batch)
         metrics.processor_failures.labels(self._pipeline, self.component_id, self._policy).inc()
         self._logger.error(
@@ -215,7 +221,8 @@ class Guard:
 
     def _enter(self, batch: Batch) -> tuple[Snapshot | None, int, bool]:
         given = len(batch)
-        self._incoming.inc(given)
+        if not batch.parts:
+            self._incoming.inc(given)
         before = batch.snapshot() if self._policy == "pass" else None
         return before, given, self._breaker.remaining_s() == 0
 
@@ -243,23 +250,30 @@ class Guard:
         if result is not given:
             result.context = given.context
             result.calls = result.calls or given.calls
+            result.parts = given.parts
         if not self._is_ours:
             check_ids(result)
         return result, spans
 
     def _leave(self, batch: Batch, before: Batch, given: int, spans: int, started: float) -> Batch:
         self._breaker.succeeded()
+        if before.parts:
+            self._incoming.inc(given)  # not before: what fails is done again
         if not before.note_drops(self.component_id) and spans < given:
             before.dropped.append(Dropped(self.component_id, ""))
         if spans < given:
             self._dropped.inc(given - spans)
         batch.dropped = before.dropped
-        self._duration.observe(time.perf_counter() - started)
+        taken_s = time.perf_counter() - started
+        self.pace_s = taken_s / max(given, 1)
+        self._duration.observe(taken_s)
         self._outgoing.inc(spans)
         return batch
 
     def _skip(self, batch: Batch, given: int) -> Batch:
         after = self._breaker.remaining_s()
+        if batch.parts:
+            raise Retry(f"processor {self.component_id} {self._breaker.why}", after)
         return self._by_policy(
             batch,
             given,
@@ -270,6 +284,8 @@ class Guard:
     def _failed(
         self, error: BaseException, batch: Batch, given: int, before: Snapshot | None
     ) -> Batch:
+        if batch.parts:
+            raise Reject(f"processor {self.component_id} failed") from error
         self._breaker.failed()
         metrics.processor_failures.labels(self._pipeline, self.component_id, self._policy).inc()
         self._logger.error(

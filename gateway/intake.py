@@ -17,6 +17,7 @@ from gateway import exporter_guard
 from gateway.batch import Batch, BatchContext, Resource
 from gateway.delivery.sender import Sender
 from gateway.errors import Flow, Forbidden
+from gateway.joining import Joiner, joined
 from gateway.otlp import wire
 from gateway.pipeline import Pipeline
 from gateway.plugin import Deliver
@@ -240,6 +241,7 @@ class Delivery:
         self._store = store
         self._figures = figures
         self._origins = Origins(receiver_id)
+        self._joiner = Joiner(self._deliver_joined, self._pace_s)
         self._gates = [gate for pipeline, _ in routes for gate in pipeline.gates]
 
     def admit(self) -> None:
@@ -249,18 +251,29 @@ class Delivery:
 
     async def __call__(self, *batches: Batch) -> None:
         """Process batches in all pipelines and commit them to all queues, or to none."""
+        if len(batches) == 1 and not any(p.suspects(batches[0]) for p, _ in self._routes):
+            await self._joiner.deliver(batches[0])
+        else:
+            await self._deliver(batches, batches)
+
+    async def _deliver_joined(self, batches: Sequence[Batch]) -> None:
+        await self._deliver([joined(batches)] if len(batches) > 1 else batches, batches)
+
+    async def _deliver(self, batches: Sequence[Batch], requests: Sequence[Batch]) -> None:
+        """Deliver batches in which these requests came; what is joined and fails is not noted."""
         records: list[Record] = []
         seen: list[Seen] = []
         # Processors may take spans out of a batch, so what came is kept apart.
-        came = [(batch.context, batch.entries()) for batch in batches]
+        came = [(request.context, request.entries()) for request in requests]
         try:
             for batch in batches:
                 records += await self._process(batch, seen)
             if records:
                 await self._store.commit(records)
         except Flow as flow:
-            for context, entries in came:
-                HISTORY.note(_refused(context, flow), trace_ids(entries))
+            if len(batches) == len(requests):
+                for context, entries in came:
+                    HISTORY.note(_refused(context, flow), trace_ids(entries))
             raise
         for context, entries in came:
             # As of its receipt: what became of it, here or in another process, comes after it.
@@ -275,6 +288,12 @@ class Delivery:
                 self._receiver_id, batches[0].context.transport
             ).inc(spans)
 
+    def _pace_s(self) -> float | None:
+        """Return what all pipelines took for a span lately; None while one does not know."""
+        paces = [pipeline.pace_s for pipeline, _ in self._routes]
+        known = [pace for pace in paces if pace is not None]
+        return sum(known) if len(known) == len(paces) else None
+
     async def _process(self, batch: Batch, seen: list[Seen]) -> list[Record]:
         context = batch.context
         data, entries = batch.encode(), batch.entries()
@@ -283,6 +302,7 @@ class Delivery:
             # The first pipeline may have the decoded request, each other makes its own.
             first = pipeline is self._routes[0][0]
             mine = batch if first else Batch(data, context, entries=entries)
+            mine.parts = batch.parts
             done = await pipeline.process(mine)
             if done.calls or done.dropped:
                 experiment = partial(_experiment, outlets, context)

@@ -49,6 +49,13 @@ class Pipeline:
         """Whether the pipeline has no processor of stage 1."""
         return not self._steps
 
+    @property
+    def pace_s(self) -> float | None:
+        """Seconds that the processors took for a span lately; None while that is not known."""
+        paces = [guard.pace_s for guard in self.guards]
+        known = [pace for pace in paces if pace is not None]
+        return sum(known) if len(known) == len(paces) else None
+
     async def process(self, batch: Batch) -> Batch:
         """
         Return what the processors of stage 1 made of the batch; it may hold fewer spans, or none.
@@ -61,37 +68,41 @@ class Pipeline:
         """
         if self.passes_through:
             return batch
+        if batch.parts or not self.suspects(batch):
+            return await self._process(batch, [key_of(one) for one in batch.parts or (batch,)])
         request = key_of(batch)
-        if not self._poison.suspects(request):
-            return await self._process(batch, request)
         if self._poison.is_condemned(request, _NOBODY):
             raise Reject(f"pipeline {self.name}: {ENDED}")
         async with self._poison.alone(request):
-            return await self._process(batch, request)
+            return await self._process(batch, [request])
 
-    async def _process(self, batch: Batch, request: bytes) -> Batch:
+    def suspects(self, batch: Batch) -> bool:
+        """Tell whether a request was being processed here in a crash, so that it goes alone."""
+        return not self._poison.is_idle and self._poison.suspects(key_of(batch))
+
+    async def _process(self, batch: Batch, requests: Sequence[bytes]) -> Batch:
         size = len(batch.encode())
         for is_async, guards in self._steps:
             if is_async:
                 for guard in guards:
-                    batch = await self._on_loop(guard, batch, request)
+                    batch = await self._on_loop(guard, batch, requests)
             else:
-                batch = await self._on_thread(guards, batch, request, size)
+                batch = await self._on_thread(guards, batch, requests, size)
         return batch
 
-    async def _on_loop(self, guard: Guard, batch: Batch, request: bytes) -> Batch:
-        with self._poison.processing(request) as work:
+    async def _on_loop(self, guard: Guard, batch: Batch, requests: Sequence[bytes]) -> Batch:
+        with self._poison.processing(*requests) as work:
             return await guard.run_async(batch) if work.may(guard.label) else guard.give_up(batch)
 
     async def _on_thread(
-        self, guards: Sequence[Guard], batch: Batch, request: bytes, size: int
+        self, guards: Sequence[Guard], batch: Batch, requests: Sequence[bytes], size: int
     ) -> Batch:
         """Run guards on a thread; who hangs there keeps the thread, but not the sender."""
         tenant = batch.context.tenant
         try:
             async with asyncio.timeout(HANG_LIMIT_S):
                 return await self._threads.run(
-                    self._run_all, guards, batch, request, tenant=tenant, cost=size
+                    self._run_all, guards, batch, requests, tenant=tenant, cost=size
                 )
         except TimeoutError:
             hung = [guard for guard in guards if guard.hangs(HANG_LIMIT_S / 2)]
@@ -105,8 +116,8 @@ class Pipeline:
             late.by = names
             raise late from None
 
-    def _run_all(self, guards: Sequence[Guard], batch: Batch, request: bytes) -> Batch:
-        with self._poison.processing(request) as work:
+    def _run_all(self, guards: Sequence[Guard], batch: Batch, requests: Sequence[bytes]) -> Batch:
+        with self._poison.processing(*requests) as work:
             for guard in guards:
                 batch = guard.run(batch) if work.may(guard.label) else guard.give_up(batch)
             work.may(_NOBODY)

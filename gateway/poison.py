@@ -10,7 +10,7 @@ import asyncio
 import mmap
 import os
 import struct
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from types import TracebackType
@@ -76,6 +76,11 @@ class Poison:
             request, _, processor = name.partition(" ")
             self._scores.setdefault(bytes.fromhex(request), {})[label(processor)] = score
 
+    @property
+    def is_idle(self) -> bool:
+        """Whether nothing at all is suspect."""
+        return not self._scores
+
     def suspects(self, request: bytes) -> bool:
         """Tell whether a request was there in a crash."""
         return request in self._scores
@@ -88,9 +93,9 @@ class Poison:
         if max(self._scores.get(request, _HARMLESS).values()) < LIMIT:
             self._scores.pop(request, None)
 
-    def processing(self, request: bytes) -> "Work":
-        """Note that a request is being processed, in a ``with`` block; from any thread."""
-        return Work(self, request)
+    def processing(self, *requests: bytes) -> "Work":
+        """Note that requests are processed together, in a ``with`` block; from any thread."""
+        return Work(self, requests)
 
     def is_condemned(self, request: bytes, processor: bytes) -> bool:
         """Tell whether a processor had a request in too many crashes."""
@@ -117,24 +122,26 @@ class Poison:
 
 
 class Work:
-    """A request that is being processed."""
+    """Requests that are processed together."""
 
-    __slots__ = ("_place", "_poison", "_request")
+    __slots__ = ("_places", "_poison", "_requests")
 
-    def __init__(self, poison: Poison, request: bytes) -> None:
+    def __init__(self, poison: Poison, requests: Sequence[bytes]) -> None:
         self._poison = poison
-        self._request = request
-        self._place: int | None = None
+        self._requests = requests
+        self._places: list[int | None] = []
 
     def may(self, processor: bytes) -> bool:
-        """Tell whether a processor may have it, and note that it has."""
-        if self._poison.is_condemned(self._request, processor):
-            return False
-        self._poison.at(self._place, processor)
+        """Tell whether a processor may have them, and note that it has."""
+        for request in self._requests:
+            if self._poison.is_condemned(request, processor):
+                return False
+        for place in self._places:
+            self._poison.at(place, processor)
         return True
 
     def __enter__(self) -> Self:
-        self._place = self._poison.begin(self._request)
+        self._places = [self._poison.begin(request) for request in self._requests]
         return self
 
     def __exit__(
@@ -143,7 +150,8 @@ class Work:
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._poison.end(self._place)
+        for place in self._places:
+            self._poison.end(place)
 
 
 def key_of(batch: Batch) -> bytes:
