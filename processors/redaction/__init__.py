@@ -17,9 +17,10 @@ from processors.redaction import catalog, places, secret_key
 from processors.redaction.keys import Keys, raw_patterns
 from processors.redaction.memory import Memory
 from processors.redaction.operators import Operators
+from processors.redaction.prefilter import prefilter
 from processors.redaction.report import Finding, Report
 from processors.redaction.rules import Rule
-from processors.redaction.scanner import Scanner, prefilter, telling
+from processors.redaction.scanner import Scanner, telling
 from processors.redaction.scrubber import Scrubber
 from processors.redaction.settings import CustomRule, RedactionConfig, compile_pattern
 from processors.redaction.walk import Walker

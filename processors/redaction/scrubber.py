@@ -10,8 +10,9 @@ from processors.redaction import regex
 from processors.redaction.json_text import JsonText
 from processors.redaction.keys import NO_KEY, KeyInfo, Keys
 from processors.redaction.operators import FAILED, Operators, is_placeholder
+from processors.redaction.prefilter import Prefilter
 from processors.redaction.report import Report
-from processors.redaction.scanner import Prefilter, Scanner, Span
+from processors.redaction.scanner import Scanner, Span
 
 MAX_DEPTH = 5
 """How deep JSON in strings of JSON is parsed; deeper it is scanned as text."""
