@@ -120,7 +120,7 @@ class Redaction(Processor[RedactionConfig]):
 
 def _custom(rule: CustomRule) -> Rule:
     check = catalog.CHECKS[rule.validator] if rule.validator is not None else None
-    return Rule(rule.name, rule.pattern, "", check, rule.context)
+    return Rule(rule.name, rule.pattern, "", check, rule.context, is_long=True)
 
 
 def _count(counts: "Counter[str]") -> None:

@@ -3,6 +3,8 @@
 import html
 import re
 from bisect import bisect_right
+from collections.abc import Iterable
+from operator import itemgetter
 
 _ESCAPE = re.compile(
     rb"""\\+(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|["'/nrtbf\\])|%(?:25)*[0-9a-fA-F]{2}|&\#?\w{2,8};"""
@@ -65,6 +67,15 @@ class View:
         piece = bisect_right(self._at, end - 1) - 1
         raw_start, raw_end = self._raw[piece]
         return first, raw_end if raw_end >= 0 else raw_start + end - self._at[piece]
+
+    def to_view(self, bounds: Iterable[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Return where parts of the raw text stand in the view."""
+        return [(self._to_view(start), self._to_view(end)) for start, end in bounds]
+
+    def _to_view(self, at: int) -> int:
+        piece = bisect_right(self._raw, at, key=itemgetter(0)) - 1
+        start, end = self._raw[piece]
+        return self._at[piece] + (at - start if end < 0 else 0)
 
 
 def has_escapes(raw: bytes) -> bool:

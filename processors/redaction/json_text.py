@@ -7,11 +7,13 @@ that numbers, key order, repeated keys and spacing survive, and what was valid J
 
 import json
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from processors.redaction.keys import NO_KEY, KeyInfo
+from processors.redaction.prefilter import Window, part
 from processors.redaction.report import Names, Report
 
 if TYPE_CHECKING:
@@ -57,16 +59,35 @@ class JsonText:
     def __init__(self, scrubber: "Scrubber") -> None:
         self._scrubber = scrubber
 
-    def redact(self, data: bytes, key: KeyInfo, report: Report, depth: int) -> bytes | None:
-        """Return the redacted text of a valid JSON document, or ``None`` if nothing changes."""
-        return _Walk(self._scrubber, data, key, report, depth).run()
+    def redact(
+        self,
+        data: bytes,
+        key: KeyInfo,
+        report: Report,
+        depth: int,
+        windows: Sequence[Window] | None,
+    ) -> bytes | None:
+        """
+        Return the redacted text of a valid JSON document, or ``None`` if nothing changes.
+
+        Where ``windows`` are given, strings outside them are clean unless their key tells more.
+        """
+        walk = _Walk(self._scrubber, data, key, report, depth=depth, windows=windows)
+        return walk.run()
 
 
 class _Walk:
     """One pass over one document."""
 
     def __init__(
-        self, scrubber: "Scrubber", data: bytes, key: KeyInfo, report: Report, depth: int
+        self,
+        scrubber: "Scrubber",
+        data: bytes,
+        key: KeyInfo,
+        report: Report,
+        *,
+        depth: int,
+        windows: Sequence[Window] | None,
     ) -> None:
         self._scrubber = scrubber
         self._data = data
@@ -76,6 +97,7 @@ class _Walk:
         self._stack: list[_Frame] = []
         self._path = ""
         self._edits: list[tuple[int, int, bytes]] = []
+        self._windows = windows
 
     def run(self) -> bytes | None:
         """Walk; return the edited text."""
@@ -127,9 +149,17 @@ class _Walk:
         text = literal if b"\\" not in literal else _decode(self._data[start:end])
         if frame is not None:
             key = self._named(frame, text, key, start, end)
+        if self._is_clean(key, start, end):
+            return
         new = self._scrubber.text(text, key, self._report, self._depth + 1)
         if new is not None:
             self._edits.append((start, end, _encode(new, literal)))
+
+    def _is_clean(self, key: KeyInfo, start: int, end: int) -> bool:
+        """Whether nothing can be found in a string."""
+        if self._windows is None or key.telling or key.blocked is not None:
+            return False
+        return not part(self._windows, start, end)
 
     def _named(self, frame: _Frame, text: bytes, key: KeyInfo, start: int, end: int) -> KeyInfo:
         """Learn names of values from strings; return what the name says about this one."""

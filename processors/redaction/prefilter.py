@@ -19,6 +19,25 @@ _HIDDEN_ANYWHERE = (
 """What can hide any rule's match, so that a look at the text behind it is needed."""
 
 
+Window = tuple[int, int]
+"""Bounds of a part of a text."""
+
+_BEFORE = 80
+"""How far before a hit a trigger may begin, as far as it decides about a closer look."""
+
+_AFTER = 128
+"""How far behind a hit a trigger may end."""
+
+
+def part(windows: Sequence[Window] | None, start: int, end: int) -> list[Window] | None:
+    """Return the windows in a part of a text, counted from there."""
+    if windows is None:
+        return None
+    return [
+        (max(a, start) - start, min(b, end) - start) for a, b in windows if a < end and b > start
+    ]
+
+
 class Prefilter:
     """
     Say where in raw bytes a closer look is needed.
@@ -40,7 +59,6 @@ class Prefilter:
         # automaton of so many rules has no cheap way to bounds inside a match.
         self._first = regex.compile("|".join([first, *words]), latin1=True).search
         self._is_direct = regex.compile(first, latin1=True).matches
-        self._has_words = bool(words)
         self._which = regex.pattern_set(words, latin1=True).match
         self._near = [
             regex.compile("|".join([*near, *_KEY_OF_SEVERAL]), latin1=True).search
@@ -49,17 +67,44 @@ class Prefilter:
 
     def search(self, data: bytes, at: int = 0) -> regex.Match | None:
         """Return the first place from ``at`` on where a rule may match."""
-        while True:
-            match = self._first(data, at)
-            if match is None or not self._has_words:
+        while (match := self._first(data, at)) is not None:
+            start, end = match.span()
+            if self._is_direct(data, start, end) or self._tells(data, start, end):
                 return match
-            start, far = match.start(), match.end() + RAW_WINDOW
-            if self._is_direct(data, start, match.end()):
-                return match
-            for index in self._which(data[start : match.end() + _LONGEST_WORD]):
-                if self._near[index](data, start, far) is not None:
-                    return match
             at = start + 1
+        return None
+
+    def windows(self, data: bytes) -> list[Window] | None:
+        """
+        Return the parts of a text that hold the triggers, and the words, of all matches.
+
+        They are apart and in order; ``None`` where they would make up most of the text.
+        """
+        found: list[Window] = []
+        at, left = 0, len(data) // 2
+        while (match := self._first(data, at)) is not None:
+            start, end = match.span()
+            at = max(start + 1, end - _BEFORE)  # hits overlap, but a long one is not read again
+            told = self._tells(data, start, end)
+            if not told and not self._is_direct(data, start, end):
+                continue
+            first, last = max(0, start - _BEFORE), end + _AFTER + told * RAW_WINDOW
+            if found and first <= found[-1][1]:
+                before = found.pop()
+                left += before[1] - before[0]
+                first, last = before[0], max(before[1], last)
+            left -= last - first
+            if left < 0:
+                return None
+            found.append((first, last))
+        return found
+
+    def _tells(self, data: bytes, start: int, end: int) -> bool:
+        """Whether a context word begins here, and a trigger of its rules follows."""
+        return any(
+            self._near[index](data, start, end + RAW_WINDOW) is not None
+            for index in self._which(data[start : end + _LONGEST_WORD])
+        )
 
 
 _LONGEST_WORD = 64

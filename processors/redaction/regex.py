@@ -67,9 +67,9 @@ class Pattern:
         """Whether the pattern matches just this part of a text."""
         return bool(self._match(_WHOLE, text, pos, endpos)[0] != _NOWHERE)
 
-    def findings(self, text: bytes) -> list[tuple[int, int]]:
+    def findings(self, text: bytes, at: int = 0) -> list[tuple[int, int]]:
         """Return the bounds of all matches, of their first group that has a part in them."""
-        at, size, find = 0, len(text), self._match
+        size, find = len(text), self._match
         found: list[tuple[int, int]] = []
         while at < size:
             spans = find(_ANYWHERE, text, at, size)

@@ -67,6 +67,9 @@ class Rule(NamedTuple):
     hint: str | None = None
     """Prefilter pattern where none can be derived from the trigger."""
 
+    is_long: bool = False
+    """Whether the trigger may match more than a hundred bytes, as a user's may."""
+
     @property
     def pattern(self) -> str:
         """The whole pattern."""

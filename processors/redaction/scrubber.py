@@ -10,7 +10,7 @@ from processors.redaction import regex
 from processors.redaction.json_text import JsonText
 from processors.redaction.keys import NO_KEY, KeyInfo, Keys
 from processors.redaction.operators import FAILED, Operators, is_placeholder
-from processors.redaction.prefilter import Prefilter
+from processors.redaction.prefilter import Prefilter, Window, part
 from processors.redaction.report import Report
 from processors.redaction.scanner import Scanner, Span
 
@@ -52,7 +52,7 @@ class Scrubber:
         self._scanner = scanner
         self._operators = operators
         self._allowed = allowed
-        self._search = None if prefilter is None else prefilter.search
+        self._prefilter = prefilter
         self._json = JsonText(self)
         self._clean_keys: set[str] = set()
         self._clean_texts: dict[bytes, bool] = {}
@@ -62,10 +62,13 @@ class Scrubber:
         data = text.encode("utf-8", "surrogatepass")
         if len(data) > self.max_bytes:
             return self._give_up(text, report)
-        if key.blocked is None and (key.allowed or self._is_clean(data, key)):
-            return None
+        windows: Sequence[Window] | None = None
+        if key.blocked is None:
+            windows = () if key.allowed else self._windows(data, key)
+            if windows is not None and not windows:
+                return None
         try:
-            changed = attempt(lambda: self.text(data, key, report, 0))
+            changed = attempt(lambda: self._text(data, key, report, 0, windows))
         except FaultError:
             return self._give_up(text, report)
         return None if changed is None else changed.decode("utf-8", "surrogatepass")
@@ -87,26 +90,42 @@ class Scrubber:
 
     def text(self, data: bytes, key: KeyInfo, report: Report, depth: int) -> bytes | None:
         """Return the redacted text, or ``None`` if nothing changes."""
+        windows: Sequence[Window] | None = None
+        if key.blocked is None:
+            windows = () if key.allowed else self._windows(data, key)
+            if windows is not None and not windows:
+                return None
+        return self._text(data, key, report, depth, windows)
+
+    def _text(
+        self,
+        data: bytes,
+        key: KeyInfo,
+        report: Report,
+        depth: int,
+        windows: Sequence[Window] | None,
+    ) -> bytes | None:
         if key.blocked is not None:
             return self.whole(data, key.blocked, report, depth, sure=key.credential)
-        if key.allowed or self._is_clean(data, key) or _is_data_url(data):
+        if _is_data_url(data):
             return None
         if data.lstrip()[:1] in (b"{", b"[", b'"') and depth < MAX_DEPTH and _is_json(data):
-            return self._json.redact(data, key, report, depth)
-        return self._plain(data, key, report, depth)
+            return self._json.redact(data, key, report, depth, windows)
+        return self._plain(data, key, report, depth, windows)
 
-    def _is_clean(self, data: bytes, key: KeyInfo) -> bool:
-        if self._search is None or key.telling:
-            return False
+    def _windows(self, data: bytes, key: KeyInfo) -> Sequence[Window] | None:
+        """Return where in a text something may be; ``None`` means anywhere."""
+        if self._prefilter is None or key.telling:
+            return None
         if len(data) > _SHORT:
-            return self._search(data) is None
+            return self._prefilter.windows(data)
         clean = self._clean_texts.get(data)
         if clean is None:
-            clean = self._search(data) is None
+            clean = self._prefilter.search(data) is None
             if len(self._clean_texts) > 20_000:
                 self._clean_texts.clear()
             self._clean_texts[data] = clean
-        return clean
+        return () if clean else None
 
     def whole(
         self, data: bytes, kind: str, report: Report, depth: int = 0, *, sure: bool = False
@@ -120,7 +139,7 @@ class Scrubber:
         if not text.strip(" *") or is_placeholder(text):
             return None
         if data.lstrip()[:1] in (b"{", b"[") and depth < MAX_DEPTH and _is_json(data):
-            return self._json.redact(data, NO_KEY._replace(blocked=kind), report, depth)
+            return self._json.redact(data, NO_KEY._replace(blocked=kind), report, depth, None)
         if self._is_allowed(text) or (kind == "token" and not sure and _is_word(text)):
             return None
         return self.replace(kind, data, report)
@@ -131,25 +150,34 @@ class Scrubber:
         report.add(kind, len(text))
         return self._operators.apply(kind, text).encode("utf-8", "surrogatepass")
 
-    def _plain(self, data: bytes, key: KeyInfo, report: Report, depth: int) -> bytes | None:
+    def _plain(
+        self,
+        data: bytes,
+        key: KeyInfo,
+        report: Report,
+        depth: int,
+        windows: Sequence[Window] | None,
+    ) -> bytes | None:
         """Redact a text; JSON documents that stand in it stay valid."""
         out: list[bytes] = []
         changed = False
         for start, end, is_json in (
             _documents(data) if depth < MAX_DEPTH else ((0, len(data), False),)
         ):
-            piece = data[start:end]
-            new = (
-                self._json.redact(piece, key, report, depth)
-                if is_json
-                else self._spans(piece, key, report)
-            )
+            piece, inside, new = data[start:end], part(windows, start, end), None
+            if is_json:
+                new = self._json.redact(piece, key, report, depth, inside)
+            elif inside is None or inside:
+                new = self._spans(piece, key, report, inside)
             changed = changed or new is not None
             out.append(piece if new is None else new)
         return b"".join(out) if changed else None
 
-    def _spans(self, data: bytes, key: KeyInfo, report: Report) -> bytes | None:
-        spans = [span for span in self._scanner.scan(data, key.words) if self._counts(data, span)]
+    def _spans(
+        self, data: bytes, key: KeyInfo, report: Report, windows: Sequence[Window] | None
+    ) -> bytes | None:
+        found = self._scanner.scan(data, key.words, windows)
+        spans = [span for span in found if self._counts(data, span)]
         if not spans:
             return None
         if key.identity:

@@ -70,6 +70,37 @@ def test_same_outcome_on_the_corpus() -> None:
         assert one == other, item
 
 
+PROSE = (
+    *(
+        "The clerk compares two ledgers. ",
+        "Which tariff applies to mixed cargo?\n",
+        "«Ça dépend»; ",
+    ),
+    *("100 % of it & more, ", "see C:\\temp\\new\\u0041, ", '{"n": [1, 2]} ', "mobile ", "een "),
+    *("phone", " account", "\n\n", "\t", "한국어 ", "10.5, ", "key ", "x-", '"', "[", "it's "),
+)
+
+
+@pytest.mark.parametrize("count", [100, pytest.param(5000, marks=pytest.mark.nightly)])
+def test_same_outcome_in_long_texts(count: int) -> None:
+    """What stands in a long text is found by a look at its neighbourhood alone."""
+    dice = random.Random(count)
+    for item in dice.choices([*positives(7), *negatives(8)], k=count):
+        if not isinstance(item.value, str):
+            continue
+        text = "".join(
+            part
+            for inside in (item.value, dice.choice(ENCODERS)(item.value))
+            for part in (*dice.choices(PROSE, k=dice.randint(9, 90)), inside, dice.choice(PROSE))
+        )
+        text += "".join(dice.choices(PROSE, k=60))
+        data = batch({item.key: dice.choice(ENCODERS)(text), "other": text}).encode()
+
+        one, other = _outcomes(data)
+
+        assert one == other, item
+
+
 @settings(max_examples=150, deadline=None)
 @given(
     parts=st.lists(
