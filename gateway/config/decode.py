@@ -219,7 +219,9 @@ class Decoder:
         likely = [option for option in options if same_shape(node, option)]
         if len(likely) == 1:
             return self.decode_as(node, likely[0], path)
-        found = shape(node) if holds_secret(kind) else describe(node)
+        # A text where none can stand may be a secret that was put into the wrong file.
+        astray = isinstance(node.value, str) and not any(same_shape(node, o) for o in options)
+        found = shape(node) if astray or holds_secret(kind) else describe(node)
         return self.report(path, f"expected {expected(kind)}, found {found}")
 
     @staticmethod

@@ -113,6 +113,17 @@ def test_broken_file_keeps_what_it_said(folder: Path, text: str, place: str) -> 
     assert [] == files.look()
 
 
+@pytest.mark.parametrize("text", ["{}", "- {}", "name: a\ntokens: {}", "name: a\nbasic: {}"])
+def test_a_misplaced_token_is_not_repeated(folder: Path, text: str) -> None:
+    """What is wrong with a file is told without its texts, which may be tokens."""
+    write(folder / "lost.yaml", text.format(TOKEN))
+
+    (reason,) = (change.reason for change in TenantFiles([], str(folder)).look() if change.reason)
+
+    assert "found a text" in reason
+    assert TOKEN not in reason
+
+
 def test_tokens_that_cannot_be_read_stay(folder: Path) -> None:
     """A token file that goes away leaves its tokens in force."""
     files = TenantFiles([], str(folder))
