@@ -1,5 +1,5 @@
 """
-Keep README.md and the descriptions of values.schema.json in step with values.yaml.
+Keep README.md and values.schema.json in step with values.yaml and with the gateway's settings.
 
     python helm/document.py           # write them
     python helm/document.py --check   # say what is out of step, and exit with 1
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import yaml
+from gateway_schema import PREFIX, definitions, types
 
 CHART = Path(__file__).parent
 BEGIN, END = "<!-- values: begin -->", "<!-- values: end -->"
@@ -80,8 +81,12 @@ def readme(text: str, found: list[Value]) -> str:
 
 
 def schema(text: str, found: list[Value]) -> str:
-    """Return values.schema.json with the descriptions of today, and with the known names."""
+    """Return values.schema.json with today's descriptions, settings and known names."""
     whole = json.loads(text)
+    kept = {
+        name: part for name, part in whole["definitions"].items() if not name.startswith(PREFIX)
+    }
+    whole["definitions"] = kept | definitions()
     for value in found:
         part = whole
         for key in value.path:
@@ -103,11 +108,17 @@ def _name_the_known(part: Any) -> None:
             _name_the_known(each)
 
 
+def known_types(_text: str, _found: list[Value]) -> str:
+    """Return the component types that the image has, for the templates to check ids by."""
+    return json.dumps(types(), indent=2) + "\n"
+
+
 def main(arguments: list[str]) -> str:
     """Write the files, or return what is out of step."""
     found = list(values((CHART / "values.yaml").read_text(encoding="utf-8")))
     stale = []
-    for name, make in (("README.md", readme), ("values.schema.json", schema)):
+    makers = {"README.md": readme, "values.schema.json": schema, "files/types.json": known_types}
+    for name, make in makers.items():
         path = CHART / name
         before = path.read_text(encoding="utf-8")
         after = make(before, found)
@@ -116,7 +127,7 @@ def main(arguments: list[str]) -> str:
             if "--check" not in arguments:
                 path.write_text(after, encoding="utf-8")
     if "--check" in arguments and stale:
-        return f"out of step with values.yaml: {', '.join(stale)}; run python helm/document.py"
+        return f"out of step: {', '.join(stale)}; run python helm/document.py"
     return ""
 
 

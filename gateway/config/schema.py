@@ -29,6 +29,8 @@ _REFERENCE = {
 _DURATION = {
     "type": ["string", "number"],
     "pattern": r"^((\d+(\.\d+)?(ns|us|µs|ms|s|m|h))+|0)$|\$\{",
+    "minimum": 0,  # the only number without a unit
+    "maximum": 0,
     "description": "A duration such as 200ms, 5s or 1m30s.",
 }
 _BOUNDS = {

@@ -35,7 +35,12 @@
 {{- if not $values.tenants.list -}}
 {{- fail "tenants.enabled needs tenants.list: without tenants everybody may send" -}}
 {{- end -}}
+{{- $names := list -}}
 {{- range $at, $tenant := $values.tenants.list -}}
+{{- if has $tenant.name $names -}}
+{{- fail (printf "tenants.list[%d] (%s) has the name of another: give each a name of its own; several tokens of one are lines of its key in the Secret" $at $tenant.name) -}}
+{{- end -}}
+{{- $names = append $names $tenant.name -}}
 {{- if and (or $tenant.key (not (or $tenant.tokens $tenant.tokens_file $tenant.basic $tenant.client_cert))) (not $values.tenants.existingSecret) -}}
 {{- fail (printf "tenants.list[%d] (%s) needs tenants.existingSecret: the name of the Secret with its tokens" $at $tenant.name) -}}
 {{- end -}}
@@ -65,6 +70,7 @@
 {{- fail "plugins.enabled needs plugins.files, plugins.existingConfigMap or plugins.packages" -}}
 {{- end -}}
 {{- end -}}
+{{- include "spangate.check.components" . -}}
 {{- include "spangate.check.tiers" . -}}
 {{- range include "spangate.tiers" . | fromYamlArray -}}
 {{- $queues := include "spangate.queueMib" . | int -}}
@@ -74,6 +80,28 @@
 {{- end -}}
 {{- if and (kindIs "invalid" $values.terminationGracePeriodSeconds) (not (regexMatch "^([0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$|^0$" (include "spangate.shutdownTimeout" .))) -}}
 {{- fail (printf "config.service.shutdown_timeout is %q, from which terminationGracePeriodSeconds cannot be computed: write a duration such as 25s, or set terminationGracePeriodSeconds" (include "spangate.shutdownTimeout" .)) -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "spangate.check.components" -}}
+{{- $config := .Values.config -}}
+{{- $types := .Files.Get "files/types.json" | fromJson -}}
+{{- $ours := and (eq .Values.image.repository "ghcr.io/spangate/spangate") (not .Values.plugins.packages) -}}
+{{- range $kind := list "receivers" "processors" "exporters" -}}
+{{- $defined := default dict (get $config $kind) -}}
+{{- $known := get $types $kind -}}
+{{- range $id, $settings := $defined -}}
+{{- if and $ours (not (has (first (splitList "/" $id)) $known)) (not (dig "use" "" (default dict $settings))) -}}
+{{- fail (printf "config.%s.%s is of no type that the image has: write one of %s, or load it with use; types of packages need plugins.packages or an image of your own" $kind $id (join ", " $known)) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $pipeline := $config.service.pipelines -}}
+{{- range $at, $id := get $pipeline $kind -}}
+{{- if not (hasKey $defined $id) -}}
+{{- fail (printf "config.service.pipelines.%s.%s[%d] (%s) is not in config.%s: define it there, or name one of %s" $name $kind $at $id $kind (keys $defined | sortAlpha | join ", ")) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 

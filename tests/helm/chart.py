@@ -1,5 +1,7 @@
 """The chart, rendered by the real Helm engine."""
 
+import json
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +19,14 @@ Manifest = dict[str, Any]
 
 def render(values: Values | None = None) -> dict[str, str]:
     """Return what each template yields, by its path below ``templates``."""
+    return dict(_rendered(json.dumps(values or {})))
+
+
+@cache
+def _rendered(values: str) -> dict[str, str]:
+    """Render values once, written as JSON: most tests look at the same few."""
     with helm_python.Chart.load(CHART) as chart:
-        rendered = chart.render(values or {}, name=RELEASE, namespace=NAMESPACE)
+        rendered = chart.render(json.loads(values), name=RELEASE, namespace=NAMESPACE)
     return {
         path.removeprefix("spangate/templates/"): text.strip() + "\n"
         for path, text in rendered.items()

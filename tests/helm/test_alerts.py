@@ -71,6 +71,14 @@ def test_a_page_has_an_alert() -> None:
     assert names == {path.stem for path in RUNBOOK.glob("Spangate*.md")}
 
 
+def test_an_alert_that_is_not_there_cannot_be_left_out() -> None:
+    """The schema knows the names of all of them."""
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    disabled = schema["properties"]["prometheusRule"]["properties"]["disabled"]
+
+    assert sorted(rule["alert"] for rule in rules()) == disabled["items"]["enum"]
+
+
 def test_alerts_can_be_left_out() -> None:
     """By name, and those on volumes where there are none."""
     values = {"prometheusRule": {"enabled": True, "disabled": ["SpangateDeadLetters"]}}

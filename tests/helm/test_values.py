@@ -66,6 +66,7 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("status.auth.enabled", True, "status.auth.enabled", "status.auth.existingSecret"),
     ("status.auth.token", "x", "/status/auth", "'passwordKey'"),
     ("config.extensions", {}, "/config", "'service'"),
+    ("config.service.shutdown_timeout", 25, "/config/service/shutdown_timeout", "want string"),
     ("config.service.shutdown_timeout", "25", "/config/service/shutdown_timeout", "ms|s|m|h"),
     ("config.service.shutdown_timeout", "${env:T}", "shutdown_timeout", "terminationGracePeriod"),
     ("config.service.pipelines.logs", {}, "logs", "^traces"),
@@ -90,6 +91,59 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("resources.limit", {}, "/resources", "'limits'"),
     ("fullnameOverride", "Gate_way", "/fullnameOverride", "a-z"),
     ("terminationGracePeriodSeconds", "35s", "/terminationGracePeriodSeconds", "integer"),
+    ("config.exporters.mlfow", {}, "config.exporters.mlfow", "write one of debug, file"),
+    ("config.exporters.mlflow.experimet", {}, "/config/exporters/mlflow", "'experiment'"),
+    (
+        "config.exporters.mlflow.sending_queue.max_size_mib",
+        "2Gi",
+        "/config/exporters/mlflow/sending_queue/max_size_mib",
+        "want integer",
+    ),
+    (
+        "config.exporters.mlflow.retry_on_failure.max_elapsed_time",
+        300,
+        "/config/exporters/mlflow/retry_on_failure/max_elapsed_time",
+        "want string",
+    ),
+    ("config.processors.redaction", "on", "/config/processors/redaction", "want null or object"),
+    (
+        "config.processors.tail_sampling",
+        {"policies": [{"name": "a", "type": "latency", "latency": {"threshold": "5s"}}]},
+        "/config/processors/tail_sampling/policies/0/latency",
+        "'threshold_ms'",
+    ),
+    (
+        "config.service.pipelines.traces.exporters",
+        ["tempo"],
+        "config.service.pipelines.traces.exporters[0] (tempo)",
+        "name one of mlflow",
+    ),
+    (
+        "config.receivers.otlp.protocols.grpc.max_size",
+        1,
+        "/config/receivers/otlp/protocols/grpc",
+        "'max_recv_msg_size_mib'",
+    ),
+    (
+        "tenants",
+        {**TENANTS, "existingSecret": "t", "list": [{"name": "a"}, {"name": "a"}]},
+        "tenants.list[1] (a)",
+        "a name of its own",
+    ),
+    ("tenants.list", [{"name": "a", "quota": {"rps": 1}}], "/tenants/list/0/quota", "'burst'"),
+    ("resources.limits.memory", "512MB", "/resources/limits/memory", "Mi|G|Gi"),
+    ("readinessProbe.enabled", False, "/readinessProbe", "'httpGet'"),
+    ("podSecurityContext.runAsUser", "root", "/podSecurityContext/runAsUser", "integer"),
+    ("securityContext.capabilities.drop", "ALL", "/securityContext/capabilities/drop", "array"),
+    ("ingress.tls", [{"secret": "a"}], "/ingress/tls/0", "'secretName'"),
+    ("networkPolicy.allowFrom", [{"pods": {}}], "/networkPolicy/allowFrom/0", "'podSelector'"),
+    ("prometheusRule.disabled", ["Down"], "/prometheusRule/disabled/0", "'SpangateDown'"),
+    (
+        "extraEnv",
+        [{"name": "A", "valueFrom": {"s": {}}}],
+        "/extraEnv/0/valueFrom",
+        "'secretKeyRef'",
+    ),
 ]
 
 
@@ -101,6 +155,15 @@ def test_a_wrong_value_is_refused(path: str, value: Any, place: str, mend: str) 
 
     assert place in str(caught.value)
     assert mend in str(caught.value)
+
+
+def test_types_of_packages_are_taken() -> None:
+    """What an image of one's own, or a volume with packages, brings is not known to the chart."""
+    values = nested("config.exporters.acme", {"key": "value"})
+    packages = {"enabled": True, "packages": {"emptyDir": {}}}
+
+    assert render({**values, "plugins": packages})
+    assert render({**values, "image": {"repository": "registry.example/spangate-acme"}})
 
 
 def test_two_autoscalers_contradict_each_other() -> None:
@@ -163,6 +226,11 @@ def test_notes_hold_what_senders_need() -> None:
     assert "value: http://demo-spangate.llm.svc:14317" in notes
     assert "value: http://demo-spangate.llm.svc:4318" in notes
     assert "OTEL_EXPORTER_OTLP_PROTOCOL" in notes
+
+
+def test_notes_warn_of_too_little_time_to_drain() -> None:
+    """A grace period of one's own may be shorter than what the gateway is told to use."""
+    assert "less than the 30 seconds" in render({"terminationGracePeriodSeconds": 20})["NOTES.txt"]
 
 
 def test_notes_say_where_tls_is() -> None:
