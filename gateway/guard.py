@@ -213,7 +213,7 @@ class Guard:
             processor=self.component_id,
             policy=self._policy,
             spans=given,
-            hint="mend the plugin; the batch was " + _OUTCOME[self._policy],
+            advice="mend the plugin; the batch was " + _OUTCOME[self._policy],
             **_told_of(batch),
         )
         refusal = Reject(f"processor {self.component_id} failed: {ENDED}")
