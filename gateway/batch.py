@@ -133,6 +133,10 @@ class Batch:
         """The decoded request, for reading only: what is written here may be lost."""
         if self._message is None:
             self._message = ExportTraceServiceRequest.FromString(self.encode())
+        if self._encoding.pending:
+            for span in self._spans or ():
+                _ = span.peek
+            self._encoding.pending = False
         return self._message
 
     @property

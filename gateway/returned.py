@@ -33,9 +33,9 @@ def check_ids(batch: Batch) -> None:
 
     """
     for span in batch.spans:
-        peek = span.peek
-        if len(peek.trace_id) != 16 or len(peek.span_id) != 8:
+        message = span.core
+        if len(message.trace_id) != 16 or len(message.span_id) != 8:
             raise GarbageError(
-                f"process() left a span with {len(peek.trace_id)} bytes of trace_id and "
-                f"{len(peek.span_id)} of span_id, expected 16 and 8"
+                f"process() left a span with {len(message.trace_id)} bytes of trace_id and "
+                f"{len(message.span_id)} of span_id, expected 16 and 8"
             )

@@ -20,8 +20,8 @@ from gateway.otlp.values import Value
 
 M = TypeVar("M", resource_pb2.Resource, InstrumentationScope, trace_pb2.Span)
 
-Told = Mapping[str, str | bytes | bool]
-"""Keys to texts, as they are or in UTF-8, and flags."""
+Told = Mapping[str, str | bytes | bool | None]
+"""Keys to texts, as they are or in UTF-8, and flags; ``None`` is a text to be looked up."""
 
 _NOTHING: Told = MappingProxyType({})
 
@@ -38,13 +38,15 @@ class Owner(Protocol):
 class Encoding:
     """What is true of a request's encoded form; a batch and its views share it."""
 
-    __slots__ = ("grown", "stale")
+    __slots__ = ("grown", "pending", "stale")
 
     def __init__(self) -> None:
         self.stale = False
         """Whether a view was written through since it was made."""
         self.grown = False
         """Whether a span was appended to since then."""
+        self.pending = False
+        """Whether a message may lack what was appended to its span."""
 
     def touch(self) -> None:
         """Say that a view was written through."""
@@ -193,16 +195,21 @@ class Attributes(MutableMapping[str, Value]):
 class View(Generic[M]):
     """A part of a request: its message, its attributes, and whether it was written."""
 
-    __slots__ = ("_attributes", "_encoding", "_written", "peek")
+    __slots__ = ("_attributes", "_encoding", "_written", "core")
 
-    peek: M
-    """The upb message, for reading only: what is written here may be lost."""
+    core: M
+    """The upb message, for reading only; a span's may lack what was appended to it."""
 
     def __init__(self, encoding: Encoding, message: M) -> None:
         self._encoding = encoding
         self._attributes: Attributes | None = None
         self._written = False
-        self.peek = message
+        self.core = message
+
+    @property
+    def peek(self) -> M:
+        """The upb message, for reading only: what is written here may be lost."""
+        return self.core
 
     @property
     def proto(self) -> M:
@@ -255,20 +262,22 @@ class Scope(View[InstrumentationScope]):
     @property
     def name(self) -> str:
         """Name of the instrumentation, such as ``openinference.instrumentation.openai``."""
-        return self.peek.name
+        return self.core.name
 
     @property
     def version(self) -> str:
         """Version of the instrumentation."""
-        return self.peek.version
+        return self.core.version
 
 
 class Span(View[trace_pb2.Span]):
     """A light view of one span; valid as long as its batch."""
 
-    __slots__ = ("_told", "dropped", "known_names", "resource", "scope", "siblings", "tail")
+    __slots__ = (
+        "_pending", "_told", "dropped", "known_names", "resource", "scope", "siblings", "tail",
+    )  # fmt: skip
 
-    peek: trace_pb2.Span
+    core: trace_pb2.Span
 
     def __init__(
         self,
@@ -281,7 +290,7 @@ class Span(View[trace_pb2.Span]):
         self._encoding = encoding
         self._attributes = None
         self._written = False
-        self.peek = message
+        self.core = message
         self.resource = resource
         self.scope = scope
         self.siblings = siblings
@@ -292,6 +301,17 @@ class Span(View[trace_pb2.Span]):
         self.known_names: Names | None = None
         """The keys, where somebody looked and nobody asked for :attr:`attributes`."""
         self._told = _NOTHING
+        self._pending: tuple[bytes, ...] = ()
+        """What was appended and the message lacks so far; most of it nobody reads there."""
+
+    @property
+    def peek(self) -> trace_pb2.Span:
+        """The upb message, for reading only: what is written here may be lost."""
+        if self._pending:
+            for encoded in self._pending:
+                self.core.MergeFromString(encoded)
+            self._pending = ()
+        return self.core
 
     def append(self, encoded: bytes, told: Told | None = None) -> None:
         """
@@ -305,11 +325,16 @@ class Span(View[trace_pb2.Span]):
                 are none; ``None``: they are decoded when somebody asks.
 
         """
-        self._encoding.grown = True
-        self.peek.MergeFromString(encoded)
+        encoding = self._encoding
+        encoding.grown = True
         self.tail += encoded
+        self._pending += (encoded,)
         known = self.told
         self._told = {**known, **told} if known and told else told or known
+        if told is None or self._attributes is not None:
+            _ = self.peek
+        else:
+            encoding.pending = True
         if self._attributes is not None:
             self._attributes.grow(told)
         elif told is None:
@@ -351,7 +376,7 @@ class Span(View[trace_pb2.Span]):
     @property
     def name(self) -> str:
         """The span's name; assign to rename."""
-        return self.peek.name
+        return self.core.name
 
     @name.setter
     def name(self, value: str) -> None:
@@ -360,27 +385,27 @@ class Span(View[trace_pb2.Span]):
     @property
     def trace_id(self) -> bytes:
         """16 bytes."""
-        return self.peek.trace_id
+        return self.core.trace_id
 
     @property
     def span_id(self) -> bytes:
         """8 bytes."""
-        return self.peek.span_id
+        return self.core.span_id
 
     @property
     def parent_span_id(self) -> bytes:
         """8 bytes, or empty for a root."""
-        return self.peek.parent_span_id
+        return self.core.parent_span_id
 
     @property
     def is_root(self) -> bool:
         """Whether the span has no parent; an all-zero parent id means none."""
-        return not self.peek.parent_span_id.strip(b"\0")
+        return not self.core.parent_span_id.strip(b"\0")
 
     @property
     def is_error(self) -> bool:
         """Whether the status is ERROR."""
-        return self.peek.status.code == trace_pb2.Status.STATUS_CODE_ERROR
+        return self.core.status.code == trace_pb2.Status.STATUS_CODE_ERROR
 
     def __repr__(self) -> str:
         return f"<Span {self.name!r} {self.trace_id.hex()}:{self.span_id.hex()}>"

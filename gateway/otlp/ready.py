@@ -39,8 +39,8 @@ def _encoded_key(key: str) -> bytes:
     return _KEY + length(len(data)) + data
 
 
-def text_attribute(key: str, text: str | bytes) -> bytes:
-    """Return a span's encoding that holds one text attribute; bytes are a text in UTF-8."""
+def text_pieces(key: str, text: str | bytes) -> tuple[bytes, ...]:
+    """Return what joined is a span's encoding of one text attribute; bytes are text in UTF-8."""
     data = text if isinstance(text, bytes) else text.encode()
     head = _encoded_key(key)
     size = len(data)
@@ -48,11 +48,15 @@ def text_attribute(key: str, text: str | bytes) -> bytes:
     outer = inner + len(head) + (2 if inner < 0x80 else 3)
     if outer < 0x4000:
         known = _LENGTHS
-        return b"".join(
-            (_ATTRIBUTES, known[outer], head, _VALUE, known[inner], _STRING, known[size], data)
-        )
-    value = b"".join((_STRING, length(size), data))
-    return _attribute(head + _VALUE + length(len(value)), value)
+        return (_ATTRIBUTES, known[outer], head, _VALUE, known[inner], _STRING, known[size], data)
+    start = _STRING + length(size)
+    value = _VALUE + length(len(start) + size) + start
+    return _ATTRIBUTES, length(len(head) + len(value) + size), head, value, data
+
+
+def text_attribute(key: str, text: str | bytes) -> bytes:
+    """Return a span's encoding that holds one text attribute; bytes are a text in UTF-8."""
+    return b"".join(text_pieces(key, text))
 
 
 word_attribute = lru_cache(maxsize=4096)(text_attribute)

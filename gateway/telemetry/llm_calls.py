@@ -28,7 +28,7 @@ def read(batch: Batch) -> Sequence[Call]:
 
 def _read(call: LlmCall) -> Call:
     span = call.span
-    message = span.peek
+    message = span.core
     return Call(
         hash((message.trace_id, message.span_id)),
         span.resource,

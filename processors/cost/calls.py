@@ -26,7 +26,7 @@ from processors.cost.told import (
 from processors.mlflow_mapping import dialects
 from processors.mlflow_mapping.model_calls import ModelCallReader
 
-_FINISH = '"finish_reason":"'
+_FINISH = b'"finish_reason":"'
 _TAIL = 6
 """Last attributes among which mapping's type is looked for before all are."""
 
@@ -160,8 +160,6 @@ def _settled(usage: Usage, total: int) -> Usage | None:
         usage = usage._replace(input=total)
     if min(usage) < 0 or not any(usage):
         return None
-    if not any(usage[2:]):
-        return usage
     if usage.reasoning and total == usage.input + usage.output + usage.reasoning:
         usage = usage._replace(output=usage.output + usage.reasoning)  # Gemini counts them apart
     return checked(usage)
@@ -195,15 +193,18 @@ def _tier(told: Told) -> str:
 
 def _is_cut_off(told: Told) -> bool:
     for key in told.layout.finish:
-        if key == OUTPUTS:
-            text = told.text(key) or ""
-            start = text.rfind(_FINISH) + len(_FINISH)
-            reason = text[start : text.find('"', start)] if start >= len(_FINISH) else ""
-        else:
-            reason = str(told.value(key))
+        reason = _reason_in(told.utf8(key)) if key == OUTPUTS else str(told.value(key))
         if reason:
             return reason.strip("[]'\"()").lower() in CUT_OFF
     return False
+
+
+def _reason_in(outputs: bytes) -> str:
+    """Return the last reason that choices name; empty where there is none."""
+    if _FINISH not in outputs:
+        return ""
+    start = outputs.rfind(_FINISH) + len(_FINISH)
+    return outputs[start : outputs.find(b'"', start)].decode(errors="replace")
 
 
 def _parameter(told: Told, key: str) -> str:

@@ -27,7 +27,7 @@ def repeated(calls: Sequence[ModelCall], others: Sequence[Span]) -> set[int]:
     around: dict[tuple[bytes, bytes], Span] | None = None
     inside: dict[int, list[ModelCall]] = {}
     for call in calls:
-        message = call.span.peek
+        message = call.span.core
         trace_id, parent_id = message.trace_id, message.parent_span_id
         for _ in range(_MAX_STEPS):
             if not parent_id:
@@ -55,7 +55,7 @@ def _beside(calls: Sequence[ModelCall]) -> set[int]:
     """
     alike: dict[tuple[bytes, bytes, str, int], list[int]] = {}
     for number, call in enumerate(calls):
-        message = call.span.peek
+        message = call.span.core
         if message.parent_span_id:
             key = (message.trace_id, message.parent_span_id, call.entry, call.usage.input)
             alike.setdefault(key, []).append(number)
@@ -69,13 +69,13 @@ def _beside(calls: Sequence[ModelCall]) -> set[int]:
 
 def _spans(outer: ModelCall, inner: ModelCall) -> bool:
     """Whether one call goes on all the while another instrumentation's does."""
-    one, two = outer.span.peek, inner.span.peek
+    one, two = outer.span.core, inner.span.core
     return (
         one.start_time_unix_nano <= two.start_time_unix_nano
         and two.end_time_unix_nano <= one.end_time_unix_nano
         and (one.start_time_unix_nano, one.end_time_unix_nano)
         != (two.start_time_unix_nano, two.end_time_unix_nano)
-        and outer.span.scope.peek.name != inner.span.scope.peek.name
+        and outer.span.scope.core.name != inner.span.scope.core.name
     )
 
 

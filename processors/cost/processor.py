@@ -2,10 +2,12 @@
 
 from collections import Counter
 from collections.abc import Mapping
+from functools import lru_cache
+from itertools import starmap
 from pathlib import Path
 from typing import Any
 
-from gateway.otlp.ready import number_attribute, text_attribute, word_attribute
+from gateway.otlp.ready import number_attribute, text_attribute, text_pieces
 from gateway.plugin import Batch, BatchContext, Context, LlmCall, Processor, Span
 from gateway.telemetry import metrics
 from processors.cost.book import PriceBook, Quote, installed
@@ -96,7 +98,7 @@ class Cost(Processor[CostConfig]):
         return batch
 
     def _quote(self, call: ModelCall, context: BatchContext) -> Quote | None:
-        at_ns = call.span.peek.start_time_unix_nano or context.received_unix_ns
+        at_ns = call.span.core.start_time_unix_nano or context.received_unix_ns
         quote = self._book.quote(call.provider, call.model, call.tier, context.tenant, at_ns)
         if quote is not None:
             call.entry = quote.entry
@@ -108,14 +110,14 @@ class Cost(Processor[CostConfig]):
         if self._reads_reported and call.layout.is_reported:
             reported = read_reported(call.span.attributes)
         if reported is not None and (quote is None or self._prefers_reported):
-            _write(call, _reported_json(reported), {RULE: f"reported: {reported.key}"})
+            _write(call, _reported_json(reported), f"reported: {reported.key}", "")
             return reported.total
         if quote is not None:
             amounts = quote.price.cost(call.usage)
             numbers = b""
             if self._compares and reported is not None:
                 numbers = _comparison(amounts, reported)
-            _write(call, _COST_JSON % amounts, _origin(quote), numbers)
+            _write(call, _COST_JSON % amounts, quote.rule, quote.catalogue, numbers)
             return amounts.total
         return None
 
@@ -132,12 +134,13 @@ class Cost(Processor[CostConfig]):
         return explain(Question(**question), config)
 
 
-def _origin(quote: Quote) -> dict[str, str]:
-    """Return the attributes that say where a price is from."""
-    origin = {RULE: quote.rule}
-    if quote.catalogue:
-        origin[CATALOGUE] = quote.catalogue
-    return origin
+@lru_cache(maxsize=4096)
+def _origin(rule: str, catalogue: str) -> tuple[bytes, dict[str, str]]:
+    """Return the attributes that say where a price is from, encoded and as they are."""
+    origin = {RULE: rule}
+    if catalogue:
+        origin[CATALOGUE] = catalogue
+    return b"".join(starmap(text_attribute, origin.items())), origin
 
 
 def _reported_json(reported: Reported) -> str:
@@ -157,20 +160,21 @@ def _comparison(amounts: Amounts, reported: Reported) -> bytes:
     return number_attribute(REPORTED, reported.total) + number_attribute(DIFFERENCE, difference)
 
 
-def _write(call: ModelCall, cost: str, origin: Mapping[str, str], numbers: bytes = b"") -> None:
+def _write(call: ModelCall, cost: str, rule: str, catalogue: str, numbers: bytes = b"") -> None:
     """
     Write what a call costs.
 
     Args:
         call: of a model.
         cost: as JSON.
-        origin: attributes that say where the price is from; many calls have the same.
+        rule: what the price is from.
+        catalogue: which one said it; empty where none did.
         numbers: more attributes, encoded.
 
     """
     if call.layout.is_written:
         for key in WRITTEN_KEYS:
             call.span.attributes.pop(key, None)
-    parts = [word_attribute(key, text) for key, text in origin.items()]
-    encoded = b"".join((text_attribute(COST, cost), *parts, numbers))
-    call.span.append(encoded, None if numbers else {COST: cost, **origin})
+    encoded, origin = _origin(rule, catalogue)
+    added = b"".join((*text_pieces(COST, cost), encoded, numbers))
+    call.span.append(added, None if numbers else {COST: cost, **origin})

@@ -25,6 +25,10 @@ class Usage(NamedTuple):
     image_output: int = 0
 
 
+_NONE_BUT_CACHED = Usage()[3:]
+"""What follows input, output and what was read from the cache, in most calls."""
+
+
 class Rates(NamedTuple):
     """USD per million tokens of each kind."""
 
@@ -90,8 +94,10 @@ class Price(NamedTuple):
         """Return what a call costs."""
         steps = self.steps
         rates = self.rates[bisect_left(steps, usage.input)] if steps else self.rates[0]
-        if not any(usage[2:]):
-            taken, given = usage.input * rates.input, usage.output * rates.output
+        uncached = usage.input - usage.cache_read
+        if usage[3:] == _NONE_BUT_CACHED and uncached >= 0:
+            taken = uncached * rates.input + usage.cache_read * rates.cache_read
+            given = usage.output * rates.output
         else:
             taken, given = _input(usage, rates), _output(usage, rates)
         return Cost(taken / MTOK, given / MTOK, (taken + given) / MTOK + self.per_request)
@@ -155,6 +161,8 @@ def checked(usage: Usage) -> Usage:
     Input that is less than what came from or went to the cache was counted without it; output
     that is less than its reasoning was counted without that.
     """
+    if usage[3:] == _NONE_BUT_CACHED and usage.cache_read <= usage.input:
+        return usage
     cached = usage.cache_read + max(usage.cache_write, usage.cache_write_1h)
     if cached > usage.input:
         usage = usage._replace(input=usage.input + cached)

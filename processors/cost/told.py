@@ -3,11 +3,9 @@ Where spans tell of priced calls: MLflow's words, which ``mlflow_mapping`` write
 no word for, such as the service tier.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from itertools import chain
 from typing import NamedTuple
-
-from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from gateway.otlp.values import Value, decode
 from gateway.plugin import Span
@@ -92,12 +90,11 @@ class Layout(NamedTuple):
 class Told:
     """The attributes of a span: no index is built, and only what is asked for is decoded."""
 
-    __slots__ = ("_added", "at", "fields", "layout", "span")
+    __slots__ = ("_added", "at", "layout", "span")
 
     def __init__(self, span: Span) -> None:
         self.span = span
         keys = span.names()
-        self.fields: Sequence[KeyValue] = span.peek.attributes
         self._added = span.told
         self.layout = _layouts.get(keys) or _lay_out(keys)
         self.at = self.layout.at
@@ -108,11 +105,19 @@ class Told:
         if added:
             return added.decode() if isinstance(added, bytes) else str(added)
         at = self.at.get(key)
-        return None if at is None else self.fields[at].value.string_value or None
+        if at is None:
+            return None
+        message = self.span.core if key not in self._added else self.span.peek
+        return message.attributes[at].value.string_value or None
+
+    def utf8(self, key: str) -> bytes:
+        """Return a text as UTF-8; empty where there is none."""
+        added = self._added.get(key)
+        return added if isinstance(added, bytes) else (self.text(key) or "").encode()
 
     def value(self, key: str) -> Value:
         """Return any value; the key must be there."""
-        return decode(self.fields[self.at[key]].value)
+        return decode(self.span.peek.attributes[self.at[key]].value)
 
     def first(self, keys: Iterable[str]) -> str:
         """Return the first text that says something."""

@@ -1,6 +1,7 @@
 """What a batch promises to processors."""
 
 import gc
+from collections.abc import Callable
 
 import pytest
 from hypothesis import given
@@ -169,6 +170,31 @@ def test_what_was_told_holds_until_something_is_written() -> None:
         assert [1] == span.attributes.json("j")
         change()
         assert {} == span.told
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [
+        lambda changed: [field.key for field in changed.spans[0].peek.attributes],
+        lambda changed: [field.key for field in changed.spans[0].proto.attributes],
+        lambda changed: list(changed.spans[0].attributes),
+        lambda changed: [
+            field.key for field in changed.peek.resource_spans[0].scope_spans[0].spans[0].attributes
+        ],
+        lambda changed: list(reread(changed).spans[0].attributes),
+        lambda changed: list(changed.snapshot().batch().spans[0].attributes),
+    ],
+    ids=["peek", "proto", "attributes", "request", "encoded", "snapshot"],
+)
+def test_what_was_appended_is_seen_in_every_way(keys: Callable[[Batch], list[str]]) -> None:
+    """The message gains appended attributes once somebody looks, and once only."""
+    changed = batch({"a": 1})
+    for key in ("b", "c"):
+        encoded = SpanMessage(attributes=[key_value(key, "x")]).SerializeToString()
+        changed.spans[0].append(encoded, {key: "x"})
+    assert ["a", "b", "c"] == keys(changed)
+    assert ["a", "b", "c"] == keys(changed)
+    assert ["a", "b", "c"] == list(reread(changed).spans[0].attributes)
 
 
 def test_the_message_can_be_written_between_reads() -> None:
