@@ -1,7 +1,8 @@
 """A value that goes in or comes out, ready to be written."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
+import msgspec
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from processors.mlflow_mapping.messages import as_choices
@@ -11,7 +12,7 @@ REDACTED = "<REDACTED>"
 """What Claude Code writes in place of content."""
 
 
-class Content(NamedTuple):
+class Content(msgspec.Struct, frozen=True, gc=False):
     """A value to write, as text or encoded JSON, and whether it is a conversation."""
 
     text: str | bytes

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 from gateway.otlp import values
 
@@ -42,7 +42,10 @@ class Tree:
         """Return the list with a span's values in it."""
         if self._is_flat:  # nearly always
             return [
-                {key: _held(fields[place].value) for key, place in node.items()}
+                {
+                    key: (held := fields[place].value).string_value or values.decode(held)
+                    for key, place in node.items()
+                }
                 for node in self._shape
             ]
         return [_fill(node, fields) for node in self._shape]
@@ -88,12 +91,9 @@ def _close(node: Any) -> Any:
 
 
 def _fill(node: Any, fields: Sequence[KeyValue]) -> Any:
+    if isinstance(node, int):
+        held = fields[node].value
+        return held.string_value or values.decode(held)
     if isinstance(node, dict):
         return {key: _fill(inner, fields) for key, inner in node.items()}
-    if isinstance(node, list):
-        return [_fill(inner, fields) for inner in node]
-    return _held(fields[node].value)
-
-
-def _held(value: AnyValue) -> Any:
-    return value.string_value or values.decode(value)
+    return [_fill(inner, fields) for inner in node]

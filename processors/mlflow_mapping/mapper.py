@@ -4,7 +4,7 @@ import functools
 import itertools
 from collections.abc import Iterable
 
-from gateway.otlp.ready import flag_attribute, text_attribute, word_attribute
+from gateway.otlp.ready import flag_attribute, text_attribute, text_pieces, word_attribute
 from gateway.plugin import Batch, Scope, Span
 from processors.mlflow_mapping import keys
 from processors.mlflow_mapping.dialect import Dialect
@@ -23,8 +23,14 @@ from processors.mlflow_mapping.identity import (
 from processors.mlflow_mapping.inout import beside_chat, read_inputs, read_outputs
 from processors.mlflow_mapping.mending import mend, mend_id
 from processors.mlflow_mapping.moving import superfluous
-from processors.mlflow_mapping.plan import Plan, Reading
-from processors.mlflow_mapping.span_types import find_type, is_rollup, said_type, type_by_name
+from processors.mlflow_mapping.plan import Origin, Plan, Reading, origin_of
+from processors.mlflow_mapping.span_types import (
+    find_type,
+    is_rollup,
+    plain_type,
+    said_type,
+    type_by_name,
+)
 from processors.mlflow_mapping.texts import encode, parse, read, string
 from processors.mlflow_mapping.tools import read_tools
 from processors.mlflow_mapping.usage import Counters, normalise, read_usage
@@ -59,40 +65,43 @@ class Mapper:
         """Map the spans of a batch in place."""
         layout_of, only_type = self._plan.layout, self._only_type
         scope: Scope | None = None
-        scope_name = ""
+        origin: Origin = "", ""
         for span, names in zip(batch.spans, batch.names(), strict=True):
             layout = layout_of(names)
             message = span.peek
             told = read_events(message.events) if message.events else NO_EVENTS
+            if span.scope is not scope:
+                scope, origin = span.scope, origin_of(span)
             if layout.is_silent and told.is_empty:
-                if span.scope is not scope:
-                    scope = span.scope
-                    scope_name = scope.name
                 name = message.name
                 if len(name) <= _LONGEST_NAME and "\0" not in name:
-                    span.append(*only_type(scope_name, name, span.is_root))
+                    span.append(*only_type(origin, name, span.is_root))
                     continue
-            self._write(span, Reading(layout, message.attributes), told)
+            self._write(span, Reading(layout, message.attributes, origin), told)
 
-    def _find_only_type(self, scope: str, name: str, is_root: bool) -> Appended:
+    def _find_only_type(self, origin: Origin, name: str, is_root: bool) -> Appended:
         """Return what is written onto a span that says nothing about models."""
-        texts: Texts = {keys.SPAN_TYPE: self._plan.named_type(scope, name) or type_by_name(name)}
+        texts: Texts = {keys.SPAN_TYPE: self._plan.named_type(origin, name) or type_by_name(name)}
         if is_root and name:
             texts[keys.TRACE_NAME] = trace_name(name)
         return b"".join(itertools.starmap(text_attribute, texts.items())), texts
 
     def _write(self, span: Span, reading: Reading, told: Told) -> None:
         """Map one span in place."""
-        name = span.peek.name
+        name = span.core.name
         if "\0" in name:  # PostgreSQL holds no such text
             span.name = name.replace("\0", "\ufffd")
-        texts = mend(reading)
-        kind = said_type(reading) or find_type(self._plan, reading, span)
+        texts: Texts = {}
+        kind = plain_type(reading)
+        if kind is None:
+            texts = mend(reading)
+            kind = said_type(reading) or find_type(self._plan, reading, span)
         usage: Counters | None = None
         rollup = False
         if reading.hits or told is not NO_EVENTS:
             self._add_content(texts, reading, told, kind)
-            usage, rollup = self._add_usage(texts, reading, span, kind)
+            if reading.layout.tells_of_calls:
+                usage, rollup = self._add_usage(texts, reading, span, kind)
             self._add_people(texts, reading)
         texts[keys.SPAN_TYPE] = kind
         if span.is_root:
@@ -111,15 +120,18 @@ class Mapper:
         present = reading.keys
         inputs = None if keys.INPUTS in present else read_inputs(reading, told, kind)
         outputs = None if keys.OUTPUTS in present else read_outputs(reading, told, kind)
-        inputs, outputs = beside_chat(inputs, outputs, kind)
+        if inputs is not None and outputs is not None and inputs.chat != outputs.chat:
+            inputs, outputs = beside_chat(inputs, outputs, kind)
+        chat = False
         if inputs is not None:
             texts[keys.INPUTS] = inputs.text
+            chat = inputs.chat
         if outputs is not None:
             texts[keys.OUTPUTS] = outputs.text
-        chat = (inputs is not None and inputs.chat) or (outputs is not None and outputs.chat)
-        if chat and keys.MESSAGE_FORMAT not in reading.keys:
+            chat = chat or outputs.chat
+        if chat and keys.MESSAGE_FORMAT not in present:
             texts[keys.MESSAGE_FORMAT] = "openai"
-        if keys.CHAT_TOOLS not in reading.keys:
+        if reading.layout.has_tools and keys.CHAT_TOOLS not in present:
             tools = _tools(reading)
             if tools:
                 texts[keys.CHAT_TOOLS] = tools
@@ -132,7 +144,9 @@ class Mapper:
         usage: Counters | None = None
         if keys.TOKEN_USAGE not in reading.keys:
             counters = read_usage(reading)
-            exclusive = "cache_read" in counters and self._plan.is_exclusive(span, provider)
+            exclusive = "cache_read" in counters and self._plan.is_exclusive(
+                provider, reading.origin, span.core.name
+            )
             usage = normalise(counters, exclusive=exclusive) if counters else None
             if usage is not None:
                 texts[keys.TOKEN_USAGE] = encode(usage)
@@ -205,15 +219,19 @@ def _store(span: Span, reading: Reading, texts: Texts, *, rollup: bool) -> None:
         mended = {key: text for key, text in texts.items() if key in present}
         for key, text in {**_unquoted(reading), **mended}.items():
             span.attributes[key] = text if isinstance(text, str) else text.decode()
-    parts = [
-        word_attribute(key, text) if key in _WORDS else text_attribute(key, text)
-        for key, text in added.items()
-    ]
+    parts: list[bytes] = []
+    for key, text in added.items():
+        if key in _WORDS:
+            parts.append(word_attribute(key, text))
+        else:
+            parts += text_pieces(key, text)
+    told: dict[str, str | bytes | bool | None] = {**added}
+    if keys.INPUTS in told:
+        told[keys.INPUTS] = None  # long, and nobody reads it again
     if rollup:
         parts.append(_ROLLUP)
-        span.append(b"".join(parts), {**added, keys.ROLLUP: True})
-    else:
-        span.append(b"".join(parts), added)
+        told[keys.ROLLUP] = True
+    span.append(b"".join(parts), told)
 
 
 def _unquoted(reading: Reading) -> Texts:

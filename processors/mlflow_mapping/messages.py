@@ -33,6 +33,10 @@ _ITEMS = {"function_call", "function_call_output", "reasoning", "custom_tool_cal
 _PLAIN_ROLES = ("system", "user", "assistant")
 _TURN = {"role", "content"}
 _PARTS_TURN = {"role", "parts", "finish_reason"}
+_CALLING_TURN = {"role", "content", "tool_calls"}
+_CALL = {"id", "function"}
+_TYPED_CALL = {"id", "function", "type"}
+_FUNCTION = {"name", "arguments"}
 _MAYBE_PARTS = ("[{", '{"')
 """Beginnings of texts that may be parts of a message, written as JSON."""
 
@@ -57,6 +61,9 @@ def read_messages(value: Any) -> list[Message] | None:
         return read_message(value)
     if not isinstance(value, list) or not value:
         return None
+    plain = _plain_turns(value)
+    if plain is not None:
+        return _join_items(plain)
     if all(isinstance(item, list) for item in value):
         value = [message for batch in value for message in batch]
     messages: list[Message] = []
@@ -87,8 +94,23 @@ def read_message(item: Any) -> list[Message] | None:
     return _finish(draft, role, item)
 
 
+def _plain_turns(items: list[Any]) -> list[Message] | None:
+    """Return usual messages; ``None`` where one of them is none."""
+    turns: list[Message] = []
+    for item in items:
+        turn = _plain_turn(item) if isinstance(item, dict) else None
+        if turn is None:
+            return None
+        turns.append(turn)
+    return turns
+
+
 def _plain_turn(item: dict[str, Any]) -> Message | None:
-    """Return the usual message, one text of a known role, without looking for anything else."""
+    """
+    Return the usual message, without looking for anything else.
+
+    It is one text of a known role; the assistant's may have calls of tools.
+    """
     role = item.get("role")
     if role not in _PLAIN_ROLES:
         return None
@@ -96,6 +118,8 @@ def _plain_turn(item: dict[str, Any]) -> Message | None:
         text = item["content"]
     elif item.keys() <= _PARTS_TURN:
         text = item.get("parts")
+    elif item.keys() == _CALLING_TURN and role == "assistant":
+        return _calling_turn(item["content"], item["tool_calls"])
     else:
         return None
     if isinstance(text, list):
@@ -105,6 +129,32 @@ def _plain_turn(item: dict[str, Any]) -> Message | None:
     finish = item.get("finish_reason")
     message: Message = {"role": role, "content": text}
     return {**message, "finish_reason": as_text(finish)} if finish else message
+
+
+def _calling_turn(text: Any, calls: Any) -> Message | None:
+    """Return the assistant's message that calls functions in OpenAI's words and no others."""
+    if not isinstance(text, str) or text[:2] in _MAYBE_PARTS or not isinstance(calls, list):
+        return None
+    turns: list[Message] = []
+    for call in calls:
+        turn = _plain_call(call) if isinstance(call, dict) else None
+        if turn is None:
+            return None
+        turns.append(turn)
+    return {"role": "assistant", "content": text or None, "tool_calls": turns} if turns else None
+
+
+def _plain_call(call: dict[str, Any]) -> Message | None:
+    function, call_id = call.get("function"), call.get("id")
+    if not (isinstance(function, dict) and isinstance(call_id, str) and call_id):
+        return None
+    if function.keys() != _FUNCTION or (call.keys() != _CALL and call.keys() != _TYPED_CALL):
+        return None
+    name, arguments = function["name"], function["arguments"]
+    if not (isinstance(name, str) and isinstance(arguments, str)):
+        return None
+    told = {"name": name, "arguments": arguments}
+    return {"id": call_id, "type": "function", "function": told}
 
 
 def _only_text(parts: list[Any]) -> Any:
@@ -272,6 +322,8 @@ def _tool_messages(draft: Draft, item: Mapping[str, Any]) -> list[Message]:
 
 def _join_items(messages: list[Message]) -> list[Message]:
     """Join the Responses API's items of one turn: reasoning, calls and text."""
+    if len(messages) < 2:
+        return messages
     joined: list[Message] = []
     for message in messages:
         last = joined[-1] if joined else None
@@ -300,23 +352,25 @@ def _join(one: Message, two: Message) -> Message:
 
 def is_empty(messages: Iterable[Message]) -> bool:
     """Whether no message says anything, as when the sender leaves content out."""
-    return not any(
-        message.get("content") or message.get("tool_calls") or message.get("reasoning")
-        or message.get("refusal")
-        for message in messages
-    )  # fmt: skip
+    for message in messages:
+        if (
+            message.get("content")
+            or message.get("tool_calls")
+            or message.get("reasoning")
+            or message.get("refusal")
+        ):
+            return False
+    return True
 
 
 def as_choices(messages: list[Message], finish: str | None) -> dict[str, Any]:
     """Return what a model answered: choices, or messages where others than it speak."""
-    if any(message["role"] != "assistant" for message in messages):
-        return {"messages": messages}
-    return {
-        "choices": [
-            _choice(number, message, finish if len(messages) == 1 else None)
-            for number, message in enumerate(messages)
-        ]
-    }
+    for message in messages:
+        if message["role"] != "assistant":
+            return {"messages": messages}
+    if len(messages) == 1:
+        return {"choices": [_choice(0, messages[0], finish)]}
+    return {"choices": [_choice(number, message, None) for number, message in enumerate(messages)]}
 
 
 def _choice(number: int, message: Message, finish: str | None) -> dict[str, Any]:

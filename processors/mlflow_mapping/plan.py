@@ -33,6 +33,8 @@ _LAID_OUT = 40_000
 """Keys in all layouts that are kept, about 400 bytes each."""
 _LONGEST = 1_000
 """Spans with more attributes than this are worked out anew each time."""
+_TELLING = 300
+"""Letters of a name that tell it from the others; senders may choose endless ones."""
 
 _PLAIN = (
     "model", "provider", "input_tokens", "output_tokens", "total_tokens", "cache_read",
@@ -57,7 +59,7 @@ _COUNTED = (
     "input_tokens", "output_tokens", "total_tokens", "cache_read", "cache_write", "cache_write_1h",
     "reasoning", "audio_input", "audio_output", "image_input", "image_output",
 )  # fmt: skip
-
+_CALLED = frozenset({"model", "provider", "usage", *_COUNTED})
 
 SUSPECTS = (
     "gen_ai.conversation.id",
@@ -97,7 +99,10 @@ _NO_HITS: dict[str, tuple[Hit, ...]] = dict.fromkeys(
 class Layout:
     """What the keys of a span tell together."""
 
-    __slots__ = ("counters", "get", "hits", "is_silent", "keys", "may_fail", "suspects", "trees")
+    __slots__ = (
+        "counters", "get", "has_tools", "hits", "is_silent", "keys", "may_fail", "memo",
+        "only_kind", "suspects", "tells_of_calls", "trees",
+    )  # fmt: skip
 
     def __init__(self, keys: dict[str, int], hits: dict[str, tuple[Hit, ...]]) -> None:
         self.keys = keys
@@ -113,39 +118,63 @@ class Layout:
         }
         """The lists that flattened keys spell, one a prefix, best first."""
         self.suspects = tuple(key for key in SUSPECTS if key in keys)
-        self.counters = tuple((name, hits[name]) for name in _COUNTED if name in hits)
+        self.counters = tuple(
+            (name, tuple(hit.place for hit in hits[name])) for name in _COUNTED if name in hits
+        )
+        """The counters, and where they stand, best first."""
         self.is_silent = not hits and not self.suspects and _OURS.isdisjoint(keys)
         """Whether no key tells anything."""
+        kinds = hits.get("kinds", ())
+        is_clear = len(kinds) == 1 and not self.suspects
+        self.only_kind = (kinds[0].place, kinds[0].detail) if is_clear else None
+        """Where the only word stands that tells a span's type, and its table."""
+        self.tells_of_calls = TOKEN_USAGE in keys or not _CALLED.isdisjoint(hits)
+        """Whether a key tells of a model, its provider, or tokens."""
+        self.has_tools = "tools" in hits or "tool_groups" in hits
+        self.memo: dict[Any, Any] = {}
+        """What readers found out about such spans, by reader."""
         self.may_fail = not _ERRORS.isdisjoint(hits)
         """Whether a key tells of a failure."""
+
+
+Origin = tuple[str, str]
+"""Names of the scope and the SDK that a span comes from, cut off where they are endless."""
+
+
+def origin_of(span: Span) -> Origin:
+    """Return where a span comes from."""
+    sdk = span.resource.attributes.text("telemetry.sdk.name") or ""
+    return span.scope.peek.name[:_TELLING], sdk[:_TELLING]
 
 
 class Reading:
     """What one span tells."""
 
-    __slots__ = ("_fields", "get", "hits", "keys", "layout")
+    __slots__ = ("fields", "get", "hits", "keys", "layout", "origin")
 
-    def __init__(self, layout: Layout, fields: Sequence[KeyValue]) -> None:
+    def __init__(self, layout: Layout, fields: Sequence[KeyValue], origin: Origin) -> None:
         self.layout = layout
+        self.origin = origin
         self.hits = layout.hits
         self.get = layout.get
         """Return the attributes that tell a concept, best first."""
         self.keys = layout.keys
-        self._fields = fields
+        self.fields = fields
+        """The attributes, by their places."""
 
     def value(self, hit: Hit) -> AnyValue:
         """Return what stands there."""
-        return self._fields[hit.place].value
+        return self.fields[hit.place].value
 
     def at(self, key: str) -> AnyValue | None:
         """Return the value of a key."""
         index = self.keys.get(key)
-        return None if index is None else self._fields[index].value
+        return None if index is None else self.fields[index].value
 
     def lists(self, concept: str) -> list[list[Any]]:
         """Return the lists that flattened keys spell, one a prefix, best first."""
         trees = self.layout.trees.get(concept)
-        return [tree.fill(self._fields) for tree in trees] if trees else []
+        return [tree.fill(self.fields) for tree in trees] if trees else []
 
 
 class Plan:
@@ -160,6 +189,7 @@ class Plan:
         self._names: list[tuple[tuple[str, ...], Names]] = []
         self._named_type = functools.lru_cache(maxsize=4096)(self._find_named_type)
         self._exclusive: list[Dialect] = []
+        self._counts_apart = functools.lru_cache(maxsize=1024)(self._find_exclusive)
         kinds: dict[str, dict[str, str]] = {}
         for number, dialect in enumerate(dialects):
             self._add(dialect, number * 100)
@@ -197,7 +227,7 @@ class Plan:
 
     def read(self, span: Span) -> Reading:
         """Look once at each key of a span."""
-        return Reading(self.layout(span.names()), span.peek.attributes)
+        return Reading(self.layout(span.names()), span.peek.attributes, origin_of(span))
 
     def layout(self, keys: tuple[str, ...]) -> Layout:
         """Return what the keys of a span tell together."""
@@ -237,31 +267,32 @@ class Plan:
         self._memory[key] = meanings = tuple(found)
         return meanings
 
-    def named_type(self, scope: str, span_name: str) -> str | None:
+    def named_type(self, origin: Origin, span_name: str) -> str | None:
         """Return the type that the span's name tells within its instrumentation's scope."""
-        return self._named_type(scope, span_name)
+        return self._named_type(origin, span_name)
 
-    def _find_named_type(self, scope: str, span_name: str) -> str | None:
+    def _find_named_type(self, origin: Origin, span_name: str) -> str | None:
         for scopes, names in self._names:
-            if scope.startswith(scopes):
+            if origin[0].startswith(scopes):
                 name = span_name.lower()
                 return names.get(name) or names.get(name.split(" ", 1)[0].split("[", 1)[0])
         return None
 
-    def is_exclusive(self, span: Span, provider: str | None) -> bool:
+    def is_exclusive(self, provider: str | None, origin: Origin, span_name: str) -> bool:
         """Whether the dialect counts input tokens without those of the cache."""
-        for dialect in self._exclusive:
-            if "*" not in dialect.exclusive and provider not in dialect.exclusive:
-                continue
-            if span.scope.peek.name.startswith(dialect.scopes):
-                return True
-            if (span.resource.attributes.text("telemetry.sdk.name") or "").startswith(
-                dialect.scopes
-            ):
-                return True
-            if span.peek.name in dialect.span_names:
-                return True
-        return False
+        return self._counts_apart(provider, origin, span_name[:_TELLING])
+
+    def _find_exclusive(self, provider: str | None, origin: Origin, span_name: str) -> bool:
+        scope, sdk = origin
+        return any(
+            ("*" in dialect.exclusive or provider in dialect.exclusive)
+            and (
+                scope.startswith(dialect.scopes)
+                or sdk.startswith(dialect.scopes)
+                or span_name in dialect.span_names
+            )
+            for dialect in self._exclusive
+        )
 
 
 def _shows(keys: Sequence[str], gate: tuple[str, ...]) -> bool:

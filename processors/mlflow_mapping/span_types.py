@@ -41,6 +41,16 @@ def kind_of(value: AnyValue) -> str:
     return words[-1].lower() if words else ""
 
 
+def plain_type(reading: Reading) -> str | None:
+    """Return the type that the only key says which tells it; ``None``: it is not so simple."""
+    only = reading.layout.only_kind
+    if only is None:
+        return None
+    place, table = only
+    found: str | None = table.get(reading.fields[place].value.string_value)
+    return None if found == UNKNOWN else found
+
+
 def find_type(plan: Plan, reading: Reading, span: Span) -> str:
     """Return the type; UNKNOWN where nothing tells."""
     said_unknown = False
@@ -50,7 +60,7 @@ def find_type(plan: Plan, reading: Reading, span: Span) -> str:
         if found and found != UNKNOWN:
             return str(found)
         said_unknown = said_unknown or found == UNKNOWN
-    named = plan.named_type(span.scope.peek.name, span.peek.name)
+    named = plan.named_type(reading.origin, span.peek.name)
     if named:
         return named
     return UNKNOWN if said_unknown else _guess(reading, span)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from processors.mlflow_mapping.calls import messages_in, with_system
+from processors.mlflow_mapping.calls import answer, messages_in, with_system
 from processors.mlflow_mapping.content import Content, as_json, held_by
 from processors.mlflow_mapping.documents import read_documents, read_sizes, read_texts
 from processors.mlflow_mapping.events import Told
@@ -103,6 +103,11 @@ def found(reading: Reading, told: Told, kind: str) -> Content | None:
         or told.documents
     )
     return as_json(documents) if documents else None
+
+
+def replied(reading: Reading, told: Told, kind: str) -> Content | None:
+    """Return what an agent or a chain answered, or what an event says that a tool did."""
+    return told_content(told.answers) if kind == "TOOL" else answer(reading, told)
 
 
 def tool_output(told: Told) -> Content | None:

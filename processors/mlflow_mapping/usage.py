@@ -130,10 +130,11 @@ def _count(value: AnyValue) -> int | None:
 def read_usage(reading: Reading) -> Counters:
     """Return the counters that a span's attributes hold, as reported."""
     counters: Counters = {}
-    for concept, hits in reading.layout.counters:
-        for hit in hits:
-            value = reading.value(hit)
-            number = value.int_value or None
+    fields = reading.fields
+    for concept, places in reading.layout.counters:
+        for place in places:
+            value = fields[place].value
+            number: int | None = value.int_value
             if number is None or not 0 < number < _MOST:
                 number = _count(value)
             if number is not None:
