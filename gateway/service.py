@@ -45,6 +45,7 @@ from gateway.version import __version__
 from gateway.why import Told
 from gateway.workers import count
 from gateway.workers.duties import Duties
+from gateway.workers.lane_locks import LaneLocks
 from gateway.workers.messages import Own
 
 CLOSING_S = 1.0
@@ -312,6 +313,9 @@ class Service:
         """Take up what the supervisor says; return what serves it."""
         workers = self._workers()
         first = await seat.take_place(max(worker.num_lanes for worker in workers))
+        logger = logs.get("workers")
+        locks = LaneLocks(seat.sockets, logger)
+        await locks.take(first.lanes)
         await self._store.start(first.lanes)
         self._duties = Duties(
             seat.number,
@@ -319,7 +323,8 @@ class Service:
             self._store,
             workers,
             supervision=seat,
-            logger=logs.get("workers"),
+            locks=locks,
+            logger=logger,
         )
         return self._duties.run(first)
 

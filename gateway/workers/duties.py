@@ -9,6 +9,7 @@ from gateway.plugin import Logger
 from gateway.queue.queue import Queue
 from gateway.queue.store import Store
 from gateway.workers.handing import Courier, Peer, Reception
+from gateway.workers.lane_locks import LaneLocks
 from gateway.workers.messages import Own
 
 LEAVE_S = 5.0
@@ -57,6 +58,8 @@ class Duties:
         worker: its number.
         folder: where workers have their sockets.
         readers: of all queues.
+        supervision: whom to tell.
+        locks: those of the lanes that the store was started with are taken.
 
     """
 
@@ -68,6 +71,7 @@ class Duties:
         readers: Sequence[Reader],
         *,
         supervision: Supervision,
+        locks: LaneLocks,
         logger: Logger,
     ) -> None:
         self._worker = worker
@@ -75,6 +79,7 @@ class Duties:
         self._store = store
         self._readers = readers
         self._supervision = supervision
+        self._locks = locks
         self._logger = logger
         self._reception = Reception(store, folder, worker)
         self._wanted: Own | None = None
@@ -125,6 +130,7 @@ class Duties:
         await self._leave(sorted(self.lanes - set(own.lanes)))
         gained = sorted(set(own.lanes) - self.lanes)
         if gained:
+            await self._locks.take(gained)
             await self._store.gain(gained)
             for lane in gained:
                 self._serve(lane)
@@ -165,6 +171,7 @@ class Duties:
         for lane in lanes:
             await _cancel(self._serving.pop(lane))
         await self._store.lose(lanes)
+        self._locks.release(lanes)
         self._supervision.released(lanes)
 
     def _bring(self, lane: int, owner: int) -> None:

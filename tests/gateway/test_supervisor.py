@@ -565,3 +565,36 @@ async def test_a_reload_while_a_successor_waits_brings_as_many_as_wanted(tmp_pat
     finally:
         supervisor.stop()
         await asyncio.wait_for(running, 60)
+
+
+@pytest.mark.nightly
+async def test_a_stopped_worker_loses_its_lanes_for_good(tmp_path: Path) -> None:
+    """It is killed before others get them: nothing is sent twice at a time when it would go on."""
+    sink = Sink()
+    async with serving(sink) as address, aiohttp.ClientSession() as http:
+        configure(tmp_path, address, 2)
+        loaded = read([tmp_path / "gateway.yaml"], [f"service.data_dir={tmp_path / 'data'}"])
+        supervisor, ready = Supervisor(loaded, hang_limit_s=3), asyncio.Event()
+        running = asyncio.create_task(supervisor.run(ready.set))
+        try:
+            await asyncio.wait_for(ready.wait(), 60)
+            stopped = supervisor._children[0]
+            sink.away = True
+            sent: set[bytes] = set()
+            url = f"http://{supervisor.endpoints['http']}/v1/traces"
+            for _ in range(8):
+                several = batch(*({} for _ in range(20)), one_trace=False)
+                async with http.post(url, data=several.encode(), headers=HEADERS) as answer:
+                    assert 200 == answer.status
+                sent |= {span.span_id for span in several}
+            os.kill(stopped.pid, signal.SIGSTOP)
+            sink.away = False
+            async with asyncio.timeout(90):
+                while sink.spans != sent:
+                    await asyncio.sleep(0.05)
+            assert stopped.gone.is_set()
+            with pytest.raises(ProcessLookupError):
+                os.kill(stopped.pid, signal.SIGCONT)
+        finally:
+            supervisor.stop()
+            await asyncio.wait_for(running, 60)
