@@ -1,5 +1,6 @@
 """The data directory: made for us alone, and locked against a second gateway."""
 
+import errno
 import os
 import sys
 import time
@@ -42,8 +43,10 @@ class DataDir:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
             self._lock = os.open(self.path / "lock", os.O_RDWR | os.O_CREAT, 0o600)
         except OSError as error:
+            full = error.errno in (errno.ENOSPC, errno.EDQUOT)
             raise DataDirError(
-                f"service.data_dir: cannot write {self.path}: {error.strerror}; name a folder "
+                f"service.data_dir: cannot write {self.path}: {error.strerror}; "
+                f"{'make room there, or ' if full else ''}name a folder "
                 "this user may write to, with service.data_dir or SPANGATE_DATA_DIR"
             ) from error
         if sys.platform != "win32":

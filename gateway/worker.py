@@ -65,7 +65,7 @@ class Worker:
         try:
             await self._service.run(self._stop, on_ready=self._started)
         except BaseException as error:
-            reasons = foreseen(error)
+            reasons = foreseen(error, self._settings.service.data_dir)
             if reasons is None:
                 raise
             self._channel.send(messages.Failed(reasons))
@@ -241,7 +241,13 @@ async def _main(end: socket.socket) -> int:
     begin = await channel.receive()
     if not isinstance(begin, messages.Begin):
         return _FAILED
-    return await Worker(channel, begin).run()
+    try:
+        worker = Worker(channel, begin)
+    except OSError as error:
+        channel.send(messages.Failed(foreseen(error, Path(begin.sockets).parent) or []))
+        await channel.flush()
+        return _FAILED
+    return await worker.run()
 
 
 def main() -> None:

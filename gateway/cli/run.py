@@ -56,7 +56,7 @@ def run(
         with asyncio.Runner(loop_factory=loop.factory()) as runner:
             runner.run(_run(config, overrides, loaded, with_mlflow=with_mlflow, reload=reload))
     except BaseException as error:
-        reasons = foreseen(error)
+        reasons = foreseen(error, loaded.settings.service.data_dir)
         if reasons is None:
             raise
         for reason in reasons:

@@ -99,6 +99,10 @@ class QueueFolder:
     def _replace(self, path: Path, data: bytes) -> None:
         fresh = path.with_suffix(f".{os.getpid()}.new")  # other workers may do the same now
         self._disk.remove(fresh)
-        self._disk.append(fresh, data, sync=True)
+        try:
+            self._disk.append(fresh, data, sync=True)
+        except OSError:
+            self._disk.remove(fresh)
+            raise
         self._disk.rename(fresh, path)
         self._disk.sync_folder(path.parent)

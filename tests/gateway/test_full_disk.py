@@ -114,3 +114,35 @@ async def test_a_read_only_disk_is_named(tmp_path: Path, small_disk: Path) -> No
                     await asyncio.sleep(0.02)
         finally:
             await gateway.end()
+
+
+@pytest.mark.parametrize("inodes", [None, pytest.param(2, marks=pytest.mark.nightly)])
+async def test_a_first_start_on_a_full_disk_says_what_to_do(
+    tmp_path: Path, small_disk: Path, inodes: int | None
+) -> None:
+    """It ends with the folder that needs room, and starts once there is some."""
+    gateway = Gateway(tmp_path)
+    _configure(tmp_path, "http://127.0.0.1:9", small_disk)
+    if inodes:
+        _mount("-o", f"remount,nr_inodes={inodes}", str(small_disk))
+    else:
+        ballast = _fill(small_disk)
+    run = await asyncio.create_subprocess_exec(
+        *[sys.executable, "-m", "gateway.cli", "run", "--config", "gateway.yaml"],
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await run.communicate()
+    assert 1 == run.returncode
+    last = said.decode().splitlines()[-1]
+    assert "No space left on device" in last
+    assert "make room" in last
+    assert f"{small_disk}/data" in last
+
+    if inodes:
+        _mount("-o", "remount,nr_inodes=10000", str(small_disk))
+    else:
+        ballast.unlink()
+    await gateway.start()
+    assert 0 == await gateway.end(gently=True)
