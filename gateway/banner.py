@@ -36,7 +36,7 @@ def announce(settings: Settings, running: Running) -> None:
         )
         for name, pipeline in settings.service.pipelines.items()
     }
-    if not sys.stderr.isatty():
+    if not logs.is_for_people(settings.service.telemetry.logs.format):
         logs.get("service").info(
             "gateway started",
             version=__version__,
@@ -52,7 +52,7 @@ def announce(settings: Settings, running: Running) -> None:
         table.add_row(f"pipeline {name}", Text(way))
     for name, page in running.pages().items():
         table.add_row(Text(name), Text(page))
-    console = Console(stderr=True)
+    console = Console(stderr=True, width=None if sys.stderr.isatty() else 200)
     console.print(f"[bold]Spangate {__version__}[/bold] is running; Ctrl-C stops it")
     console.print(table)
 

@@ -53,7 +53,8 @@ def place(error: BaseException, home: Path | None) -> str:
     files = [
         (frame.filename, frame.lineno or 0)
         for frame in traceback.extract_tb(error.__traceback__)
-        if not frame.filename.startswith("<frozen") and frame.filename not in _NOT_TO_BLAME
+        if not frame.filename.startswith(("<frozen", "uvloop/"))
+        and frame.filename not in _NOT_TO_BLAME
     ]
     own = [one for one in files if home is not None and is_in(home, one[0])]
     found = short(own or files)

@@ -40,8 +40,14 @@ def watch(loop: asyncio.AbstractEventLoop, logger: Logger) -> None:
 
     def failed(_: asyncio.AbstractEventLoop, told: dict[str, Any]) -> None:
         error = told.get("exception")
+        if isinstance(error, asyncio.CancelledError):
+            return  # somebody ended it on purpose
         reason = blame_unseen(error) if isinstance(error, BaseException) else told["message"]
-        logger.error("background task failed", reason=reason)
+        logger.error(
+            "background task failed",
+            reason=reason,
+            advice="whoever starts a task must await it and catch what it raises",
+        )
 
     loop.set_exception_handler(failed)
 

@@ -88,13 +88,15 @@ class TraceGuard:
             if self._crashes is None:
                 return self._decide(trace)
             if self._crashes.is_undecidable(trace.trace_id):
-                return self._by_policy("the gateway's process ended three times while it decided")
+                return self._by_policy(
+                    "failed: it hung on the trace or took its process down, three times"
+                )
             with self._crashes.deciding(trace.trace_id):
                 return self._decide(trace)
 
     def _decide(self, trace: Trace) -> Keep | Drop | Wait | Unfit:
         if self._breaker.remaining_s():
-            return self._by_policy("it failed too often")
+            return self._by_policy(self._breaker.why)
         self._since = time.perf_counter()
         try:
             answer = ask(partial(self._ask, trace), self._home)
@@ -103,7 +105,7 @@ class TraceGuard:
         except (Flow, FaultError) as fault:
             self._breaker.failed()
             self._note(fault)
-            return self._by_policy("see the log")
+            return self._by_policy("failed: see the log")
         finally:
             self._since = None
         self._breaker.succeeded()
@@ -162,7 +164,7 @@ class TraceGuard:
             return Keep("on_error")
         if self._policy == "drop":
             return Drop("on_error")
-        return Unfit(f"processor {self.component_id} failed: {why}")
+        return Unfit(f"processor {self.component_id} {why}")
 
 
 class _GarbageError(Reject):

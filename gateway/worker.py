@@ -14,7 +14,7 @@ import threading
 from pathlib import Path
 
 from gateway import garbage, loop
-from gateway.blame import standing
+from gateway.blame import blame_unseen, standing
 from gateway.config.loader import settle
 from gateway.delivery.crashes import Crashes
 from gateway.failures import foreseen
@@ -261,6 +261,11 @@ def main() -> None:
         except SystemExit as ended:
             # Somebody's code ended the loop in the middle: threads still use what an end in order
             # would take away under them.
+            logs.get("process").error(
+                "code on the event loop called sys.exit(); this worker ends with it",
+                reason=blame_unseen(ended),
+                advice="raise an error instead, in plugins and in the libraries that they use",
+            )
             os._exit(ended.code if isinstance(ended.code, int) else _FAILED)
     sys.exit(code)
 

@@ -277,7 +277,7 @@ class DeadLetters:
                 : logs.MOST_TRACES
             ],
             first_span_id=letters[0].span_id,
-            advice="the whole reason: `spangate dead-letters list`, or the status page",
+            advice="see the whole reason by `spangate dead-letters list`, or on the status page",
         )
 
     async def _keep(self, letters: list[DeadLetter]) -> None:

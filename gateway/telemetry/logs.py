@@ -14,6 +14,7 @@ from gateway.batch import Batch
 from gateway.config.settings import LogsConfig
 from gateway.plugin import Logger
 from gateway.telemetry import foreign
+from gateway.telemetry.console import Lines
 from gateway.telemetry.floods import Floods
 from gateway.telemetry.notices import Notices
 
@@ -42,12 +43,10 @@ def configure(
     form: Literal["auto", "console", "json"],
 ) -> None:
     """Set up logging for the process; ``auto`` is console on a terminal and JSON elsewhere."""
-    console = form == "console" or (form == "auto" and sys.stderr.isatty())
+    console = is_for_people(form)
     colours = console and sys.stderr.isatty() and not os.environ.get("NO_COLOR")
     renderer: structlog.typing.Processor = (
-        structlog.dev.ConsoleRenderer(colors=colours, pad_event_to=0)
-        if console
-        else structlog.processors.JSONRenderer()
+        Lines(colours=colours) if console else structlog.processors.JSONRenderer()
     )
     structlog.configure(
         processors=[
@@ -62,6 +61,11 @@ def configure(
         logger_factory=_Stderr,
         cache_logger_on_first_use=False,
     )
+
+
+def is_for_people(form: Literal["auto", "console", "json"]) -> bool:
+    """Tell whether the log is text; ``auto`` is text on a terminal."""
+    return form == "console" or (form == "auto" and sys.stderr.isatty())
 
 
 def take_over(settings: LogsConfig) -> None:

@@ -52,8 +52,8 @@ def account(
 def told(stood: Frames) -> dict[str, str]:
     """Return where it crashed and what to do, for the log."""
     at = short(stood)
-    hint = "look at what is called there: it, or a library in C that it uses, has to be mended"
-    return {"at": at, "hint": hint} if at else {}
+    advice = "look at what is called there: it, or a library in C that it uses, has to be mended"
+    return {"at": at, "advice": advice} if at else {}
 
 
 def blamed(stood: Frames, settings: Settings) -> list[str]:

@@ -83,7 +83,9 @@ async def test_a_crash_costs_one_request(
             while sink.spans != spans:
                 await asyncio.sleep(0.02)
         await gateway.end(gently=True)
-    [told] = [line for line in await gateway.log() if "unexpectedly" in line["event"]]
+    log = await gateway.log()
+    [told] = [line for line in log if "unexpectedly" in line["event"]]
+    assert (fault == "callback") == any("sys.exit()" in line["event"] for line in log)
     assert how == told["how"]
     assert where == told.get("at"), json.dumps(told)
     assert (["traces: crashing"] if blamed else None) == told["left_alone"]
