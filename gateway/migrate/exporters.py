@@ -8,6 +8,7 @@ from gateway.migrate.auth import Authenticators
 from gateway.migrate.source import Report, Section, named, type_of
 
 _MLFLOW_PORT = 5000
+_MLFLOW_HEADERS = ("x-mlflow-", "x-databricks-uc-")
 _MAX_LANES = 16
 _LARGEST_BATCH = 2000
 _ELSEWHERE = {
@@ -58,8 +59,10 @@ def _otlp_http(section: Section, authenticators: Authenticators) -> tuple[str, d
     for signal in ("metrics", "logs", "profiles"):
         section.note(f"{signal}_endpoint", "only traces are sent")
     if traces:
-        endpoint = str(traces).removesuffix("/v1/traces").removesuffix("/api/2.0/otel")
+        endpoint = str(traces).removesuffix("/v1/traces")
     is_mlflow = _is_mlflow(str(endpoint), headers)
+    if is_mlflow:
+        endpoint = str(endpoint).removesuffix("/").removesuffix("/api/2.0/otel")
     ours: dict[str, Any] = {"endpoint": endpoint}
     if is_mlflow:
         ours |= _routing(headers)
@@ -74,7 +77,7 @@ def _otlp_http(section: Section, authenticators: Authenticators) -> tuple[str, d
 
 
 def _is_mlflow(endpoint: str, headers: Mapping[str, Any]) -> bool:
-    if any(name.lower().startswith("x-mlflow-") for name in headers):
+    if any(name.lower().startswith(_MLFLOW_HEADERS) for name in headers):
         return True
     return "mlflow" in endpoint.lower() or _port(endpoint) == _MLFLOW_PORT
 

@@ -37,6 +37,8 @@ _NUMBERED = {
     "kind": ("UNSPECIFIED", "INTERNAL", "SERVER", "CLIENT", "PRODUCER", "CONSUMER"),
 }
 _CONSTANT = re.compile(r"(SPAN_KIND|STATUS_CODE)_[A-Z]+")
+_TEXT = "\0"
+"""Stands for a text in quotes while blanks are set around everything else."""
 _CALL = re.compile(r"\s*(\w+)\s*\(")
 _WHERE = re.compile(r"\s*(?:where\s+(.*\S))?\s*", re.DOTALL)
 _TARGET = re.compile(r'(?:(resource|scope|span|spanevent)\.)?attributes\["([^"]+)"\]')
@@ -70,8 +72,10 @@ def condition(text: str) -> str:
         if kind == "word":
             parts.append(_word(token, is_call=following == "("))
         else:
-            parts.append(token)
-    return _spaced(parts).replace("is_root()", "is_root")
+            parts.append(_TEXT if kind == "text" else token)
+    texts = (token for kind, token in tokens if kind == "text")
+    spaced = _spaced(parts).replace("is_root()", "is_root")
+    return re.sub(_TEXT, lambda _: next(texts), spaced)
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:

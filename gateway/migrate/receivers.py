@@ -64,7 +64,9 @@ def _http(section: Section) -> dict[str, Any]:
     if "cors" in section:
         cors = section.section("cors")
         found["cors"] = {}
-        cors.move(found["cors"], "allowed_origins")
+        cors.move(found["cors"], "allowed_origins", "allowed_headers")
+        if seconds := cors.take("max_age"):
+            found["cors"]["max_age"] = f"{seconds}s"
         cors.finish()
     return found
 

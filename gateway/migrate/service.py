@@ -3,12 +3,14 @@
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
+from gateway.migrate.connecting import joined
 from gateway.migrate.exporters import Migrated as Exporters
 from gateway.migrate.exporters import batches
 from gateway.migrate.processors import Migrated as Processors
 from gateway.migrate.source import MigrationError, Report, Section, type_of
 
 _OURS = ("redaction", "mlflow_mapping", "cost")
+_FIRST = ("memory_limiter", "redaction")
 _SAMPLERS = ("probabilistic_sampler", "tail_sampling")
 _SEEN = "health_check", "healthcheckv2"
 _EXTENSIONS = {
@@ -24,9 +26,8 @@ _CONNECTORS = {
     "spanmetrics": "figures of calls of models are at service.telemetry.metrics; for others keep a "
     "Collector behind",
     "routing": "write exporters.mlflow.experiment.rules, or several pipelines with filter",
-    "count": "counts of spans are at service.telemetry.metrics",
     "failover": "an exporter keeps its spans until the backend is back",
-    "forward": "list the processors of both pipelines in one",
+    "count": "counts of spans are at service.telemetry.metrics",
 }
 
 
@@ -48,11 +49,12 @@ def pipelines(given: Mapping[str, Any], parts: Parts, report: Report) -> dict[st
 
     """
     found: dict[str, Any] = {}
-    for name, settings in given.items():
-        path = ("service", "pipelines", name)
+    for name in given:
         if type_of(name) != "traces":
+            path = ("service", "pipelines", name)
             report.note(path, "no counterpart: only traces are taken; keep a Collector for these")
-            continue
+    for name, settings in joined(given, parts.connectors, parts.processors, report).items():
+        path = ("service", "pipelines", name)
         section = Section(settings, path, report)
         pipeline = _pipeline(section, parts)
         section.finish()
@@ -85,6 +87,7 @@ def _pipeline(section: Section, parts: Parts) -> dict[str, Any]:
     steps = [processors.names[name] for name in listed if name in processors.names]
     if senders and any(exporter in exporters.to_mlflow for exporter in to):
         steps = _completed(steps, processors, section)
+    _note_redaction(steps, section)
     return {"receivers": senders, "processors": _ordered(steps), "exporters": to}
 
 
@@ -113,14 +116,24 @@ def _completed(steps: list[str], processors: Processors, section: Section) -> li
     return [*first, *steps, *(name for name in added if name not in first)]
 
 
+def _note_redaction(steps: list[str], section: Section) -> None:
+    """Say that redaction comes before what stood before it."""
+    kinds = [type_of(step) for step in steps]
+    if "redaction" in kinds and set(kinds[: kinds.index("redaction")]) - {"memory_limiter"}:
+        section.report.note(
+            (*section.path, "processors"),
+            "redaction was moved to the front, so that nothing sees what it removes",
+        )
+
+
 def _ordered(steps: list[str]) -> list[str]:
-    """Put the limiter first, samplers last, and leave the others as they are."""
+    """Put limiter and redaction first, samplers last, and leave the others as they are."""
 
     def place(step: str) -> int:
         kind = type_of(step)
-        if kind == "memory_limiter":
-            return 0
-        return 2 + _SAMPLERS.index(kind) if kind in _SAMPLERS else 1
+        if kind in _FIRST:
+            return _FIRST.index(kind)
+        return 3 + _SAMPLERS.index(kind) if kind in _SAMPLERS else 2
 
     return sorted(dict.fromkeys(steps), key=place)
 

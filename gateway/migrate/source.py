@@ -106,28 +106,55 @@ def read(text: str) -> tuple[dict[str, Any], Report]:
 
     """
     try:
-        root = yaml.safe_load(_BARE.sub(r"${env:\1}", text))
-        lines = dict(_lines(yaml.compose(text, yaml.SafeLoader), ()))
+        documents = list(yaml.compose_all(_BARE.sub(r"${env:\1}", text), yaml.SafeLoader))
+        found = next((place for node in documents if (place := _find(node))), None)
+        root: dict[str, Any] = yaml.SafeLoader("").construct_document(found.node) if found else {}
     except yaml.YAMLError as error:
         raise MigrationError(f"not valid YAML: {error}") from error
-    if not isinstance(root, dict) or "service" not in root:
+    if found is None:
         raise MigrationError(
-            "this is no configuration of a Collector: it has no key `service`; where the "
-            "configuration is a value of the Helm chart, give what stands below `config`"
+            "this is no configuration of a Collector: it has no key `service` with `pipelines`, "
+            "nor has what stands below `spec.config`, `config` or `data`"
         )
-    return root, Report(lines)
+    return root, Report(dict(_lines(found.node, (), found.before)))
 
 
-def _lines(node: Any, path: KeyPath) -> Iterator[tuple[KeyPath, int]]:
+class _Place(NamedTuple):
+    """Where a configuration stands in a file."""
+
+    node: yaml.MappingNode
+    before: int
+    """Lines of the file before those that the node counts."""
+
+
+def _find(node: Any, before: int = 0) -> _Place | None:
+    """Return the configuration: itself, or where Kubernetes, its operator and Helm keep one."""
+    if isinstance(node, yaml.ScalarNode) and "pipelines" in node.value:
+        before += node.start_mark.line + (1 if node.style in ("|", ">") else 0)
+        node = yaml.compose(node.value, yaml.SafeLoader)
+    if not isinstance(node, yaml.MappingNode):
+        return None
+    keys = {key.value: value for key, value in node.value}
+    if isinstance(service := keys.get("service"), yaml.MappingNode) and any(
+        key.value == "pipelines" for key, _ in service.value
+    ):
+        return _Place(node, before)
+    inner = [keys[key] for key in ("spec", "config", "alternateConfig") if key in keys]
+    if isinstance(data := keys.get("data"), yaml.MappingNode):
+        inner += [value for _, value in data.value]
+    return next((place for each in inner if (place := _find(each, before))), None)
+
+
+def _lines(node: Any, path: KeyPath, before: int) -> Iterator[tuple[KeyPath, int]]:
     if isinstance(node, yaml.MappingNode):
         for key, value in node.value:
             here = (*path, str(key.value))
-            yield here, key.start_mark.line + 1
-            yield from _lines(value, here)
+            yield here, before + key.start_mark.line + 1
+            yield from _lines(value, here, before)
     elif isinstance(node, yaml.SequenceNode):
         for at, value in enumerate(node.value):
-            yield (*path, at), value.start_mark.line + 1
-            yield from _lines(value, (*path, at))
+            yield (*path, at), before + value.start_mark.line + 1
+            yield from _lines(value, (*path, at), before)
 
 
 def type_of(component_id: str) -> str:

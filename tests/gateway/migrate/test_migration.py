@@ -58,9 +58,10 @@ def test_what_is_written_is_valid(path: Path, tmp_path: Path) -> None:
     assert decode(text, tmp_path, Environment()).service.pipelines
 
 
-def test_every_line_of_a_note_is_there() -> None:
-    """A note stands at the line of what it speaks of."""
-    text = (COLLECTORS / "everything.yaml").read_text("utf-8")
+@pytest.mark.parametrize("name", ["everything", "operator", "configmap"])
+def test_every_line_of_a_note_is_there(name: str) -> None:
+    """A note stands at the line of what it speaks of, wherever in the file that is."""
+    text = (COLLECTORS / f"{name}.yaml").read_text("utf-8")
     lines = text.splitlines()
     for note in migrate(text, "x").notes:
         keys = [key for key in note.path.split(".") if not key.isdigit()]
@@ -73,7 +74,7 @@ def test_every_line_of_a_note_is_there() -> None:
     [
         ("a: [", "not valid YAML"),
         ("- a", "no configuration of a Collector"),
-        ("mode: daemonset\nconfig: {}", "below `config`"),
+        ("mode: daemonset\nconfig: {}", "no key `service` with `pipelines`"),
         ("service: {pipelines: {metrics: {}}}", "no pipeline for traces"),
         (
             """
@@ -98,6 +99,7 @@ def test_what_cannot_be_migrated(text: str, says: str) -> None:
         ('name == "and" or kind.string == "x"', 'name == "and" || kind == "x"'),
         ('(attributes["n"] + 1) * 2 > 3.5', '(attributes["n"] + 1) * 2 > 3.5'),
         ('Len(attributes["a"]) > 0', 'size(attributes["a"]) > 0'),
+        ('IsMatch(name, "^/(a|b) , ! x&&(")', 'IsMatch(name, "^/(a|b) , ! x&&(")'),
         ("status.code == STATUS_CODE_ERROR", "status.code == STATUS_CODE_ERROR"),
         (
             "end_time_unix_nano - start_time_unix_nano > 1000",
