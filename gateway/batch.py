@@ -209,12 +209,11 @@ class Batch:
         self._compact()
         self._data = self.peek.SerializeToString() if entries is None else None
         self._entries = entries
-        if self._encoding.stale or entries is None:
+        if entries is None:
             spans = self._spans or ()
             for view in {*spans, *(s.resource for s in spans), *(s.scope for s in spans)}:
                 view.settle()
-        if entries is None:
-            for span in self._spans or ():
+            for span in spans:
                 span.tail = b""
         self._encoding.grown = self._encoding.grown and entries is not None and not fold
         self._encoding.stale = self._loose = False
@@ -223,20 +222,18 @@ class Batch:
         self, base: Sequence[wire.Entry], spans: Sequence[Span], *, fold: bool
     ) -> list[wire.Entry]:
         """Return the spans left as they are now, from their encoding before."""
-        entries: list[wire.Entry] = []
-        append = entries.append
-        heads = _Heads() if self._encoding.stale else None
-        for entry, span in zip(base, spans, strict=True):
-            if span.dropped:
-                continue
-            if heads is not None:
-                append(_rewritten(entry, span, heads, fold=fold))
-            elif fold and span.tail:
-                trace_id, span_id, resource, scope, encoded = entry
-                append(wire.Entry(trace_id, span_id, resource, scope, encoded + span.tail))
-                span.tail = b""
-            else:
-                append(entry)
+        if self._any_dropped:
+            pairs = zip(base, spans, strict=True)
+            base = [entry for entry, span in pairs if not span.dropped]
+            spans = [span for span in spans if not span.dropped]
+        entries = _rewritten(base, spans) if self._encoding.stale else list(base)
+        if fold and self._encoding.grown:
+            for at, span in enumerate(spans):
+                if span.tail:
+                    trace_id, span_id, resource, scope, encoded = entries[at]
+                    encoded += span.tail
+                    entries[at] = wire.Entry(trace_id, span_id, resource, scope, encoded)
+                    span.tail = b""
         return entries
 
     @property
@@ -370,44 +367,42 @@ def _indexed(data: bytes) -> Sequence[wire.Entry]:
         return ()
 
 
-class _Heads:
-    """The encoded heads of resources and scopes as they are now."""
+def _rewritten(base: Sequence[wire.Entry], spans: Sequence[Span]) -> list[wire.Entry]:
+    """Return spans with what was written anew, but not what was appended beside that."""
+    entries: list[wire.Entry] = []
+    append = entries.append
+    heads: tuple[bytes, bytes] | None = None
+    parts: set[Resource | Scope] = set()
+    last: Scope | None = None
+    for entry, span in zip(base, spans, strict=True):
+        if span.scope is not last:  # neighbours have the same
+            last = span.scope
+            parts |= {last, span.resource}
+            heads = _heads(entry, last, span.resource)
+        if span.written:
+            append(_encoded(span, heads or (entry.resource, entry.scope)))
+        elif heads is not None:
+            append(wire.Entry(entry.trace_id, entry.span_id, *heads, entry.span))
+        else:
+            append(entry)
+    for part in parts:
+        part.settle()
+    return entries
 
-    def __init__(self) -> None:
-        self._resource: Resource | None = None
-        self._scope: Scope | None = None
-        self._heads = b"", b""
 
-    def find(self, entry: wire.Entry, span: Span) -> tuple[bytes, bytes]:
-        """Return both heads of a span; neighbours have the same."""
-        if span.scope is not self._scope:
-            self._scope = span.scope
-            scope = _scope_head(entry.scope, span.scope)
-            resource = self._heads[0]
-            if span.resource is not self._resource:
-                self._resource = span.resource
-                resource = _resource_head(entry.resource, span.resource)
-            self._heads = resource, scope
-        return self._heads
-
-
-def _rewritten(entry: wire.Entry, span: Span, heads: _Heads, *, fold: bool) -> wire.Entry:
-    """Return a span whatever was written."""
-    resource, scope = heads.find(entry, span)
-    trace_id, span_id, _, _, encoded = entry
-    if span.written:
-        message = span.peek
-        trace_id, span_id, encoded = (
-            message.trace_id,
-            message.span_id,
-            message.SerializeToString(),
-        )
-    elif fold:
-        encoded += span.tail
-    else:
-        return wire.Entry(trace_id, span_id, resource, scope, encoded)
+def _encoded(span: Span, heads: tuple[bytes, bytes]) -> wire.Entry:
+    """Return a written span, with all that was appended to it."""
+    message = span.peek
+    span.settle()
     span.tail = b""
-    return wire.Entry(trace_id, span_id, resource, scope, encoded)
+    return wire.Entry(message.trace_id, message.span_id, *heads, message.SerializeToString())
+
+
+def _heads(entry: wire.Entry, scope: Scope, resource: Resource) -> tuple[bytes, bytes] | None:
+    """Return both heads of a span where one of them was written."""
+    if not scope.written and not resource.written:
+        return None
+    return _resource_head(entry.resource, resource), _scope_head(entry.scope, scope)
 
 
 def _resource_head(encoded: bytes, resource: Resource) -> bytes:
