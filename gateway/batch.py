@@ -228,11 +228,12 @@ class Batch:
             spans = [span for span in spans if not span.dropped]
         entries = _rewritten(base, spans) if self._encoding.stale else list(base)
         if fold and self._encoding.grown:
+            make_entry = wire.make_entry
             for at, span in enumerate(spans):
                 if span.tail:
                     trace_id, span_id, resource, scope, encoded = entries[at]
                     encoded += span.tail
-                    entries[at] = wire.Entry(trace_id, span_id, resource, scope, encoded)
+                    entries[at] = make_entry((trace_id, span_id, resource, scope, encoded))
                     span.tail = b""
         return entries
 
@@ -382,7 +383,7 @@ def _rewritten(base: Sequence[wire.Entry], spans: Sequence[Span]) -> list[wire.E
         if span.written:
             append(_encoded(span, heads or (entry.resource, entry.scope)))
         elif heads is not None:
-            append(wire.Entry(entry.trace_id, entry.span_id, *heads, entry.span))
+            append(wire.make_entry((entry.trace_id, entry.span_id, *heads, entry.span)))
         else:
             append(entry)
     for part in parts:
@@ -395,7 +396,8 @@ def _encoded(span: Span, heads: tuple[bytes, bytes]) -> wire.Entry:
     message = span.peek
     span.settle()
     span.tail = b""
-    return wire.Entry(message.trace_id, message.span_id, *heads, message.SerializeToString())
+    encoded = message.SerializeToString()
+    return wire.make_entry((message.trace_id, message.span_id, *heads, encoded))
 
 
 def _heads(entry: wire.Entry, scope: Scope, resource: Resource) -> tuple[bytes, bytes] | None:

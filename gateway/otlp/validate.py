@@ -4,7 +4,7 @@ Find the spans of a request that nobody can store: those without proper ids.
 Source: opentelemetry/proto/trace/v1/trace.proto, on trace_id, span_id and parent_span_id.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import NamedTuple
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
@@ -22,7 +22,6 @@ and us a hundred."""
 
 _NO_TRACE = bytes(16)
 _NO_SPAN = bytes(8)
-_PARENT_TAG = 0x22
 _AFTER_IDS = 28  # where the fields behind trace id and span id begin, as all SDKs write them
 _PARENT_HEAD = b"\x22\x08"  # Span.parent_span_id, 8 bytes
 
@@ -53,25 +52,20 @@ def check(data: bytes, request: ExportTraceServiceRequest) -> Checked:
 
     """
     data, entries = _index(data, request)
-    named: list[tuple[wire.Entry, str]] = []
-    good: list[wire.Entry] = []
-    keep = good.append
-    for entry in entries:
-        trace_id, span_id, _, _, span = entry
-        if (
-            len(trace_id) == 16
-            and len(span_id) == 8
-            and trace_id != _NO_TRACE
-            and span_id != _NO_SPAN
-            and (span[_AFTER_IDS : _AFTER_IDS + 2] == _PARENT_HEAD or not _parent_fault(span))
-        ):
-            keep(entry)
-        elif len(named) < NAMED:
-            named.append((entry, _fault(entry)))
-    rejected = len(entries) - len(good)
-    if not rejected:
-        return Checked(data, request, good, 0, "")
-    return Checked(wire.assemble(good), None, good, rejected, _explain(named, rejected))
+    doubtful = [
+        at
+        for at, (trace_id, span_id, _, _, span) in enumerate(entries)
+        if not span.startswith(_PARENT_HEAD, _AFTER_IDS)
+        or len(trace_id) != 16
+        or len(span_id) != 8
+        or trace_id == _NO_TRACE
+        or span_id == _NO_SPAN
+    ]
+    faults = _faults(request, doubtful)
+    if not faults:
+        return Checked(data, request, entries, 0, "")
+    good = [entry for at, entry in enumerate(entries) if at not in faults]
+    return Checked(wire.assemble(good), None, good, len(faults), _explain(faults.values()))
 
 
 def _index(data: bytes, request: ExportTraceServiceRequest) -> tuple[bytes, Sequence[wire.Entry]]:
@@ -110,27 +104,30 @@ def _count(request: ExportTraceServiceRequest) -> int:
     return spans
 
 
-def _parent_fault(span: bytes) -> str:
-    """Return what is wrong with the parent id; decodes only spans that may have one."""
-    if len(span) > _AFTER_IDS and _PARENT_TAG not in span[_AFTER_IDS:]:
-        return ""
-    size = len(Span.FromString(span).parent_span_id)
-    return "" if size in (0, 8) else f"parent_span_id has {size} bytes, expected 8 or none"
+def _faults(request: ExportTraceServiceRequest, places: Sequence[int]) -> dict[int, str]:
+    """Return what is wrong with the spans at these places of a request, where something is."""
+    if not places:
+        return {}
+    spans = [
+        span
+        for resource_spans in request.resource_spans
+        for scope_spans in resource_spans.scope_spans
+        for span in scope_spans.spans
+    ]
+    found = [(at, _fault(spans[at])) for at in places]
+    return {at: f'span "{spans[at].name[:NAME_LENGTH]}": {fault}' for at, fault in found if fault}
 
 
-def _fault(entry: wire.Entry) -> str:
-    for name, value, size in (("trace_id", entry.trace_id, 16), ("span_id", entry.span_id, 8)):
+def _fault(span: Span) -> str:
+    for name, value, size in (("trace_id", span.trace_id, 16), ("span_id", span.span_id, 8)):
         if len(value) != size:
             return f"{name} has {len(value)} bytes, expected {size}"
         if not any(value):
             return f"{name} is all zero"
-    return _parent_fault(entry.span)
+    size = len(span.parent_span_id)
+    return "" if size in (0, 8) else f"parent_span_id has {size} bytes, expected 8 or none"
 
 
-def _explain(faults: Sequence[tuple[wire.Entry, str]], rejected: int) -> str:
-    named = [
-        f'span "{Span.FromString(entry.span).name[:NAME_LENGTH]}": {fault}'
-        for entry, fault in faults
-    ]
-    more = rejected - len(named)
-    return "; ".join(named) + (f"; and {more} more" if more else "")
+def _explain(faults: Collection[str]) -> str:
+    more = len(faults) - NAMED
+    return "; ".join(list(faults)[:NAMED]) + (f"; and {more} more" if more > 0 else "")

@@ -8,7 +8,9 @@ byte for byte as the resource's and the scope's head.
 Source: opentelemetry/proto/trace/v1/trace.proto; protobuf encoding specification.
 """
 
-from collections.abc import Iterable, Sequence
+import struct
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -22,6 +24,7 @@ _SPAN_HEAD = b"\x0a\x10"  # Span.trace_id, 16 bytes
 _SPAN_ID_HEAD = b"\x12\x08"  # Span.span_id, 8 bytes
 _TRACE_STATE = b"\x1a"  # Span.trace_state
 _PARENT = b"\x22\x08"  # Span.parent_span_id, 8 bytes
+_IDS = struct.Struct("2s16s2s8s")  # both ids as encoders put them
 
 
 class MalformedError(ValueError):
@@ -39,6 +42,12 @@ class Entry(NamedTuple):
     """Encoded ScopeSpans without its spans."""
     span: bytes
     """Encoded Span, as received."""
+
+
+make_entry: Callable[[tuple[bytes, bytes, bytes, bytes, bytes]], Entry] = partial(
+    tuple.__new__, Entry
+)
+"""Make an :class:`Entry` in half the time that calling it takes."""
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
@@ -79,9 +88,13 @@ def _split(data: bytes, start: int, end: int) -> tuple[bytes, list[tuple[int, in
             if at > kept:
                 head += data[kept:at]
             size = data[at + 1]
-            at += 2
-            if size > 0x7F:
-                size, at = _varint(data, at - 1)
+            if size < 0x80:
+                at += 2
+            elif (high := data[at + 2]) < 0x80:
+                size += (high << 7) - 0x80
+                at += 3
+            else:
+                size, at = _varint(data, at + 1)
             children.append((at, at + size))
             at = kept = at + size
         else:
@@ -134,7 +147,7 @@ def index(data: bytes) -> list[Entry]:
 
     """
     entries: list[Entry] = []
-    append = entries.append
+    append, unpack = entries.append, _IDS.unpack_from
     at, end = 0, len(data)
     try:
         while at < end:
@@ -148,12 +161,15 @@ def index(data: bytes) -> list[Entry]:
             for scope_start, scope_end in scopes:
                 scope, spans = _split(data, scope_start, scope_end)
                 for start, stop in spans:
+                    if stop - start >= _IDS.size:
+                        head, trace_id, id_head, span_id = unpack(data, start)
+                        if head == _SPAN_HEAD and id_head == _SPAN_ID_HEAD:
+                            span = data[start:stop]
+                            append(make_entry((trace_id, span_id, resource, scope, span)))
+                            continue
                     span = data[start:stop]
-                    if span[:2] == _SPAN_HEAD and span[18:20] == _SPAN_ID_HEAD:
-                        append(Entry(span[2:18], span[20:28], resource, scope, span))
-                    else:
-                        append(Entry(*_ids(span), resource, scope, span))
-    except IndexError as error:
+                    append(Entry(*_ids(span), resource, scope, span))
+    except (IndexError, struct.error) as error:
         raise MalformedError("the message ends in the middle of a field") from error
     if at != end:
         raise MalformedError("the message ends in the middle of a field")
