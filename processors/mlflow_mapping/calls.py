@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
-from processors.mlflow_mapping.content import REDACTED, Content, are_texts, as_json, held_by
+from processors.mlflow_mapping.content import REDACTED, Content, are_texts, as_json, held_by, turn
 from processors.mlflow_mapping.events import Told
-from processors.mlflow_mapping.messages import as_choices, is_empty, read_messages
+from processors.mlflow_mapping.messages import as_choices, is_empty, is_text, read_messages
 from processors.mlflow_mapping.parts import Draft, Message, read_calls
 from processors.mlflow_mapping.plan import Reading
 from processors.mlflow_mapping.requests import read_answer, read_request, system_messages
@@ -123,6 +123,19 @@ def answer(reading: Reading, told: Told) -> Content | None:
     if told.answers:
         return as_json(as_choices(told.answers, finish), chat=True)
     return None
+
+
+def one_reply(reading: Reading) -> Content | None:
+    """Return the usual answer, one text of the assistant, without looking for anything else."""
+    trees = reading.layout.trees.get("output_groups")
+    if not trees or trees[0].turn is None or "finish" in reading.hits:
+        return None
+    fields = reading.fields
+    role, content = trees[0].turn
+    text = fields[content].value.string_value
+    if not is_text(text) or fields[role].value.string_value != "assistant":
+        return None
+    return turn(text, "outputs")
 
 
 def _chosen(reading: Reading) -> list[Message] | None:

@@ -5,11 +5,13 @@ from typing import Any
 import msgspec
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from processors.mlflow_mapping.messages import as_choices
 from processors.mlflow_mapping.texts import encode, read, reparse
 
 REDACTED = "<REDACTED>"
 """What Claude Code writes in place of content."""
+
+
+_REPLY = b'{"choices":[{"index":0,"message":{"role":"assistant","content":%b}}]}'
 
 
 class Content(msgspec.Struct, frozen=True, gc=False):
@@ -28,7 +30,7 @@ def turn(text: str, concept: str) -> Content:
     """Return plain text as the one turn of a conversation."""
     if concept == "inputs":
         return as_json({"messages": [{"role": "user", "content": text}]}, chat=True)
-    return as_json(as_choices([{"role": "assistant", "content": text}], None), chat=True)
+    return Content(_REPLY % encode(text), chat=True)
 
 
 def held_by(value: AnyValue) -> Any:

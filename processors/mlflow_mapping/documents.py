@@ -17,15 +17,25 @@ _READ = frozenset({*_TEXT, "metadata", "id", "score"})
 
 def read_document(item: Any) -> Document | None:
     """Return a document as MLflow's retriever view shows it: page_content, metadata, id."""
-    held = item if isinstance(item, dict) else reparse(item)
+    if isinstance(item, dict):
+        content = item.get("content")
+        if isinstance(content, str) and item.keys() <= _SIMPLE:  # the usual document
+            score, name = item.get("score"), item.get("id")
+            document: Document = {
+                "page_content": content,
+                "metadata": {} if score is None else {"score": score},
+            }
+            if name is not None:
+                document["id"] = as_text(name)
+            return document
+        return _read(item)
+    held = reparse(item)
     if isinstance(held, dict):
         return _read(held)
     return {"page_content": held, "metadata": {}} if isinstance(held, str) else None
 
 
 def _read(item: Mapping[str, Any]) -> Document:
-    if item.keys() <= _SIMPLE and isinstance(item.get("content"), str):
-        return _simple(item)
     metadata = reparse(item.get("metadata"))
     held = dict(metadata) if isinstance(metadata, dict) else {}
     if metadata and not isinstance(metadata, dict):
@@ -34,16 +44,6 @@ def _read(item: Mapping[str, Any]) -> Document:
         if item.get(key) is not None:
             held.setdefault(key, item[key])
     document: Document = {"page_content": as_text(first(item, *_TEXT) or ""), "metadata": held}
-    if item.get("id") is not None:
-        document["id"] = as_text(item["id"])
-    return document
-
-
-def _simple(item: Mapping[str, Any]) -> Document:
-    """Do the same for the usual document, quickly."""
-    document: Document = {"page_content": item["content"], "metadata": {}}
-    if item.get("score") is not None:
-        document["metadata"] = {"score": item["score"]}
     if item.get("id") is not None:
         document["id"] = as_text(item["id"])
     return document

@@ -26,7 +26,7 @@ _REDACTED = "<REDACTED>"
 class Told:
     """What the events of one span tell."""
 
-    __slots__ = ("answers", "documents", "exception", "messages", "output")
+    __slots__ = ("answers", "documents", "exception", "is_empty", "messages", "output")
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
@@ -34,11 +34,8 @@ class Told:
         self.documents: list[Document] = []
         self.output: str | None = None
         self.exception = False
-
-    @property
-    def is_empty(self) -> bool:
+        self.is_empty = True
         """Whether they tell nothing, but perhaps that there was an exception."""
-        return not (self.messages or self.answers or self.documents or self.output)
 
 
 NO_EVENTS = Told()
@@ -53,6 +50,7 @@ def read_events(events: Iterable[Span.Event]) -> Told:
             told.exception = True
         elif name.startswith(("gen_ai.", "db.", "tool.output")):
             _read(told, name, {field.key: values.decode(field.value) for field in event.attributes})
+    told.is_empty = not (told.messages or told.answers or told.documents or told.output)
     return told
 
 

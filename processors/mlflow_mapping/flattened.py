@@ -29,7 +29,7 @@ def parse_path(rest: str) -> Path | None:
 class Tree:
     """The shape of a list, with the places of its values."""
 
-    __slots__ = ("_is_flat", "_shape")
+    __slots__ = ("_is_flat", "_shape", "turn")
 
     def __init__(self, shape: list[Any]) -> None:
         self._shape = shape
@@ -37,6 +37,10 @@ class Tree:
             isinstance(node, dict) and all(isinstance(place, int) for place in node.values())
             for node in shape
         )
+        self.turn: tuple[int, int] | None = None
+        """Where role and content stand of the only message there is, with nothing beside them."""
+        if self._is_flat and len(shape) == 1 and shape[0].keys() == {"role", "content"}:
+            self.turn = shape[0]["role"], shape[0]["content"]
 
     def fill(self, fields: Sequence[KeyValue]) -> list[Any]:
         """Return the list with a span's values in it."""

@@ -30,6 +30,7 @@ _CALL = frozenset({"_type", "model", "model_name", "stream", "stop", "runId", "r
 _NOISE = ("ls_", "lc_", "langgraph_", "langsmith_", "langchain_", "checkpoint_", "__pregel",
           "langfuse_", "revision_id", "LANGSMITH_", "LANGCHAIN_", "run_attempt")  # fmt: skip
 """Beginnings of metadata that frameworks add for themselves."""
+_TAGGED = frozenset({"tag_fields", "tags", "metadata_prefixes", "metadata"})
 _TAG_KEY = re.compile(r"[\w./ -]{1,250}")
 
 
@@ -109,6 +110,8 @@ def find_tags(reading: Reading, span: Span) -> Iterator[tuple[str, str]]:
         name = find_text(reading, "trace_name") or span.name
         if name:
             yield TRACE_NAME, trace_name(name)
+    if _TAGGED.isdisjoint(reading.hits):
+        return
     seen: set[str] = set()
     for key, value in _tags(reading):
         full = TAG + key

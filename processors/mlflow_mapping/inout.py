@@ -5,13 +5,13 @@ A call of a model becomes a conversation in OpenAI's shape, which MLflow renders
 shows the last turn in its lists. Everything else stays as it was written.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 
-from processors.mlflow_mapping.calls import answer, conversation, prompts, ready
+from processors.mlflow_mapping.calls import answer, conversation, one_reply, prompts, ready
 from processors.mlflow_mapping.content import Content, turn
 from processors.mlflow_mapping.events import Told
-from processors.mlflow_mapping.keys import MODEL_CALLS
-from processors.mlflow_mapping.plain_values import NEVER_CHAT, plain_value
+from processors.mlflow_mapping.keys import INPUTS, MODEL_CALLS, OUTPUTS
+from processors.mlflow_mapping.plain_values import NEVER_CHAT, one_value
 from processors.mlflow_mapping.plan import Layout, Reading
 from processors.mlflow_mapping.ready import is_ready_answer, is_ready_request
 from processors.mlflow_mapping.steps import (
@@ -25,6 +25,7 @@ from processors.mlflow_mapping.steps import (
 )
 
 _Read = Callable[[Reading, Told, str], Content | None]
+_Reads = Sequence[_Read]
 
 
 class _Ways:
@@ -41,25 +42,22 @@ class _Ways:
         self._ways = ways
         self._all = [read for _, read in ways]
 
-    def find(self, reading: Reading, told: Told, kind: str) -> Content | None:
-        """Return what the first of them finds."""
-        for read in self._promising(reading.layout) if told.is_empty else self._all:
-            content = read(reading, told, kind)
+    def promising(self, layout: Layout, told: Told) -> _Reads:
+        """Return those that may find something in spans with certain keys."""
+        if not told.is_empty:
+            return self._all
+        return [read for needs, read in self._ways if not layout.hits.keys().isdisjoint(needs)]
+
+
+def _plain(concept: str) -> tuple[Collection[str], _Read]:
+    def read(reading: Reading, _told: Told, kind: str) -> Content | None:
+        for hit in reading.get(concept):
+            content = one_value(reading.fields[hit.place].value, concept, kind)
             if content is not None:
                 return content
         return None
 
-    def _promising(self, layout: Layout) -> list[_Read]:
-        """Return those that may find something in spans with certain keys."""
-        found: list[_Read] | None = layout.memo.get(self)
-        if found is None:
-            found = [read for needs, read in self._ways if not layout.hits.keys().isdisjoint(needs)]
-            layout.memo[self] = found
-        return found
-
-
-def _plain(concept: str) -> tuple[Collection[str], _Read]:
-    return (concept,), lambda reading, _told, kind: plain_value(reading, concept, kind)
+    return (concept,), read
 
 
 _ASKED = ("input_groups", "input_messages")
@@ -74,6 +72,7 @@ _REQUEST = _Ways(
 )
 _REPLY = _Ways(
     (("outputs",), lambda reading, _told, _kind: ready(reading, "outputs", is_ready_answer)),
+    (("output_groups",), lambda reading, _told, _kind: one_reply(reading)),
     (_ANSWERED, lambda reading, told, _kind: answer(reading, told)),
     _plain("outputs"),
 )
@@ -97,17 +96,40 @@ _OUTPUTS = _Ways(
 )
 
 
-def read_inputs(reading: Reading, told: Told, kind: str) -> Content | None:
-    """Return what went in, or ``None`` where the span does not say."""
-    return (_REQUEST if kind in MODEL_CALLS else _INPUTS).find(reading, told, kind)
+def read_content(reading: Reading, told: Told, kind: str) -> tuple[Content | None, Content | None]:
+    """Return what went in and what came out, ``None`` where the span does not say."""
+    layout = reading.layout
+    is_call = kind in MODEL_CALLS
+    ways = layout.memo.get(is_call) if told.is_empty else None
+    if ways is None:
+        ways = _ways(layout, told, is_call=is_call)
+        if told.is_empty:
+            layout.memo[is_call] = ways
+    asks, answers = ways
+    inputs = outputs = None
+    for read in asks:
+        inputs = read(reading, told, kind)
+        if inputs is not None:
+            break
+    for read in answers:
+        outputs = read(reading, told, kind)
+        if outputs is not None:
+            break
+    if inputs is not None and outputs is not None and inputs.chat != outputs.chat:
+        return _beside_chat(inputs, outputs, kind)
+    return inputs, outputs
 
 
-def read_outputs(reading: Reading, told: Told, kind: str) -> Content | None:
-    """Return what came out, or ``None`` where the span does not say."""
-    return (_REPLY if kind in MODEL_CALLS else _OUTPUTS).find(reading, told, kind)
+def _ways(layout: Layout, told: Told, *, is_call: bool) -> tuple[_Reads, _Reads]:
+    """Return the ways to the inputs and the outputs of spans with certain keys."""
+    asks, answers = (_REQUEST, _REPLY) if is_call else (_INPUTS, _OUTPUTS)
+    return (
+        () if INPUTS in layout.keys else asks.promising(layout, told),
+        () if OUTPUTS in layout.keys else answers.promising(layout, told),
+    )
 
 
-def beside_chat(inputs: Content, outputs: Content, kind: str) -> tuple[Content, Content]:
+def _beside_chat(inputs: Content, outputs: Content, kind: str) -> tuple[Content, Content]:
     """Return both as a conversation where one is and the other is plain text."""
     if kind in NEVER_CHAT:
         return inputs, outputs

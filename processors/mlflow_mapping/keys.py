@@ -35,6 +35,9 @@ SPAN_TYPES = frozenset({
 CUSTOM_TYPES = frozenset({"CLASSIFIER"})
 """Types that only we write."""
 
+OWN = frozenset({MODEL, PROVIDER, MESSAGE_FORMAT})
+"""What MLflow's own SDK writes with JSON quotes around it."""
+
 MODEL_CALLS = frozenset({"LLM", "CHAT_MODEL"})
 """Types whose inputs and outputs are a conversation."""
 

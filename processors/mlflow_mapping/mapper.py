@@ -3,6 +3,7 @@
 import functools
 import itertools
 from collections.abc import Iterable
+from typing import cast
 
 from gateway.otlp.ready import flag_attribute, text_attribute, text_pieces, word_attribute
 from gateway.plugin import Batch, Scope, Span
@@ -20,7 +21,7 @@ from processors.mlflow_mapping.identity import (
     short_id,
     trace_name,
 )
-from processors.mlflow_mapping.inout import beside_chat, read_inputs, read_outputs
+from processors.mlflow_mapping.inout import read_content
 from processors.mlflow_mapping.mending import mend, mend_id
 from processors.mlflow_mapping.moving import superfluous
 from processors.mlflow_mapping.plan import Origin, Plan, Reading, origin_of
@@ -36,7 +37,6 @@ from processors.mlflow_mapping.tools import read_tools
 from processors.mlflow_mapping.usage import Counters, normalise, read_usage
 
 _ROLLUP = flag_attribute(keys.ROLLUP)
-_OWN = frozenset({keys.MODEL, keys.PROVIDER, keys.MESSAGE_FORMAT})
 
 Texts = dict[str, str | bytes]
 Appended = tuple[bytes, Texts]
@@ -117,11 +117,7 @@ class Mapper:
     @staticmethod
     def _add_content(texts: Texts, reading: Reading, told: Told, kind: str) -> None:
         """Add inputs, outputs and tools."""
-        present = reading.keys
-        inputs = None if keys.INPUTS in present else read_inputs(reading, told, kind)
-        outputs = None if keys.OUTPUTS in present else read_outputs(reading, told, kind)
-        if inputs is not None and outputs is not None and inputs.chat != outputs.chat:
-            inputs, outputs = beside_chat(inputs, outputs, kind)
+        inputs, outputs = read_content(reading, told, kind)
         chat = False
         if inputs is not None:
             texts[keys.INPUTS] = inputs.text
@@ -129,9 +125,9 @@ class Mapper:
         if outputs is not None:
             texts[keys.OUTPUTS] = outputs.text
             chat = chat or outputs.chat
-        if chat and keys.MESSAGE_FORMAT not in present:
+        if chat and keys.MESSAGE_FORMAT not in reading.keys:
             texts[keys.MESSAGE_FORMAT] = "openai"
-        if reading.layout.has_tools and keys.CHAT_TOOLS not in present:
+        if reading.layout.has_tools and keys.CHAT_TOOLS not in reading.keys:
             tools = _tools(reading)
             if tools:
                 texts[keys.CHAT_TOOLS] = tools
@@ -214,7 +210,7 @@ def _store(span: Span, reading: Reading, texts: Texts, *, rollup: bool) -> None:
     """Write attributes: over those that are there, the rest as ready-made bytes at the end."""
     present = reading.keys
     added = texts
-    if not _OWN.isdisjoint(present) or not present.keys().isdisjoint(texts):
+    if reading.layout.has_own or not present.keys().isdisjoint(texts):
         added = {key: text for key, text in texts.items() if key not in present}
         mended = {key: text for key, text in texts.items() if key in present}
         for key, text in {**_unquoted(reading), **mended}.items():
@@ -225,7 +221,7 @@ def _store(span: Span, reading: Reading, texts: Texts, *, rollup: bool) -> None:
             parts.append(word_attribute(key, text))
         else:
             parts += text_pieces(key, text)
-    told: dict[str, str | bytes | bool | None] = {**added}
+    told = cast("dict[str, str | bytes | bool | None]", added)  # nobody else has it
     if keys.INPUTS in told:
         told[keys.INPUTS] = None  # long, and nobody reads it again
     if rollup:
@@ -238,6 +234,6 @@ def _unquoted(reading: Reading) -> Texts:
     """Return plain words without the JSON quotes, which MLflow's own SDK writes around them."""
     return {
         key: string(value)
-        for key in _OWN
+        for key in keys.OWN
         if (value := reading.at(key)) is not None and value.string_value[:1] == '"'
     }

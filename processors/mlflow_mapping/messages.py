@@ -124,11 +124,16 @@ def _plain_turn(item: dict[str, Any]) -> Message | None:
         return None
     if isinstance(text, list):
         text = _only_text(text)
-    if not isinstance(text, str) or not text or text[:2] in _MAYBE_PARTS:
+    if not isinstance(text, str) or not is_text(text):
         return None
     finish = item.get("finish_reason")
     message: Message = {"role": role, "content": text}
     return {**message, "finish_reason": as_text(finish)} if finish else message
+
+
+def is_text(content: str) -> bool:
+    """Whether a message's content says something and cannot be parts written as JSON."""
+    return bool(content) and content[:2] not in _MAYBE_PARTS
 
 
 def _calling_turn(text: Any, calls: Any) -> Message | None:

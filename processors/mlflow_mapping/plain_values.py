@@ -9,7 +9,6 @@ from processors.mlflow_mapping.content import REDACTED, Content, are_texts, as_j
 from processors.mlflow_mapping.documents import documents_of, sizes_of
 from processors.mlflow_mapping.keys import MODEL_CALLS
 from processors.mlflow_mapping.messages import as_choices, is_empty, read_message
-from processors.mlflow_mapping.plan import Reading
 from processors.mlflow_mapping.ready import is_ready_answer, is_ready_request
 from processors.mlflow_mapping.requests import read_answer, read_request
 from processors.mlflow_mapping.texts import parse, read
@@ -19,6 +18,8 @@ NEVER_CHAT = frozenset({"TOOL", "EMBEDDING", "RERANKER"})
 
 _OUT = ("outputs", "output_messages")
 _OPENING = ("{", "[")
+_LONG = 20
+"""Letters of a text that says something."""
 _NEAR = 40
 """Letters at the beginning among which a wrapper shows."""
 
@@ -34,28 +35,21 @@ _CHAT_KEYS = frozenset({
 _READY = {"inputs": is_ready_request, "outputs": is_ready_answer}
 
 
-def plain_value(reading: Reading, concept: str, kind: str) -> Content | None:
-    """Return the first value of a concept that says anything."""
-    for hit in reading.get(concept):
-        content = _one_value(reading.value(hit), concept, kind)
-        if content is not None:
-            return content
-    return None
-
-
-def _one_value(value: AnyValue, concept: str, kind: str) -> Content | None:
-    if not value.HasField("string_value"):
+def one_value(value: AnyValue, concept: str, kind: str) -> Content | None:
+    """Return a value that tells a concept; ``None`` where it says nothing."""
+    text = value.string_value
+    opening = text[:1]
+    if not opening and not value.HasField("string_value"):
         held = read(value)
         return None if held in (None, "", [], {}) else as_json(held)
-    text = value.string_value
-    if text in ("", REDACTED, "null", "{}", "[]"):
+    if len(text) < _LONG and text in ("", REDACTED, "null", "{}", "[]"):
         return None
-    if text[:1] in _OPENING and (kind not in NEVER_CHAT or _may_hold_more(text, concept, kind)):
+    if opening not in _OPENING:
+        return turn(text, concept) if kind == "CHAT_MODEL" else Content(text)
+    if kind not in NEVER_CHAT or _may_hold_more(text, concept, kind):
         held = parse(text)
         if held is not None:
             return _object(text, held, concept, kind)
-    if kind == "CHAT_MODEL" and text[:1] not in _OPENING:
-        return turn(text, concept)
     return Content(text)
 
 

@@ -19,6 +19,7 @@ from processors.mlflow_mapping.keys import (
     COST,
     MESSAGE_FORMAT,
     MODEL,
+    OWN,
     PROVIDER,
     SESSION,
     SPAN_TYPE,
@@ -100,7 +101,7 @@ class Layout:
     """What the keys of a span tell together."""
 
     __slots__ = (
-        "counters", "get", "has_tools", "hits", "is_silent", "keys", "may_fail", "memo",
+        "counters", "get", "has_own", "has_tools", "hits", "is_silent", "keys", "may_fail", "memo",
         "only_kind", "suspects", "tells_of_calls", "trees",
     )  # fmt: skip
 
@@ -130,6 +131,8 @@ class Layout:
         """Where the only word stands that tells a span's type, and its table."""
         self.tells_of_calls = TOKEN_USAGE in keys or not _CALLED.isdisjoint(hits)
         """Whether a key tells of a model, its provider, or tokens."""
+        self.has_own = not OWN.isdisjoint(keys)
+        """Whether there are words that MLflow's own SDK may have written."""
         self.has_tools = "tools" in hits or "tool_groups" in hits
         self.memo: dict[Any, Any] = {}
         """What readers found out about such spans, by reader."""
