@@ -23,11 +23,11 @@ def repeated(calls: Sequence[ModelCall], others: Sequence[Span]) -> set[int]:
 
     ``others`` are the spans between them that may say nothing of what they are.
     """
-    at = {(call.span.trace_id, call.span.span_id): number for number, call in enumerate(calls)}
+    messages = [call.span.core for call in calls]
+    at = {(one.trace_id, one.span_id): number for number, one in enumerate(messages)}
     around: dict[tuple[bytes, bytes], Span] | None = None
     inside: dict[int, list[ModelCall]] = {}
-    for call in calls:
-        message = call.span.core
+    for call, message in zip(calls, messages, strict=True):
         trace_id, parent_id = message.trace_id, message.parent_span_id
         for _ in range(_MAX_STEPS):
             if not parent_id:

@@ -47,7 +47,9 @@ class Tree:
         if self._is_flat:  # nearly always
             return [
                 {
-                    key: (held := fields[place].value).string_value or values.decode(held)
+                    key: (held := fields[place].value).string_value
+                    or held.double_value
+                    or values.decode(held)
                     for key, place in node.items()
                 }
                 for node in self._shape
@@ -97,7 +99,7 @@ def _close(node: Any) -> Any:
 def _fill(node: Any, fields: Sequence[KeyValue]) -> Any:
     if isinstance(node, int):
         held = fields[node].value
-        return held.string_value or values.decode(held)
+        return held.string_value or held.double_value or values.decode(held)
     if isinstance(node, dict):
         return {key: _fill(inner, fields) for key, inner in node.items()}
     return [_fill(inner, fields) for inner in node]

@@ -13,7 +13,7 @@ from gateway.plugin import Span
 from processors.mlflow_mapping.keys import TAG, TRACE_NAME
 from processors.mlflow_mapping.plan import Reading
 from processors.mlflow_mapping.providers import provider_name
-from processors.mlflow_mapping.texts import dump, parse, read, string
+from processors.mlflow_mapping.texts import dump, parse, read, string, unquoted
 
 MAX_ID = 250
 """Longest session that MLflow takes; the whole request fails with a longer one."""
@@ -37,8 +37,8 @@ _TAG_KEY = re.compile(r"[\w./ -]{1,250}")
 def find_text(reading: Reading, concept: str) -> str | None:
     """Return the first text that tells a concept; numbers are taken as text."""
     for hit in reading.get(concept):
-        value = reading.value(hit)
-        text = string(value)
+        value = reading.fields[hit.place].value
+        text = unquoted(value.string_value)
         if text:
             return text
         if value.HasField("int_value"):
@@ -55,7 +55,7 @@ def find_model(reading: Reading) -> str | None:
 def find_provider(reading: Reading) -> str | None:
     """Return the provider's name in MLflow's spelling; frameworks are passed over."""
     for hit in reading.get("provider"):
-        name = provider_name(reading.value(hit).string_value)
+        name = provider_name(reading.fields[hit.place].value.string_value)
         if name:
             return name
     return None

@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import cast
 
 from gateway.otlp.ready import flag_attribute, text_attribute, text_pieces, word_attribute
@@ -24,7 +24,7 @@ from processors.mlflow_mapping.identity import (
 from processors.mlflow_mapping.inout import read_content
 from processors.mlflow_mapping.mending import mend, mend_id
 from processors.mlflow_mapping.moving import superfluous
-from processors.mlflow_mapping.plan import Origin, Plan, Reading, origin_of
+from processors.mlflow_mapping.plan import Plan, Reading
 from processors.mlflow_mapping.span_types import (
     find_type,
     is_rollup,
@@ -38,12 +38,14 @@ from processors.mlflow_mapping.usage import Counters, normalise, read_usage
 
 _ROLLUP = flag_attribute(keys.ROLLUP)
 
+_PEOPLE = ((keys.SESSION, find_session), (keys.USER, find_user))
+
 Texts = dict[str, str | bytes]
 Appended = tuple[bytes, Texts]
 """Attributes as they are added to a span: encoded, and told."""
 
 _LONGEST_NAME = 300
-"""Letters of the longest span name by which is remembered what was added."""
+"""Letters of the longest name by which is remembered what was added."""
 
 
 class Mapper:
@@ -65,23 +67,23 @@ class Mapper:
         """Map the spans of a batch in place."""
         layout_of, only_type = self._plan.layout, self._only_type
         scope: Scope | None = None
-        origin: Origin = "", ""
+        scope_name = ""
         for span, names in zip(batch.spans, batch.names(), strict=True):
             layout = layout_of(names)
             message = span.peek
             told = read_events(message.events) if message.events else NO_EVENTS
             if span.scope is not scope:
-                scope, origin = span.scope, origin_of(span)
+                scope, scope_name = span.scope, span.scope.name[:_LONGEST_NAME]
             if layout.is_silent and told.is_empty:
                 name = message.name
                 if len(name) <= _LONGEST_NAME and "\0" not in name:
-                    span.append(*only_type(origin, name, span.is_root))
+                    span.append(*only_type(scope_name, name, span.is_root))
                     continue
-            self._write(span, Reading(layout, message.attributes, origin), told)
+            self._write(span, Reading(layout, message.attributes, scope_name), told)
 
-    def _find_only_type(self, origin: Origin, name: str, is_root: bool) -> Appended:
+    def _find_only_type(self, scope: str, name: str, is_root: bool) -> Appended:
         """Return what is written onto a span that says nothing about models."""
-        texts: Texts = {keys.SPAN_TYPE: self._plan.named_type(origin, name) or type_by_name(name)}
+        texts: Texts = {keys.SPAN_TYPE: self._plan.named_type(scope, name) or type_by_name(name)}
         if is_root and name:
             texts[keys.TRACE_NAME] = trace_name(name)
         return b"".join(itertools.starmap(text_attribute, texts.items())), texts
@@ -102,7 +104,12 @@ class Mapper:
             self._add_content(texts, reading, told, kind)
             if reading.layout.tells_of_calls:
                 usage, rollup = self._add_usage(texts, reading, span, kind)
-            self._add_people(texts, reading)
+            for key, find in _PEOPLE:
+                place = reading.keys.get(key)
+                if place is None or not (
+                    0 < len(reading.fields[place].value.string_value) <= MAX_ID
+                ):
+                    _add_person(texts, reading, key, find)
         texts[keys.SPAN_TYPE] = kind
         if span.is_root:
             for key, value in find_tags(reading, span):
@@ -140,9 +147,7 @@ class Mapper:
         usage: Counters | None = None
         if keys.TOKEN_USAGE not in reading.keys:
             counters = read_usage(reading)
-            exclusive = "cache_read" in counters and self._plan.is_exclusive(
-                provider, reading.origin, span.core.name
-            )
+            exclusive = "cache_read" in counters and self._plan.is_exclusive(span, provider)
             usage = normalise(counters, exclusive=exclusive) if counters else None
             if usage is not None:
                 texts[keys.TOKEN_USAGE] = encode(usage)
@@ -157,19 +162,20 @@ class Mapper:
             texts[keys.PROVIDER] = provider
         return usage, rollup
 
-    @staticmethod
-    def _add_people(texts: Texts, reading: Reading) -> None:
-        for key, find in ((keys.SESSION, find_session), (keys.USER, find_user)):
-            written = reading.at(key)
-            if written is not None:
-                text = written.string_value
-                if not 0 < len(text) <= MAX_ID:
-                    mend_id(texts, key, written)
-                if text or key in texts:
-                    continue
-            found = find(reading)
-            if found:
-                texts[key] = short_id(found)
+
+def _add_person(
+    texts: Texts, reading: Reading, key: str, find: Callable[[Reading], str | None]
+) -> None:
+    """Add a session or a user, or mend the one that is there."""
+    written = reading.at(key)
+    if written is not None:
+        if not 0 < len(written.string_value) <= MAX_ID:
+            mend_id(texts, key, written)
+        if written.string_value or key in texts:
+            return
+    found = find(reading)
+    if found:
+        texts[key] = short_id(found)
 
 
 def _tools(reading: Reading) -> bytes:

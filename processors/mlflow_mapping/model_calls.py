@@ -46,9 +46,7 @@ class ModelCallReader:
         provider = find_provider(reading)
         usage: Counters | None = None
         if counters := read_usage(reading):
-            exclusive = "cache_read" in counters and self._plan.is_exclusive(
-                provider, reading.origin, span.peek.name
-            )
+            exclusive = "cache_read" in counters and self._plan.is_exclusive(span, provider)
             usage = normalise(counters, exclusive=exclusive)
         model = _written(reading, MODEL) or find_model(reading) or ""
         return ModelCall(kind, model, _written(reading, PROVIDER) or provider or "", usage)

@@ -140,24 +140,15 @@ class Layout:
         """Whether a key tells of a failure."""
 
 
-Origin = tuple[str, str]
-"""Names of the scope and the SDK that a span comes from, cut off where they are endless."""
-
-
-def origin_of(span: Span) -> Origin:
-    """Return where a span comes from."""
-    sdk = span.resource.attributes.text("telemetry.sdk.name") or ""
-    return span.scope.peek.name[:_TELLING], sdk[:_TELLING]
-
-
 class Reading:
     """What one span tells."""
 
-    __slots__ = ("fields", "get", "hits", "keys", "layout", "origin")
+    __slots__ = ("fields", "get", "hits", "keys", "layout", "scope")
 
-    def __init__(self, layout: Layout, fields: Sequence[KeyValue], origin: Origin) -> None:
+    def __init__(self, layout: Layout, fields: Sequence[KeyValue], scope: str) -> None:
         self.layout = layout
-        self.origin = origin
+        self.scope = scope
+        """The name of the instrumentation."""
         self.hits = layout.hits
         self.get = layout.get
         """Return the attributes that tell a concept, best first."""
@@ -230,7 +221,7 @@ class Plan:
 
     def read(self, span: Span) -> Reading:
         """Look once at each key of a span."""
-        return Reading(self.layout(span.names()), span.peek.attributes, origin_of(span))
+        return Reading(self.layout(span.names()), span.peek.attributes, span.scope.name)
 
     def layout(self, keys: tuple[str, ...]) -> Layout:
         """Return what the keys of a span tell together."""
@@ -270,23 +261,24 @@ class Plan:
         self._memory[key] = meanings = tuple(found)
         return meanings
 
-    def named_type(self, origin: Origin, span_name: str) -> str | None:
+    def named_type(self, scope: str, span_name: str) -> str | None:
         """Return the type that the span's name tells within its instrumentation's scope."""
-        return self._named_type(origin, span_name)
+        return self._named_type(scope[:_TELLING], span_name[:_TELLING])
 
-    def _find_named_type(self, origin: Origin, span_name: str) -> str | None:
+    def _find_named_type(self, scope: str, span_name: str) -> str | None:
         for scopes, names in self._names:
-            if origin[0].startswith(scopes):
+            if scope.startswith(scopes):
                 name = span_name.lower()
                 return names.get(name) or names.get(name.split(" ", 1)[0].split("[", 1)[0])
         return None
 
-    def is_exclusive(self, provider: str | None, origin: Origin, span_name: str) -> bool:
+    def is_exclusive(self, span: Span, provider: str | None) -> bool:
         """Whether the dialect counts input tokens without those of the cache."""
-        return self._counts_apart(provider, origin, span_name[:_TELLING])
+        sdk = span.resource.attributes.text("telemetry.sdk.name") or ""
+        names = (span.scope.name[:_TELLING], sdk[:_TELLING], span.core.name[:_TELLING])
+        return self._counts_apart(provider, *names)
 
-    def _find_exclusive(self, provider: str | None, origin: Origin, span_name: str) -> bool:
-        scope, sdk = origin
+    def _find_exclusive(self, provider: str | None, scope: str, sdk: str, span_name: str) -> bool:
         return any(
             ("*" in dialect.exclusive or provider in dialect.exclusive)
             and (

@@ -60,7 +60,7 @@ def find_type(plan: Plan, reading: Reading, span: Span) -> str:
         if found and found != UNKNOWN:
             return str(found)
         said_unknown = said_unknown or found == UNKNOWN
-    named = plan.named_type(reading.origin, span.peek.name)
+    named = plan.named_type(reading.scope, span.peek.name)
     if named:
         return named
     return UNKNOWN if said_unknown else _guess(reading, span)
@@ -84,7 +84,7 @@ def _guess(reading: Reading, span: Span) -> str:
 
 def type_by_name(span_name: str) -> str:
     """Return the type of a span of which no more than the name may tell it."""
-    return "RETRIEVER" if _searches_vectors(span_name) else UNKNOWN
+    return "RETRIEVER" if _searches_vectors(span_name[:MAX_LENGTH]) else UNKNOWN
 
 
 @functools.lru_cache(maxsize=4096)

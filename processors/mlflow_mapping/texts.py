@@ -79,7 +79,7 @@ def string(value: AnyValue) -> str:
 def unquoted(text: str) -> str:
     """Return a text without space and JSON quotes around it."""
     text = text.strip()
-    if len(text) > 1 and text[0] == '"' and text[-1] == '"':
+    if text[:1] == '"' and len(text) > 1 and text[-1] == '"':
         try:
             inner = _decode(text)
         except (msgspec.DecodeError, UnicodeEncodeError):
