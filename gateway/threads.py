@@ -11,10 +11,29 @@ from gateway.slots import Slots
 Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
 
+SMALL = 64 * 1024
+"""Up to this cost, in bytes, work has threads of its own: it never waits for larger work."""
+_SMALL_WORKERS = 4
+
+
+async def away(size: int, function: Callable[[*Ts], T], *args: *Ts) -> T:
+    """Return what a function makes of so many bytes; on a thread if they are many."""
+    if size <= SMALL:
+        return function(*args)
+    return await asyncio.to_thread(function, *args)
+
+
+class _Pool:
+    """So many threads, and whose turn it is to get one."""
+
+    def __init__(self, name: str, workers: int, several_tenants: Callable[[], bool]) -> None:
+        self.executor = ThreadPoolExecutor(workers, thread_name_prefix=name)
+        self.slots = Slots(workers, several_tenants)
+
 
 class Threads:
     """
-    A small pool; receivers bound how much may wait for it.
+    Two small pools, for small and for large work; receivers bound how much may wait for them.
 
     Args:
         several_tenants: whether there are several, so that none of them may take every thread.
@@ -23,8 +42,8 @@ class Threads:
 
     def __init__(self, several_tenants: Callable[[], bool] = lambda: False) -> None:
         workers = max(2, min(4, os.cpu_count() or 1))
-        self._pool = ThreadPoolExecutor(workers, thread_name_prefix="stage-1")
-        self._slots = Slots(workers, several_tenants)
+        self._large = _Pool("stage-1", workers, several_tenants)
+        self._small = _Pool("stage-1-small", _SMALL_WORKERS, several_tenants)
 
     async def run(
         self, function: Callable[[*Ts], T], *args: *Ts, tenant: str = "", cost: float = 0
@@ -34,14 +53,16 @@ class Threads:
 
         Tenants take turns, by cost; what is done for all of them has the tenant ``""``.
         """
-        place = self._slots.ask(("tenant", tenant), cost)
+        pool = self._small if cost <= SMALL else self._large
+        place = pool.slots.ask(("tenant", tenant), cost)
         try:
             await place.granted.wait()
             loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._pool, function, *args)
+            return await loop.run_in_executor(pool.executor, function, *args)
         finally:
-            self._slots.leave(place)
+            pool.slots.leave(place)
 
-    def close(self) -> None:
-        """End the threads once their work is done."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+    def close(self, *, wait: bool = True) -> None:
+        """End the threads once their work is done, and wait for that unless told otherwise."""
+        for pool in (self._large, self._small):
+            pool.executor.shutdown(wait=wait, cancel_futures=True)

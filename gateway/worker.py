@@ -32,6 +32,9 @@ from gateway.workers.suspects import processing, sending
 from gateway.workers.watch import Watch
 
 REPORT_S = 1.0
+TURN_S = 0.0002
+"""How long a thread may run while others wait. The event loop waits so long for nearly everything
+it does while spans are processed; Python's 5 ms would leave it a few hundred steps a second."""
 PR_SET_PDEATHSIG = 1
 _FAILED = 1
 
@@ -254,6 +257,7 @@ def main() -> None:
     """Run a worker on the connection that the supervisor left open; ends the process."""
     for name in ("SIGINT", "SIGTERM", "SIGHUP"):  # they reach the whole process group
         signal.signal(getattr(signal, name), signal.SIG_IGN)
+    sys.setswitchinterval(TURN_S)
     _end_with(int(os.environ["SPANGATE_SUPERVISOR_PID"]))
     with asyncio.Runner(loop_factory=loop.factory()) as runner:
         try:

@@ -49,7 +49,7 @@ class Front:
         self.discard = discard
         self.logger = logger
         hand_over = HandOver(deliver, on_behalf, self._forbidden)
-        self.requests = Requests(receiver, transport, hand_over)
+        self.requests = Requests(receiver, transport, hand_over, lambda: admission.shared)
         self._deliver = deliver
         self._receiver = receiver
         self._transport = transport

@@ -1,8 +1,6 @@
 """From the body of a request to a delivered batch, the same for both protocols."""
 
-import asyncio
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from typing import NamedTuple
 
@@ -18,12 +16,13 @@ from gateway.otlp.weigh import weigh_json, weigh_protobuf
 from gateway.receivers.admission import Lease
 from gateway.receivers.handover import HandOver
 from gateway.telemetry import metrics
+from gateway.threads import SMALL, Threads
 
 INLINE_BYTES = 1024 * 1024
-"""Protobuf up to this size, decompressed, is read on the event loop: a thread costs more."""
+"""Protobuf up to this size, decompressed, is read on the event loop: a thread costs more. With
+several tenants only what is small, so that none of them holds the loop up for others."""
 JSON_WEIGHT = 16  # reading JSON costs this many times as much as protobuf
 COMPRESSED_WEIGHT = 8  # what a compressed body is expected to grow to
-READERS = 2
 
 
 class Body(NamedTuple):
@@ -47,9 +46,16 @@ class Accepted(NamedTuple):
 class Requests:
     """Read, check and deliver requests."""
 
-    def __init__(self, receiver: str, transport: str, hand_over: HandOver) -> None:
+    def __init__(
+        self,
+        receiver: str,
+        transport: str,
+        hand_over: HandOver,
+        several_tenants: Callable[[], bool] = lambda: False,
+    ) -> None:
         self._hand_over = hand_over
-        self._threads = ThreadPoolExecutor(READERS, thread_name_prefix="receiver")
+        self._several_tenants = several_tenants
+        self._threads = Threads(several_tenants)
         self._refused = partial(metrics.receiver_refused_spans.labels, receiver, transport)
         self._invalid = self._refused("invalid_span")
 
@@ -61,7 +67,7 @@ class Requests:
             Refusal: they are not, and what to tell the sender.
 
         """
-        checked, size = await self._read(body, lease.take)
+        checked, size = await self._read(body, context.tenant, lease.take)
         rejected, reason = checked.rejected, checked.reason
         if checked.entries:
             refused = await self._hand_over.run(checked, size, context, lease.account)
@@ -73,18 +79,19 @@ class Requests:
             self._invalid.inc(checked.rejected)
         return Accepted(rejected, reason)
 
-    async def _read(self, body: Body, grow: Callable[[int], None]) -> tuple[validate.Checked, int]:
+    async def _read(
+        self, body: Body, tenant: str, grow: Callable[[int], None]
+    ) -> tuple[validate.Checked, int]:
         weight = len(body.data)
         weight *= COMPRESSED_WEIGHT if body.encoding else 1
         weight *= JSON_WEIGHT if body.is_json else 1
-        if weight <= INLINE_BYTES:
+        if weight <= (SMALL if self._several_tenants() else INLINE_BYTES):
             return read(body, grow)
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, read, body, grow)
+        return await self._threads.run(read, body, grow, tenant=tenant, cost=weight)
 
     def close(self) -> None:
         """End the threads."""
-        self._threads.shutdown(wait=False, cancel_futures=True)
+        self._threads.close(wait=False)
 
 
 def read(body: Body, grow: Callable[[int], None]) -> tuple[validate.Checked, int]:

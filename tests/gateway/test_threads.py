@@ -1,8 +1,9 @@
 """What the threads of stage 1 promise to several tenants."""
 
 import asyncio
+import threading
 
-from gateway.threads import Threads
+from gateway.threads import SMALL, Threads
 
 
 async def test_a_flood_delays_no_other_tenant() -> None:
@@ -22,3 +23,20 @@ async def test_a_flood_delays_no_other_tenant() -> None:
         threads.close()
     assert before < 5
     assert 101 == len(order)
+
+
+async def test_small_work_never_waits_for_large() -> None:
+    """While every thread for large work is taken by several tenants, small work is done."""
+    threads = Threads(lambda: True)
+    end = threading.Event()
+    large = [
+        asyncio.create_task(threads.run(end.wait, tenant=f"t{number}", cost=SMALL + 1))
+        for number in range(20)
+    ]
+    try:
+        await asyncio.sleep(0)
+        assert 7 == await threads.run(lambda: 7, tenant="small", cost=SMALL)
+    finally:
+        end.set()
+        await asyncio.gather(*large)
+        threads.close()
