@@ -1,6 +1,7 @@
 """Refuse requests before memory runs out, so that the gateway is not killed for it."""
 
 import gc
+import sys
 import threading
 
 from gateway import memory
@@ -100,14 +101,20 @@ class MemoryLimiter(Processor[MemoryLimiterConfig]):
 
     async def start(self, context: Context) -> None:
         """
-        Measure for the first time.
+        Measure for the first time; on Windows nothing can be measured, so every request is let in.
 
         Raises:
             OSError: the system does not say how much memory is used.
 
         """
         self._context = context
-        self.check()
+        try:
+            self.check()
+        except OSError as error:
+            if sys.platform == "win32":
+                self._log("warning", "every request is let in", reason=str(error))
+                return
+            raise
         self._thread = threading.Thread(target=self._watch, name="memory_limiter", daemon=True)
         self._thread.start()
 

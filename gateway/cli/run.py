@@ -22,7 +22,6 @@ from gateway.data_dir import DataDir
 from gateway.failures import foreseen
 from gateway.reloading import Watcher
 from gateway.service import Service
-from gateway.supervisor import Supervisor
 from gateway.telemetry import logs
 
 
@@ -85,6 +84,8 @@ async def _run(
         load: Callable[[], Loaded] = partial(
             read_apart, tuple(config or ()), tuple(overrides or ()), environ
         )
+        from gateway.supervisor import Supervisor  # noqa: PLC0415 - needs what Windows lacks
+
         supervisor = Supervisor(loaded)
         if reload:
             watcher = Watcher(config or (), load)

@@ -16,7 +16,7 @@ from tests.e2e.conftest import free_port, running
 from tests.e2e.mlflow_server import MlflowApi, eventually
 from tests.gateway.real import Gateway
 
-pytestmark = [pytest.mark.e2e, pytest.mark.slow]
+pytestmark = [pytest.mark.e2e, pytest.mark.slow, pytest.mark.timeout(300)]
 
 CONFIG = """
 receivers:

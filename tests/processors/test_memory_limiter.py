@@ -205,6 +205,26 @@ async def test_trouble_with_measuring_is_told_and_survived(
     assert ("error", "memory cannot be measured", {"reason": "no figures"}) in context.logger.events
 
 
+async def test_windows_lets_everything_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where nothing can be measured the gateway starts all the same, and says so."""
+
+    def used() -> int:
+        raise OSError("no figures")
+
+    monkeypatch.setattr(memory, "used_bytes", used)
+    limiter, context = processor(MemoryLimiter), Context()
+    with pytest.raises(OSError, match="no figures"):
+        await limiter.start(context)
+    monkeypatch.setattr("sys.platform", "win32")
+    await limiter.start(context)
+    limiter.admit()
+    await limiter.stop()
+
+    assert [("warning", "every request is let in", {"reason": "no figures"})] == (
+        context.logger.events
+    )
+
+
 def test_memory_is_given_back() -> None:
     """What Python and the C library hold in reserve returns to the system."""
     if not Path("/proc").is_dir():
