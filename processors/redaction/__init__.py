@@ -17,7 +17,7 @@ from processors.redaction import catalog, places, secret_key
 from processors.redaction.keys import Keys, raw_patterns
 from processors.redaction.memory import Memory
 from processors.redaction.operators import Operators
-from processors.redaction.prefilter import prefilter
+from processors.redaction.prefilter import derive_prefilter
 from processors.redaction.report import Finding, Report
 from processors.redaction.rules import Rule
 from processors.redaction.scanner import Scanner, telling
@@ -46,7 +46,7 @@ class Redaction(Processor[RedactionConfig]):
         rules = [*map(_custom, config.custom), *catalog.rules(enabled, config.phone_regions)]
         rules = [rule for rule in rules if rule.type in enabled]
         keys = Keys(enabled, config.keys.block, config.keys.allow, telling(rules))
-        pattern = prefilter(rules, raw_patterns(enabled, config.keys.block))
+        pattern = derive_prefilter(rules, raw_patterns(enabled, config.keys.block))
         self._memory = Memory()
         self._search = pattern.search if pattern is not None and use_prefilter else None
         by_type = {rule.name: rule.operator for rule in config.custom if rule.operator is not None}

@@ -294,5 +294,5 @@ def raw_patterns(enabled: frozenset[str], block: tuple[str, ...]) -> list[str]:
     return patterns
 
 
-_KEY_END = r"[\d./:\[\]]{0,12}(?:\x12|[ \t\r\n\"'\\]{0,40}:|\\*[\"'](?:\s|\\+[nrt]){0,24}[,}\]])"
+_KEY_END = r"[\d./:\[\]]*(?:\x12|[ \t\r\n\"'\\]*:|\\*[\"'](?:\s|\\+[nrt])*[,}\]])"
 """What follows a key, or a string that names a value beside it."""

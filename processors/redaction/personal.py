@@ -9,7 +9,10 @@ _NO_LOOPBACK = r"(?:[2-9]\d{0,2}|1(?:[013-9]\d?|2[0-689]?)?)"
 _SEP = "(?:[ .-]|\u00a0|\u2011|\u2013|\u202f|\u2009)"
 """Spaces and hyphens between groups, those of typography too."""
 
-_H16 = r"[0-9A-Fa-f]{1,4}"
+_HEX = "[0-9A-Fa-f]"
+"""The prefilter looks for a group's last digit alone, lest it count the letters of words."""
+
+_H16 = f"{_HEX}{{1,4}}"
 
 # One prefilter for all wallets in base58; Monero's begin with 4, whose second may be a 0.
 _BASE58 = relax(r"\b(?:[13LMDTX]|4[0-9AB])[1-9A-HJ-NP-Za-km-z]{12,}")
@@ -56,12 +59,14 @@ RULES: list[Rule] = [
         rf"(?:{_H16}:){{3}}",
         r"[0-9A-Fa-f:]*(?:\d{1,3}(?:\.\d{1,3}){3})?",
         personal_checks.ipv6,
+        hint=f"{_HEX}:(?:{_H16}:){{2}}",
     ),
     Rule(
         "ip",
         rf"{_H16}(?::{_H16})?::",
         r"[0-9A-Fa-f:]*(?:\d{1,3}(?:\.\d{1,3}){3})?",
         personal_checks.ipv6,
+        hint=f"{_HEX}::",
     ),
     Rule(
         "ip",
@@ -69,9 +74,14 @@ RULES: list[Rule] = [
         r"[0-9A-Fa-f:]*(?:\d{1,3}(?:\.\d{1,3}){3})?",
         personal_checks.ipv6,
     ),
-    Rule("mac", r"\b(?:[0-9A-Fa-f]{2}:){5}[0-9A-Fa-f]{2}\b", "", personal_checks.mac),
-    Rule("mac", r"\b(?:[0-9A-Fa-f]{2}-){5}[0-9A-Fa-f]{2}\b", "", personal_checks.mac),
-    Rule("mac", r"\b[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\.[0-9A-Fa-f]{4}\b", "", personal_checks.mac),
+    *(
+        Rule("mac", rf"\b{first}{rest}\b", check=personal_checks.mac, hint=_HEX + rest)
+        for first, rest in (
+            (f"{_HEX}{{2}}", f"(?::{_HEX}{{2}}){{5}}"),
+            (f"{_HEX}{{2}}", f"(?:-{_HEX}{{2}}){{5}}"),
+            (f"{_HEX}{{4}}", rf"(?:\.{_HEX}{{4}}){{2}}"),
+        )
+    ),
     Rule("ssn", r"\b\d{3}-\d{2}-\d{4}\b", "", personal_checks.ssn),
     Rule(
         "ssn",

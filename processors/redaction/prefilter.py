@@ -138,7 +138,7 @@ _KEY_OF_SEVERAL = (r":\s{0,4}\[", r"\x12[\x00-\xff]{1,5}[\x2a\x18\x21]")
 """A key of a JSON array, of an attribute that is an array or a number: its values may be far."""
 
 
-def prefilter(rules: Sequence[Rule], keys: Sequence[str] = ()) -> Prefilter | None:
+def derive_prefilter(rules: Sequence[Rule], keys: Sequence[str] = ()) -> Prefilter | None:
     """
     Return the prefilter of rules and of keys to redact.
 

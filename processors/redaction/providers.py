@@ -117,9 +117,16 @@ PROVIDERS += _keys(
 
 _PROVIDER_KEY = (
     r"(?:azure|openai|mistral|cohere|wandb|datadog|twilio|deepseek|heroku|cloudflare|algolia"
-    r"|together|assemblyai|deepgram|subscription|serper|serpapi|pagerduty|okta|elastic"
-    r"|anthropic|gemini|stripe|github|gitlab|slack|account)"
+    r"|assemblyai|deepgram|serper|serpapi|pagerduty|okta|anthropic|gemini|github|gitlab)"
     r"[ _.'-]{0,3}(?:[a-z]{1,12}[ _-]){0,2}(?:key|token|secret)"
+)
+# Names that are words of any text: what stands between must speak of keys too. (Any two words
+# there would be followed by the prefilter through every sentence with an account in it.)
+_WORDY_PROVIDER_KEY = (
+    r"(?:account|elastic|slack|stripe|subscription|together)[ _.'-]{0,3}(?:(?:access|admin|ai|api"
+    r"|app|auth|bot|client|cloud|live|master|oauth|personal|primary|private|public|restricted|secondary"
+    r"|secret|service|shared|signing|storage|test|user|verification|webhook)[ _-]){0,2}"
+    r"(?:key|token|secret)"
 )
 
 _MARKED = [
@@ -152,7 +159,7 @@ PROVIDERS += [
         "provider_key",
         r"\b[A-Za-z0-9]{32,64}\b",
         check=secret_checks.provider_key,
-        context=(_PROVIDER_KEY,),
+        context=(_PROVIDER_KEY, _WORDY_PROVIDER_KEY),
     ),
 ]
 

@@ -134,6 +134,9 @@ _COUNT = re.compile(r"\{(\d+)(,?)(\d*)\}")
 _MANY = 12
 """Counting further would multiply the states of the automaton, for few hits less."""
 
+_WIDE = 8
+"""So would ranges that are wider."""
+
 
 def _relax_plain(text: str) -> str:
     if text == "(" or text.startswith(("(?P<", "(?<")):
@@ -142,7 +145,7 @@ def _relax_plain(text: str) -> str:
     if count is None:
         return text
     least, most = int(count[1]), int(count[3] or count[1])
-    if least > _MANY or most - least > _MANY:
+    if least > _MANY or most - least > _WIDE:
         return f"{{{min(least, _MANY)},}}"
     return text
 
