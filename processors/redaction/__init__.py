@@ -69,7 +69,7 @@ class Redaction(Processor[RedactionConfig]):
         """Redact in place; count by kind."""
         report = Report()
         self._redact(batch, report)
-        _count(report.counts)
+        _count(report.types)
         return batch
 
     def findings(self, batch: Batch) -> list[Finding]:
@@ -98,7 +98,8 @@ class Redaction(Processor[RedactionConfig]):
                 walker.span(span.peek)
             else:
                 for place in found:
-                    walker.attribute(span.peek, place.ordinal, data[place.start : place.end])
+                    ordinal, start, end, hit = place
+                    walker.attribute(span.peek, ordinal, data[start:end], data[hit:end])
             if walker.changed:
                 span.renew()
 
@@ -123,6 +124,6 @@ def _custom(rule: CustomRule) -> Rule:
     return Rule(rule.name, rule.pattern, "", check, rule.context, is_long=True)
 
 
-def _count(counts: "Counter[str]") -> None:
-    for kind, count in counts.items():
+def _count(types: list[str]) -> None:
+    for kind, count in Counter(types).items():
         metrics.redactions.labels(kind).inc(count)

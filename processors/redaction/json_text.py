@@ -146,20 +146,17 @@ class _Walk:
         frame = self._stack[-1] if self._stack else None
         key = self._key()
         literal = self._data[start + 1 : end - 1]
-        text = literal if b"\\" not in literal else _decode(self._data[start:end])
+        escaped = b"\\" in literal
+        text = _decode(self._data[start:end]) if escaped else literal
         if frame is not None:
             key = self._named(frame, text, key, start, end)
-        if self._is_clean(key, start, end):
+        windows = None if key.telling else part(self._windows, start + 1, end - 1)
+        if windows == [] and key.blocked is None:
             return
-        new = self._scrubber.text(text, key, self._report, self._depth + 1)
+        windows = None if escaped else windows
+        new = self._scrubber.text(text, key, self._report, self._depth + 1, windows)
         if new is not None:
             self._edits.append((start, end, _encode(new, literal)))
-
-    def _is_clean(self, key: KeyInfo, start: int, end: int) -> bool:
-        """Whether nothing can be found in a string."""
-        if self._windows is None or key.telling or key.blocked is not None:
-            return False
-        return not part(self._windows, start, end)
 
     def _named(self, frame: _Frame, text: bytes, key: KeyInfo, start: int, end: int) -> KeyInfo:
         """Learn names of values from strings; return what the name says about this one."""

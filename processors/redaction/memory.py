@@ -15,8 +15,8 @@ class Outcome(NamedTuple):
     new: bytes | None
     """Its encoding after redaction; ``None`` where it stays as it is."""
 
-    counts: tuple[tuple[str, int], ...]
-    """Findings by type."""
+    types: tuple[str, ...]
+    """The type of each finding."""
 
 
 class Memory:

@@ -80,15 +80,23 @@ _VERSION_KEY = re.compile(r"\b(?:version|versions|release|build|firmware|section
 
 def ipv4(candidate: Candidate) -> Bounds | None:
     """Believe addresses of hosts; versions, loopback and unspecified addresses are none."""
-    text = candidate.text
-    if not alone(candidate) or any(int(part) > 255 for part in text.split(".")):
+    if not alone(candidate) or not _is_host4(candidate.text.split(".")):
         return None
     before, after = candidate.before, candidate.after
     if before[-1:] in (b".", b"-") or re.match(rb"\.\d|-\d|\.[a-z]|-[A-Za-z]", after):
         return None
     if _NOT_IP_BEFORE.search(before) or _VERSION_KEY.search(candidate.key):
         return None
-    return whole(candidate) if _is_host(text) else None
+    return whole(candidate)
+
+
+def _is_host4(parts: list[str]) -> bool:
+    if len(parts) != 4 or parts[0] in ("127", "255") or parts == ["0"] * 4:
+        return False
+    return all(part in _BYTES for part in parts)
+
+
+_BYTES = frozenset(map(str, range(256)))
 
 
 def _is_host(text: str) -> bool:
@@ -96,7 +104,7 @@ def _is_host(text: str) -> bool:
         address = ipaddress.ip_address(text)
     except ValueError:
         return False
-    return not (address.is_loopback or address.is_unspecified or text.startswith("255."))
+    return not (address.is_loopback or address.is_unspecified)
 
 
 def ipv6(candidate: Candidate) -> Bounds | None:

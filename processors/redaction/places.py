@@ -7,6 +7,8 @@ from typing import NamedTuple, Protocol
 _RESOURCE_SPANS, _SCOPE_SPANS, _SPANS = 0x0A, 0x12, 0x12
 _ATTRIBUTE = 0x4A
 """The tag of a span's attribute."""
+_NO_TEXT = frozenset((0x0A, 0x12, 0x22, 0x30, 0x39, 0x41, 0x50, 0x60, 0x70, 0x85))
+"""The tags of a span's ids, kind, times, counts and flags."""
 
 
 class Match(Protocol):
@@ -92,6 +94,8 @@ class Place(NamedTuple):
     ordinal: int
     start: int
     end: int
+    hit: int
+    """Where the first hit in it begins."""
 
 
 class Hits:
@@ -116,7 +120,9 @@ def locate(data: bytes, first: Match, search: Search, bounds: list[tuple[int, in
         index = bisect_right(starts, place) - 1
         if index >= 0 and place < bounds[index][1]:
             try:
-                hits.spans[index], found = _attributes(data, found, search, bounds[index])
+                attributes, found = _attributes(data, found, search, bounds[index])
+                if attributes != []:
+                    hits.spans[index] = attributes
             except (FramingError, IndexError):
                 hits.spans[index], found = None, search(data, bounds[index][1])
             continue
@@ -145,11 +151,16 @@ def _attributes(
     ordinal = 0
     hit = found.start()
     while at < span_end:
-        tag, start, at = _field(data, at)
+        tag, start, size = data[at], at + 2, data[at + 1]
+        if tag == _ATTRIBUTE and size < 0x80:  # the most usual, told apart at once
+            at = start + size
+        else:
+            tag, start, at = _field(data, at)
         if hit < at:
-            if tag != _ATTRIBUTE:
+            if tag == _ATTRIBUTE:
+                places.append(Place(ordinal, start, at, hit))
+            elif tag not in _NO_TEXT:
                 return None, search(data, span_end)
-            places.append(Place(ordinal, start, at))
             later = search(data, at)
             if later is None or later.start() >= span_end:
                 return places, later

@@ -74,14 +74,15 @@ class Prefilter:
             at = start + 1
         return None
 
-    def windows(self, data: bytes) -> list[Window] | None:
+    def windows(self, data: bytes, at: int = 0) -> list[Window] | None:
         """
         Return the parts of a text that hold the triggers, and the words, of all matches.
 
-        They are apart and in order; ``None`` where they would make up most of the text.
+        They are apart and in order; ``None`` where they would make up most of the text. Nothing
+        is hit before ``at``.
         """
         found: list[Window] = []
-        at, left = 0, len(data) // 2
+        left = len(data) // 2
         while (match := self._first(data, at)) is not None:
             start, end = match.span()
             at = max(start + 1, end - _BEFORE)  # hits overlap, but a long one is not read again

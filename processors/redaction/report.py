@@ -1,6 +1,5 @@
 """What was found in a batch: types and sizes, never values."""
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
@@ -19,24 +18,19 @@ class Finding(NamedTuple):
 
 
 class Report:
-    """Count findings by type; with ``details`` keep where they were."""
+    """Note the types of findings; with ``details`` where they were, too."""
 
     def __init__(self, *, details: bool = False) -> None:
-        self.counts: Counter[str] = Counter()
+        self.types: list[str] = []
+        """Of each finding, in order."""
         self.findings: list[Finding] | None = [] if details else None
         self.place = ""
 
     def add(self, kind: str, length: int) -> None:
         """Note a finding at the current place."""
-        self.counts[kind] += 1
+        self.types.append(kind)
         if self.findings is not None:
             self.findings.append(Finding(self.place, kind, length))
-
-    def join(self, other: "Report") -> None:
-        """Add the findings of another report."""
-        self.counts.update(other.counts)
-        if self.findings is not None:
-            self.findings += other.findings or []
 
 
 class Names:

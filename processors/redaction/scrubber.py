@@ -57,14 +57,19 @@ class Scrubber:
         self._clean_keys: set[str] = set()
         self._clean_texts: dict[bytes, bool] = {}
 
-    def value(self, text: str, key: KeyInfo, report: Report) -> str | None:
-        """Return the redacted value of an attribute or field, or ``None`` if nothing changes."""
+    def value(self, text: str, key: KeyInfo, report: Report, suspect: bytes = b"") -> str | None:
+        """
+        Return the redacted value of an attribute or field, or ``None`` if nothing changes.
+
+        Where the text ends with ``suspect``, what is before that is known to be clean.
+        """
         data = text.encode("utf-8", "surrogatepass")
         if len(data) > self.max_bytes:
             return self._give_up(text, report)
         windows: Sequence[Window] | None = None
         if key.blocked is None:
-            windows = () if key.allowed else self._windows(data, key)
+            at = len(data) - len(suspect) if suspect and data.endswith(suspect) else 0
+            windows = () if key.allowed else self._windows(data, key, at)
             if windows is not None and not windows:
                 return None
         try:
@@ -88,10 +93,20 @@ class Scrubber:
         report.add(FAILED, len(text))
         return self._operators.apply(FAILED, text)
 
-    def text(self, data: bytes, key: KeyInfo, report: Report, depth: int) -> bytes | None:
-        """Return the redacted text, or ``None`` if nothing changes."""
-        windows: Sequence[Window] | None = None
-        if key.blocked is None:
+    def text(
+        self,
+        data: bytes,
+        key: KeyInfo,
+        report: Report,
+        depth: int,
+        windows: Sequence[Window] | None = None,
+    ) -> bytes | None:
+        """
+        Return the redacted text, or ``None`` if nothing changes.
+
+        Where ``windows`` are given, they hold all that a search would find.
+        """
+        if key.blocked is None and not windows:
             windows = () if key.allowed else self._windows(data, key)
             if windows is not None and not windows:
                 return None
@@ -113,12 +128,12 @@ class Scrubber:
             return self._json.redact(data, key, report, depth, windows)
         return self._plain(data, key, report, depth, windows)
 
-    def _windows(self, data: bytes, key: KeyInfo) -> Sequence[Window] | None:
+    def _windows(self, data: bytes, key: KeyInfo, at: int = 0) -> Sequence[Window] | None:
         """Return where in a text something may be; ``None`` means anywhere."""
         if self._prefilter is None or key.telling:
             return None
         if len(data) > _SHORT:
-            return self._prefilter.windows(data)
+            return self._prefilter.windows(data, at)
         clean = self._clean_texts.get(data)
         if clean is None:
             clean = self._prefilter.search(data) is None
@@ -255,7 +270,7 @@ def _documents(data: bytes) -> list[tuple[int, int, bool]]:
 
     A bounded number of openings that begin no document are tried, so the time stays linear.
     """
-    opening = _OPENING.search(data)
+    opening = _OPENING.search(data) if b"[" in data or b"{" in data else None
     if opening is None:
         return [(0, len(data), False)]
     text = data.decode("latin-1")  # one character a byte, so that positions agree

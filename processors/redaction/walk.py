@@ -27,6 +27,7 @@ class Walker:
         self._memory = memory
         self._report = report
         self._where = ""
+        self._suspect = b""
         self.changed = False
 
     def shared(self, resource_spans: trace_pb2.ResourceSpans) -> None:
@@ -78,34 +79,41 @@ class Walker:
             setattr(message, name, new)
             self.changed = True
 
-    def attribute(self, span: trace_pb2.Span, ordinal: int, encoded: bytes) -> None:
-        """Redact one attribute of a span, given its encoding; known ones are not read again."""
-        if self._report.findings is not None:
+    def attribute(
+        self, span: trace_pb2.Span, ordinal: int, encoded: bytes, suspect: bytes = b""
+    ) -> None:
+        """
+        Redact one attribute of a span, given its encoding; known ones are not read again.
+
+        Nothing is hit before ``suspect``, the encoding's end.
+        """
+        report = self._report
+        if report.findings is not None:
             self._where = f'span "{span.name}"'
-        outcome = self._memory.get(encoded) if self._report.findings is None else None
+            outcome = None
+        else:
+            outcome = self._memory.get(encoded)
         if outcome is None:
+            self._suspect = suspect
             self._attribute_afresh(span, ordinal, encoded)
-            return
-        if outcome.new is not None:
+            self._suspect = b""
+        elif outcome.new is not None:
             span.attributes[ordinal].ParseFromString(outcome.new)
             self.changed = True
-        for kind, count in outcome.counts:
-            self._report.counts[kind] += count
+            report.types += outcome.types
 
     def _attribute_afresh(self, span: trace_pb2.Span, ordinal: int, encoded: bytes) -> None:
         """Redact an attribute and remember the outcome, where it depends on nothing else."""
-        report, changed = self._report, self.changed
         field = span.attributes[ordinal]
-        key = field.key
-        self._report, self.changed = Report(details=report.findings is not None), False
+        key, changed, found = field.key, self.changed, len(self._report.types)
+        self.changed = False
         self._discard_unknown(field)
         self._attribute(field, span.attributes, None, NO_KEY)
-        counts = self._report.counts
-        if key == field.key and FAILED not in counts:
+        types = self._report.types[found:]
+        if key == field.key and FAILED not in types:
             new = field.SerializeToString() if self.changed else None
-            self._memory.put(encoded, Outcome(new, tuple(counts.items())))
-        report.join(self._report)
-        self._report, self.changed = report, changed or self.changed
+            self._memory.put(encoded, Outcome(new, tuple(types)))
+        self.changed = changed or self.changed
 
     def _attributes(self, fields: Any, parent: KeyInfo = NO_KEY) -> None:
         """Redact key-value pairs; ``parent`` says what holds for all below."""
@@ -146,7 +154,7 @@ class Walker:
     def _value(self, value: AnyValue, key: KeyInfo) -> None:
         kind = value.WhichOneof("value")
         if kind == "string_value":
-            new = self._scrubber.value(value.string_value, key, self._report)
+            new = self._scrubber.value(value.string_value, key, self._report, self._suspect)
             if new is not None:
                 value.string_value = new
                 self.changed = True
