@@ -16,7 +16,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 from gateway import exporter_guard
 from gateway.batch import Batch, BatchContext, Resource
 from gateway.delivery.sender import Sender
-from gateway.errors import Flow, Forbidden
+from gateway.errors import Flow, Forbidden, Reject
 from gateway.joining import Joiner, joined
 from gateway.otlp import wire
 from gateway.pipeline import Pipeline
@@ -251,6 +251,8 @@ class Delivery:
 
     async def __call__(self, *batches: Batch) -> None:
         """Process batches in all pipelines and commit them to all queues, or to none."""
+        for batch in batches:
+            _check(batch)
         if len(batches) == 1 and not any(p.suspects(batches[0]) for p, _ in self._routes):
             await self._joiner.deliver(batches[0])
         else:
@@ -312,6 +314,20 @@ class Delivery:
             for outlet in outlets:
                 records += outlet.records(context, done)
         return records
+
+
+def _check(batch: Batch) -> None:
+    """
+    Return if a batch, which may come from a plugin's receiver, can be read.
+
+    Raises:
+        Reject: it cannot.
+
+    """
+    try:
+        batch.entries()
+    except wire.MalformedError as error:
+        raise Reject(f"this is no request of OTLP in protobuf: {error}") from error
 
 
 def _dropped(

@@ -44,9 +44,16 @@ def check_name(name: str, kind: Kind, registry: Registry) -> str:
     return module
 
 
-def write_project(kind: str, module: str, folder: Path) -> list[Path]:
+def write_project(what: str, kind: Kind, module: str, folder: Path) -> list[Path]:
     """
     Write a project into a folder and return its files, relative to it.
+
+    Args:
+        what: the folder of templates: ``processor``, ``trace_processor``, ``exporter`` or
+            ``receiver``.
+        kind: what it is to the registry.
+        module: name of module and component type.
+        folder: where to.
 
     Raises:
         FileExistsError: there is something of that name.
@@ -56,13 +63,19 @@ def write_project(kind: str, module: str, folder: Path) -> list[Path]:
     words = {
         "{{module}}": module,
         "{{Class}}": "".join(word.capitalize() for word in module.split("_")),
+        "{{kind}}": what.replace("_", " "),
+        "{{group}}": kind,
         "{{distribution}}": f"spangate-{module.replace('_', '-').strip('-')}",
     }
     folder.mkdir(parents=False)
+    templates = {
+        template.relative_to(source): template
+        for source in (_TEMPLATES / "common", _TEMPLATES / what)
+        for template in source.rglob(f"*{_ENDING}")
+    }
     written = []
-    source = _TEMPLATES / kind
-    for template in sorted(source.rglob(f"*{_ENDING}")):
-        name = str(template.relative_to(source)).removesuffix(_ENDING).replace("MODULE", module)
+    for place, template in sorted(templates.items()):
+        name = str(place).removesuffix(_ENDING).replace("MODULE", module)
         text = template.read_text(encoding="utf-8")
         for mark, word in words.items():
             text = text.replace(mark, word)

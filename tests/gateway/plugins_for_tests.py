@@ -3,7 +3,18 @@
 import asyncio
 from typing import ClassVar
 
-from gateway.plugin import Batch, Busy, Config, Exporter, ExporterConfig, Processor, Reject, Retry
+from gateway.plugin import (
+    Batch,
+    Busy,
+    Config,
+    Deliver,
+    Exporter,
+    ExporterConfig,
+    Processor,
+    Receiver,
+    Reject,
+    Retry,
+)
 
 
 class SayConfig(Config):
@@ -78,3 +89,15 @@ class Keep(Exporter[ExporterConfig]):
         if self.down:
             raise Retry("down")
         self.requests.append(batch.encode())
+
+
+class Rubbish(Receiver[Config]):
+    """Hand over what is no request, and keep what the engine says to it."""
+
+    said: ClassVar[list[str]] = []
+
+    async def listen(self, deliver: Deliver) -> None:
+        try:
+            await deliver(Batch(b"rubbish"))
+        except Reject as refusal:
+            self.said.append(refusal.reason)

@@ -13,6 +13,7 @@ import pytest
 from gateway.lifecycle import StartError
 from gateway.telemetry import logs
 from gateway.testing import batch
+from tests.gateway.plugins_for_tests import Rubbish
 from tests.gateway.running import Gateway, gateway
 
 PLUGIN = '''
@@ -211,3 +212,15 @@ async def test_an_exporter_that_cannot_route_loses_nothing(
 
     [failure] = events(capsys, "exporter failed to route")
     assert "at faulty.py:" in failure["reason"]
+
+
+async def test_a_receiver_that_delivers_rubbish(tmp_path: Path) -> None:
+    """What cannot be read is rejected by name, before any processor sees it."""
+    text = """
+receivers: {rubbish: {use: "tests.gateway.plugins_for_tests:Rubbish"}}
+exporters: {debug: {}}
+service: {pipelines: {traces: {receivers: [rubbish], processors: [], exporters: [debug]}}}
+"""
+    async with gateway(tmp_path, text):
+        [said] = Rubbish.said
+    assert "no request of OTLP in protobuf" in said

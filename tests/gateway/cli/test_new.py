@@ -1,21 +1,25 @@
 """What ``spangate new`` promises: a project that works before its author has touched it."""
 
+import asyncio
 import json
 import os
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from gateway.cli import app
+from tests.gateway.cli.support import call
+from tests.gateway.running import gateway
 
 HOME = Path(__file__).parents[3]
 
 
-def new(name: str) -> Result:
-    return CliRunner().invoke(app, ["new", "processor", name])
+def new(name: str, what: str = "processor") -> Result:
+    return CliRunner().invoke(app, ["new", what, name])
 
 
 @pytest.fixture
@@ -51,6 +55,23 @@ def test_its_own_tests_pass(project: Path) -> None:
     """At once, also where warnings are errors and tests run in any order."""
     out = run(project, "-m", "pytest", "-q", "-W", "error")
     assert "3 passed" in out
+
+
+@pytest.mark.parametrize("what", ["trace-processor", "exporter", "receiver"])
+def test_every_kind_of_project_works_at_once(
+    what: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its tests pass, its configuration is valid, and its type is announced where it belongs."""
+    monkeypatch.chdir(tmp_path)
+    assert 0 == new("team-label", what).exit_code
+    project = tmp_path / "team-label"
+
+    assert "3 passed" in run(project, "-m", "pytest", "-q", "-W", "error")
+    assert "valid" in call("validate", "--config", project / "gateway.yaml").output
+    group = f"spangate.{what.removeprefix('trace-')}s"
+    packaging = tomllib.loads((project / "pyproject.toml").read_text())
+    assert {group: {"team_label": "team_label:TeamLabel"}} == packaging["project"]["entry-points"]
+    assert "{{" not in "".join(f.read_text() for f in project.rglob("*.*") if f.is_file())
 
 
 def test_its_configuration_is_valid_and_does_something(project: Path) -> None:
@@ -126,3 +147,37 @@ def test_a_folder_that_cannot_be_written_is_a_sentence(
     result = new("team_label")
     assert 1 == result.exit_code
     assert "cannot write team_label: No such file" in result.stderr
+
+
+CHAIN = """
+receivers:
+  call_log: {use: ./call_log/call_log.py:CallLog, endpoint: "127.0.0.1:0"}
+exporters:
+  audit_trail:
+    use: ./audit_trail/audit_trail.py:AuditTrail
+    path: PATH
+    batch: {flush_timeout: 10ms}
+service:
+  pipelines:
+    traces: {receivers: [call_log], processors: [], exporters: [audit_trail]}
+"""
+
+
+async def test_new_ends_of_a_pipeline_fit_together(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a new receiver takes, a new exporter writes; in between is the gateway."""
+    monkeypatch.chdir(tmp_path)
+    assert 0 == new("call_log", "receiver").exit_code
+    assert 0 == new("audit_trail", "exporter").exit_code
+    written = tmp_path / "spans.jsonl"
+    async with gateway(tmp_path, CHAIN.replace("PATH", str(written))) as running:
+        url = running.url("/")
+        said = b'{"model": "gpt-4o-mini", "prompt": "What is a span?"}'
+        for body, status in ((said, 200), (b"rubbish", 400)):
+            async with running.http.post(url, data=body) as answer:
+                assert status == answer.status
+        async with asyncio.timeout(60):
+            while not running.service.status().exporters[0].destinations:
+                await asyncio.sleep(0.02)
+    assert '"name": "chat"' in written.read_text()
