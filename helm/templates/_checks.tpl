@@ -17,6 +17,11 @@
 {{- end -}}
 {{- end -}}
 {{- end -}}
+{{- with $values.autoscaling -}}
+{{- if and .enabled .targetMemoryUtilizationPercentage (not (dig "requests" "memory" "" $values.resources)) -}}
+{{- fail "autoscaling.targetMemoryUtilizationPercentage needs resources.requests.memory: memory use is measured in percent of it" -}}
+{{- end -}}
+{{- end -}}
 {{- if $values.mlflow.auth.enabled -}}
 {{- if not $values.mlflow.auth.existingSecret -}}
 {{- fail "mlflow.auth.enabled needs mlflow.auth.existingSecret: the name of the Secret with the credentials" -}}

@@ -233,6 +233,25 @@ def test_there_is_no_test_where_it_could_not_pass() -> None:
     )
 
 
+def test_memory_can_be_scaled_on_too() -> None:
+    """A target for it is added to that for the CPU."""
+    values = {"autoscaling": {"enabled": True, "targetMemoryUtilizationPercentage": 80}}
+    metrics = find("HorizontalPodAutoscaler", values)["spec"]["metrics"]
+
+    assert ["cpu", "memory"] == [one["resource"]["name"] for one in metrics]
+    assert 80 == metrics[1]["resource"]["target"]["averageUtilization"]
+
+
+def test_a_plugin_may_have_the_token_of_its_account() -> None:
+    """Only gateways get it, and only where that is said."""
+    values = {**ALL, "serviceAccount": {"automount": True}}
+
+    assert find("ServiceAccount", values)["automountServiceAccountToken"]
+    assert {"demo-spangate"} == {
+        name for name, pod in pods(values).items() if pod["automountServiceAccountToken"]
+    }
+
+
 def test_extra_environment_comes_last() -> None:
     """Of two variables of one name the user's counts."""
     values = {"extraEnv": [{"name": "MLFLOW_TRACKING_URI", "value": "http://other:5000"}]}
