@@ -6,17 +6,19 @@ from heapq import heappop, heappush, heapreplace
 from gateway.queue.base import Record
 from gateway.queue.line import Line, Packed, Weight
 
-_GUEST = "\0"
-"""Behind a tenant's name: its line of guests, since only records of one log keep their order."""
+_OWN = None
+_Lines = dict[object, Line]
+"""Lines by the shelf of their guests, ``_OWN`` for no guests: only records of one log come in the
+order of their age."""
 
 
 class FairLine:
     """
     The records of one destination in one lane.
 
-    Tenants get equal parts of the requests, whatever each has waiting. A part is measured by what
-    fills a request: spans or bytes, whichever is more. Records that were put back go first, by
-    themselves.
+    Tenants get equal parts of the requests, whatever each has waiting, and of each the oldest goes
+    first, whichever worker keeps it. A part is measured by what fills a request: spans or bytes,
+    whichever is more. Records that were put back go first, by themselves.
     """
 
     def __init__(self, queue: str, lane: int, destination: str) -> None:
@@ -25,7 +27,7 @@ class FairLine:
         self._lane = lane
         self._total = Weight()
         self._again = Line(queue, lane, destination, self._total)
-        self._lines: dict[str, Line] = {}
+        self._lines: dict[str, _Lines] = {}
         self._turns: list[tuple[float, int, str]] = []  # a heap: parts had so far, by tenant
         self._serial = itertools.count()
         self._now = 0.0
@@ -53,17 +55,17 @@ class FairLine:
 
     def lines(self) -> list[Line]:
         """Return every line with records."""
-        return [line for line in (self._again, *self._lines.values()) if line]
+        theirs = [line for lines in self._lines.values() for line in lines.values()]
+        return [line for line in (self._again, *theirs) if line]
 
     def tenants(self) -> set[str]:
         """Return whose records wait."""
-        keys = (key for key, line in self._lines.items() if line)
-        return self._again.tenants() | {key.removesuffix(_GUEST) for key in keys}
+        waiting = {tenant for tenant, lines in self._lines.items() if any(lines.values())}
+        return self._again.tenants() | waiting
 
     def append(self, record: Record) -> None:
         """Add a record with its payload at the end of its tenant's line."""
-        key = record.tenant if record.shelf is None else record.tenant + _GUEST
-        self._line(key).append(record)
+        self._line(record.tenant, record.shelf or _OWN).append(record)
 
     def append_packed(self, record: Record) -> None:
         """Add a record that waits on disk alone, without its payload."""
@@ -99,29 +101,34 @@ class FairLine:
             self._charge(line, max(more_spans / max_spans, more_bytes / max_bytes))
         return taken
 
-    def _line(self, tenant: str) -> Line:
-        line = self._lines.get(tenant)
-        if line is None:
-            line = Line(self._queue, self._lane, self.destination, self._total)
-            self._lines[tenant] = line
+    def _line(self, tenant: str, source: object = _OWN) -> Line:
+        lines = self._lines.get(tenant)
+        if lines is None:
+            lines = self._lines[tenant] = {}
             heappush(self._turns, (self._now, next(self._serial), tenant))
+        line = lines.get(source)
+        if line is None:
+            line = lines[source] = Line(self._queue, self._lane, self.destination, self._total)
         return line
 
     def _next(self) -> Line:
-        """Return the line whose turn it is; something waits."""
-        while not (line := self._lines[self._turns[0][2]]):
+        """Return the line with the oldest of the tenant whose turn it is; something waits."""
+        while not (lines := [line for line in self._lines[self._turns[0][2]].values() if line]):
             self._leave()
-        return line
+        return lines[0] if len(lines) == 1 else min(lines, key=lambda line: line.oldest_unix_ns)
 
     def _charge(self, line: Line, part: float) -> None:
         """Note what the first of the turns had."""
         self._now, _, tenant = self._turns[0]
-        if line:
-            heapreplace(self._turns, (self._now + part, next(self._serial), tenant))
-        else:
-            self._leave()
+        if not line:
+            left = {source: some for source, some in self._lines[tenant].items() if some}
+            self._lines[tenant] = left
+            if not left:
+                self._leave()
+                return
+        heapreplace(self._turns, (self._now + part, next(self._serial), tenant))
 
     def _leave(self) -> None:
-        """Let the first of the turns go; its line is empty."""
+        """Let the first of the turns go; nothing of that tenant waits."""
         _, _, tenant = heappop(self._turns)
         del self._lines[tenant]

@@ -3,7 +3,9 @@
 from collections import Counter
 from pathlib import Path
 
+from gateway.queue.base import Record
 from gateway.queue.fair_line import FairLine
+from gateway.queue.queue import MemoryShelf
 from tests.gateway.queue.support import opened, record
 
 MIB = 1024 * 1024
@@ -88,3 +90,34 @@ async def test_turns_survive_a_restart(tmp_path: Path) -> None:
         shared = queues["a"].lanes[0].line("")
         taken = await queues["a"].take(shared, 4, MIB)
     assert {"flood": 3, "ada": 1} == Counter(each.tenant for each in taken)
+
+
+def guest(shelf: MemoryShelf, tenant: str) -> Record:
+    """Return a record that another worker keeps, younger than those before."""
+    made = record(tenant=tenant)
+    made.shelf = shelf
+    return made
+
+
+def test_nothing_overtakes_what_another_worker_keeps() -> None:
+    """The oldest of a tenant goes first, whether it is kept here or by any other worker."""
+    shared, shelves = FairLine("a", 0, ""), [MemoryShelf(), MemoryShelf()]
+    made = [
+        guest(shelves[at % 3], "ada") if at % 3 < 2 else record(tenant="ada") for at in range(30)
+    ]
+    for one in (*made[1::3], *made[::3], *made[2::3]):  # those of one worker in order
+        shared.append(one)
+    taken = [each for _ in range(6) for each in shared.take(max_spans=5, max_bytes=MIB)]
+    assert made == taken
+
+
+def test_a_tenant_has_one_turn_in_all_workers() -> None:
+    """Who sends through several workers gets no larger part than who sends through one."""
+    shared, shelves = FairLine("a", 0, ""), [MemoryShelf(), MemoryShelf()]
+    for _ in range(20):
+        shared.append(record(tenant="ada"))
+        shared.append(record(tenant="bob"))
+        for shelf in shelves:
+            shared.append(guest(shelf, "ada"))
+    taken = shared.take(max_spans=20, max_bytes=MIB)
+    assert {"ada": 10, "bob": 10} == Counter(each.tenant for each in taken)
