@@ -114,6 +114,7 @@ class Peer:
         self._under_way[self._last] = _Sent(record, queue, len(hand.payload))
         self._count(len(hand.payload))
         self._channel.send(hand)
+        record.payload = b""  # the other worker has it, and the disk
 
     def forget(self, queue: Queue, lane: int) -> None:
         """Expect no answers any more for records of a lane; they are offered to another."""
@@ -132,7 +133,7 @@ class Peer:
             self._channel.close()
             self._channel = None
             self._room.clear()
-            for number in list(self._under_way):
+            for number in sorted(self._under_way, reverse=True):  # the oldest comes to the front
                 self._put_back(number)
 
     def _take(self, answer: Done | Refused) -> None:
