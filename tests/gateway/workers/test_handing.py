@@ -16,7 +16,7 @@ async def test_what_another_worker_has_lies_on_the_disk_alone(tmp_path: Path) ->
     goes = asyncio.Event()
 
     async def worker(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        channel = Channel(reader, writer, Hand)
+        channel: Channel[Hand] = Channel(reader, writer, Hand)
         while len(taken) < RECORDS and (hand := await channel.receive()) is not None:
             taken.append(hand)
         await goes.wait()
