@@ -38,7 +38,7 @@ from gateway.workers.fixed import refused
 from gateway.workers.lanes import Allotment
 from gateway.workers.leaving import leave
 from gateway.workers.messages import FromWorker
-from gateway.workers.ports import Ports
+from gateway.workers.ports import Ports, taken
 from gateway.workers.reloads import Load, Reloads
 from gateway.workers.suspects import Suspects
 
@@ -186,7 +186,8 @@ class Supervisor:
             loaded = await asyncio.to_thread(load)
         except ConfigError as error:
             return str(error)
-        unfit = refused(self._loaded.settings, loaded.settings)
+        before, after = self._loaded.settings, loaded.settings
+        unfit = refused(before, after) or taken(before.service.telemetry, after.service.telemetry)
         if unfit:
             return "; ".join(unfit)
         async with self._changing:

@@ -8,7 +8,9 @@ checked first without that option, so that a port that another program holds is 
 import socket
 from collections.abc import Collection
 
-from gateway.receivers.addresses import check_free, listen_error
+from gateway import endpoint
+from gateway.config.settings import TelemetryConfig
+from gateway.receivers.addresses import ListenError, check_free, listen_error
 
 
 class Ports:
@@ -45,6 +47,20 @@ class Ports:
     def close(self) -> None:
         """Give all of them back."""
         self.keep(())
+
+
+def taken(before: TelemetryConfig, now: TelemetryConfig) -> list[str]:
+    """Return why telemetry endpoints that changed cannot be opened; nothing where they can."""
+    ours = {before.metrics.endpoint, before.status.endpoint}
+    wishes = {"metrics": now.metrics.endpoint, "status": now.status.endpoint}
+    found: list[str] = []
+    for name, wish in wishes.items():
+        if wish not in ours:
+            try:
+                check_free(f"service.telemetry.{name}", *endpoint.split(wish))
+            except ListenError as error:
+                found.append(str(error))
+    return found
 
 
 def _bind(where: str, host: str, port: int) -> tuple[int, list[socket.socket]]:
