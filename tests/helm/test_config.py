@@ -18,8 +18,12 @@ from gateway.config.settings import (
     StatusConfig,
     TelemetryConfig,
 )
+from gateway.registry import KINDS
 from gateway.tenants import TenantConfig
+from tests.docs.test_pages import Block, configurations, place
 from tests.helm.chart import CHART, Values, find, gateway_pod, manifests, typical
+
+jsonschema = pytest.importorskip("jsonschema")
 
 TYPICAL = typical()
 
@@ -114,6 +118,16 @@ def test_settings_of_the_service_are_those_of_the_gateway() -> None:
     assert set(StatusConfig.__struct_fields__) == set(
         schema["definitions"]["endpoint"]["properties"]
     )
+
+
+@pytest.mark.parametrize("block", list(configurations()), ids=place)
+def test_what_the_gateway_takes_the_chart_takes(block: Block) -> None:
+    """The schema of the chart refuses no configuration of the documentation."""
+    schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
+    config = yaml.safe_load(block.text)
+    for kind in {*KINDS} & config.keys():
+        whole = {"$ref": f"#/definitions/gateway.{kind}", "definitions": schema["definitions"]}
+        jsonschema.Draft7Validator(whole).validate(config[kind])
 
 
 def test_a_token_is_read_from_a_file() -> None:
