@@ -104,9 +104,12 @@ class Poison:
 
     def begin(self, request: bytes) -> int | None:
         """Note a request; return its place, None where there is none left."""
-        if self._memory is None or not self._free:
+        if self._memory is None:
             return None
-        place = self._free.pop()
+        try:
+            place = self._free.pop()
+        except IndexError:  # asking before would not help: another thread may take the last
+            return None
         self._memory[place : place + _SLOT_BYTES] = request + _NOBODY
         return place
 

@@ -1,6 +1,7 @@
 """What is known of the requests that were being processed when a process ended."""
 
 import asyncio
+from contextlib import ExitStack
 from pathlib import Path
 
 from gateway.batch import Batch, BatchContext
@@ -81,3 +82,15 @@ def test_a_full_disk_does_not_keep_from_processing() -> None:
     """What cannot be noted is processed all the same."""
     with Poison(Path("/dev/full")).processing(A) as work:
         assert work.may(PLUGIN)
+
+
+def test_more_requests_than_can_be_noted_are_processed(tmp_path: Path) -> None:
+    """Those beyond are not noted, and there is room again afterwards."""
+    path = tmp_path / "processing-0"
+    poison = Poison(path)
+    with ExitStack() as several:
+        for _ in range(1000):
+            assert several.enter_context(poison.processing(A)).may(PLUGIN)
+    with poison.processing(B) as work:
+        work.may(PLUGIN)
+        assert [Note(B, "traces: plugin")] == read(path)
