@@ -205,8 +205,6 @@ class DiskLog:
 
     def _on_written(self, commits: list[Commit], error: OSError | None) -> None:
         self._note_trouble(error)
-        if error is None and self._notes is not None:
-            self._notes.written()
         for commit in commits:
             if error is None and commit.segment is not None:
                 for record in commit.records:

@@ -131,6 +131,16 @@ class Log:
         segment.size += size
         if sync:
             self._durable = segment.size
+            self._note_durable(segment)
+
+    def _note_durable(self, segment: Segment) -> None:
+        """
+        Note up to where the segment was acknowledged, so that what is gone later is missed.
+
+        It outlives the process without a sync, and a power cut leaves at worst a doubt.
+        """
+        with contextlib.suppress(OSError):
+            self._disk.append(segment.notes_path, synced_note(segment.number, segment.size))
 
     def _give_up(self, segment: Segment) -> None:
         descriptor, self._active = self._descriptor, None

@@ -1,9 +1,8 @@
 """
-Write down what was acknowledged, in groups and a moment later, and what is durable.
+Write down what was acknowledged, in groups and a moment later.
 
-A crash in that moment costs duplicates, never a record. What is noted as durable and missing at the
-next start was damaged; what is not may never have been complete. Where traces went is written
-before the acknowledgement of their records, since what waits would tell it otherwise.
+A crash in that moment costs duplicates, never a record. Where traces went is written before the
+acknowledgement of their records, since what waits would tell it otherwise.
 """
 
 import asyncio
@@ -12,12 +11,10 @@ from collections.abc import Callable, Sequence
 from gateway.plugin import Logger
 from gateway.queue.disk import Disk
 from gateway.queue.homes import Homes, HomesFile
-from gateway.queue.segment import Segment, acknowledgements, synced_note
+from gateway.queue.segment import Segment, acknowledgements
 from gateway.queue.writer import Job, Writer
 
 DELAY_S = 0.05
-DURABLE_S = 1.0
-"""How long what was written may stay without a note that it is durable."""
 
 _HomesNews = tuple[HomesFile, tuple[bool, dict[bytes, str], dict[bytes, str]]]
 
@@ -42,19 +39,12 @@ class Notes:
         self._loop = asyncio.get_running_loop()
         self._segments: set[Segment] = set()
         self._timer: asyncio.TimerHandle | None = None
-        self._durable_timer: asyncio.TimerHandle | None = None
-        self._noted: tuple[int, int] = (0, 0)
 
     def add(self, segment: Segment) -> None:
         """Write down, soon, what was acknowledged in a segment."""
         self._segments.add(segment)
         if self._timer is None:
             self._timer = self._loop.call_later(DELAY_S, self.flush)
-
-    def written(self) -> None:
-        """Write down, by and by, that more is durable."""
-        if self._durable_timer is None:
-            self._durable_timer = self._loop.call_later(DURABLE_S, self.flush)
 
     def remove(self, segment: Segment) -> None:
         """Remove a segment in which nothing waits."""
@@ -70,10 +60,9 @@ class Notes:
 
     def flush(self) -> None:
         """Write down all that there is."""
-        for timer in (self._timer, self._durable_timer):
-            if timer is not None:
-                timer.cancel()
-        self._timer = self._durable_timer = None
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         places = [(segment, segment.acknowledged) for segment in self._segments]
         for segment in self._segments:
             segment.acknowledged = []
@@ -90,16 +79,8 @@ class Notes:
                 self._disk.append(
                     segment.notes_path, acknowledgements(segment.number, acknowledged)
                 )
-            self._note_durable()
         except OSError as error:
             self._complain(error)
-
-    def _note_durable(self) -> None:
-        log = self._writer.log
-        if log.active is None or self._noted == (log.active.number, log.durable):
-            return
-        self._noted = log.active.number, log.durable
-        self._disk.append(log.active.notes_path, synced_note(*self._noted))
 
     def _complain(self, error: OSError) -> None:
         self._logger.warning(

@@ -104,6 +104,5 @@ async def test_a_thousand_power_cuts(
 ) -> None:
     """What was acknowledged is there after each, whatever became of unsynced sectors."""
     monkeypatch.setattr(notes, "DELAY_S", 0.001)
-    monkeypatch.setattr(notes, "DURABLE_S", 0.002)
     for seed in range(block * 100, block * 100 + 100):
         await one_life(seed, tmp_path / str(seed))
