@@ -178,3 +178,26 @@ async def test_a_gateway_removed_in_an_outage_loses_nothing(tmp_path: Path) -> N
             await check_whole(mlflow, traces)
             assert 0 == await again.end(gently=True)
             assert 0 == await stays.end(gently=True)
+
+
+@pytest.mark.nightly
+async def test_what_follows_in_an_outage_finds_its_trace(tmp_path: Path) -> None:
+    """Another gateway got it, would choose another experiment, and the one that knew is gone."""
+    server = LocalMlflow(tmp_path / "mlflow", free_port())
+    traces = [trace(2) for _ in range(TRACES)]
+    async with (
+        gateways(tmp_path, 2, server.url, "followed") as (stays, goes),
+        aiohttp.ClientSession() as http,
+    ):
+        async with running(server), MlflowApi(server.url) as mlflow:
+            for requests in traces:
+                await send(http, goes, requests[0])
+            await check_whole(mlflow, [requests[:1] for requests in traces])
+        for requests in traces:
+            await send(http, stays, requests[1])
+        assert 0 == await goes.end(gently=True)
+        async with running(server), MlflowApi(server.url) as mlflow:
+            await check_whole(mlflow, traces)
+            homes = await homes_of(mlflow, ["followed-service-0"])
+            assert 0 == await stays.end(gently=True)
+    assert TRACES == len(homes)
