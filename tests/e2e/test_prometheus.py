@@ -51,7 +51,7 @@ processors:
   cost: {{reported: compare}}
   broken: {{use: "{HERE}:Say", what: crash}}
   tail_sampling:
-    decision_wait: 10ms
+    decision_wait: 5s
     num_traces: 1
     policies: [{{name: errors, type: status_code, status_code: {{status_codes: [ERROR]}}}}]
   busy: {{use: "{HERE}:Say", what: busy}}
@@ -64,8 +64,9 @@ exporters:
   lossy:
     use: "{HERE}:Keep"
     sending_queue: {{storage: memory, max_size_mib: 1, on_full: drop_oldest, num_lanes: 1}}
-    {quick.replace(", retry", chr(10) + "    retry")}
+    {quick.replace("10ms}, retry", "10ms, max_spans: 1}" + chr(10) + "    retry")}
 service:
+  dead_letters: {{max_size_mib: 1}}
   pipelines:
     traces:
       receivers: [otlp, otlp/tls]
@@ -116,7 +117,9 @@ async def traffic(running: Gateway, mlflow: FakeMlflow) -> None:
     )
     next(iter(calls)).proto.status.code = Status.STATUS_CODE_ERROR
     await post(running, "otlp", 200, calls.encode())
-    await post(running, "otlp", 200, batch({}, name="poison").encode())
+    large = {"text": "x" * 150_000}
+    poison = batch(*[large] * 4, name="poison", one_trace=False)
+    await post(running, "otlp", 200, poison.encode())
     await until(poison_was_tried)
     await post(running, "otlp", 200, batch({}).encode())  # proves that it is the span's fault
     await post(running, "otlp", 200, batch({}, resource={"team": "gone"}).encode())
@@ -143,6 +146,20 @@ async def post(running: Gateway, receiver: str, status: int, body: bytes) -> Non
         assert status == answer.status, await answer.text()
 
 
+async def leave_damage(folder: Path) -> None:
+    """Leave a queue behind in which a byte of a record is another one."""
+    async with gateway(folder, config("http://127.0.0.1:1", folder)) as running:
+        await post(running, "otlp", 200, batch({"text": "x" * 20_000}).encode())
+    [segment] = [
+        path
+        for path in (folder / "data" / "queue").rglob("seg-*.log")
+        if b"xxx" in path.read_bytes()
+    ]
+    data = bytearray(segment.read_bytes())
+    data[data.index(b"xxx") + 1000] ^= 1
+    segment.write_bytes(data)
+
+
 def write_certificate(folder: Path) -> None:
     """Write one that ends in a week."""
     end = datetime.now(UTC) + timedelta(days=7)
@@ -155,6 +172,7 @@ def write_certificate(folder: Path) -> None:
 async def test_figures_move_and_alerts_fire(tmp_path: Path) -> None:
     """Every query of the dashboard has data, every alert fires that can, and mending ends it."""
     write_certificate(tmp_path)
+    await leave_damage(tmp_path)
     async with FakeMlflow() as mlflow:
         gone = mlflow.add_experiment("gone", deleted=True)
         mlflow.poison = lambda span: span.name == "poison"
@@ -167,6 +185,7 @@ async def test_figures_move_and_alerts_fire(tmp_path: Path) -> None:
                 await every_query_has_data(server)
                 await traffic(running, mlflow)  # counters that are new have no rate yet
                 await every_alert_fires(server)
+                await every_metric_moves(server)
                 mlflow.experiments[gone].deleted = False
                 Keep.everything[-1].down = False
                 await mended(server, {"SpangateDestinationParked", "SpangateQueueFilling"})
@@ -183,6 +202,29 @@ async def every_query_has_data(server: Server) -> None:
         await until(all_have_data)
     except TimeoutError:
         pytest.fail(f"no data in: {empty}")
+
+
+def names() -> set[str]:
+    """Return every metric of ours that dashboard and alerts ask for."""
+    queries = [*(query for _, query in dashboard()), *(rule["expr"] for rule in rules())]
+    return {name for query in queries for name in re.findall(r"\bspangate_\w+", query)}
+
+
+async def every_metric_moves(server: Server) -> None:
+    """Each metric of dashboard and alerts has been above zero; what is only there says nothing."""
+    still: set[str] = set()
+
+    async def all_move() -> bool:
+        still.clear()
+        for name in names():
+            if not await server.value(f"max_over_time({name}[15m]) > 0"):
+                still.add(name)
+        return not still
+
+    try:
+        await until(all_move)
+    except TimeoutError:
+        pytest.fail(f"never above zero: {sorted(still)}")
 
 
 async def every_alert_fires(server: Server) -> None:
