@@ -26,6 +26,7 @@ from gateway.queue.store import Store
 from gateway.telemetry import llm_calls, logs, metrics
 from gateway.telemetry.history import HISTORY, MAX_REASON, Detail, trace_ids
 from gateway.telemetry.llm_figures import ExperimentOf, Figures
+from gateway.telemetry.once import Once
 from gateway.tenants import Tenants
 from gateway.views import Encoding
 
@@ -172,10 +173,11 @@ class Intake:
         self,
         fed: Mapping[str, Sequence[tuple[Pipeline, Sequence[Splitter]]]],
         store: Store,
+        once: Once | None = None,
     ) -> None:
         self._fed = fed
         self._store = store
-        self._figures = Figures()
+        self._figures = Figures(once or Once())
 
     def deliver(self, receiver_id: str) -> Deliver:
         """Return how a receiver hands over what it has read."""

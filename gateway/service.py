@@ -36,6 +36,7 @@ from gateway.queue.scanner import Waiting
 from gateway.queue.store import Store
 from gateway.telemetry import logs, metrics
 from gateway.telemetry.history import HISTORY, Fact
+from gateway.telemetry.once import Once
 from gateway.telemetry.pages import Sources
 from gateway.telemetry.server import TelemetryServer
 from gateway.telemetry.status import Status, stages
@@ -64,6 +65,9 @@ class Seat(Protocol):
 
     poison: Poison
     """What is being processed, for them too."""
+
+    once: Once
+    """Which calls of models were counted by any worker."""
 
     @property
     def cells(self) -> Cells:
@@ -294,7 +298,8 @@ class Service:
                 logger=logs.get(exporter_id),
                 crashes=self._seat.crashes if self._seat else None,
             )
-        intake = Intake(await self._wire(), self._store)
+        once = self._seat.once if self._seat else None
+        intake = Intake(await self._wire(), self._store, once)
         if self._seat is not None:
             self._sending = [tasks.create_task(await self._take_seat(self._seat))]
         else:

@@ -23,6 +23,7 @@ from gateway.poison import Poison
 from gateway.receivers.addresses import ListenError
 from gateway.service import Service
 from gateway.telemetry import logs, metrics, snapshot
+from gateway.telemetry.once import SIZE, Once
 from gateway.trace_guard import TraceGuard
 from gateway.workers import crash, messages
 from gateway.workers.cells import Cells
@@ -46,6 +47,7 @@ class Worker:
         self.number = begin.number
         self.sockets = Path(begin.sockets)
         self.cells = Cells(self.sockets)
+        self.once = Once(self.cells.block("counted", SIZE))
         suspects = begin.suspects
         self.crashes = Crashes(sending(self.sockets, begin.number), _traces(suspects))
         self.poison = Poison(processing(self.sockets, begin.number), suspects.requests)

@@ -10,7 +10,7 @@ class Call(NamedTuple):
     """One call of a model; it outlives its span, which a sampler may take out."""
 
     span: int
-    """Hash of trace and span id."""
+    """Hash of trace and span id, equal in all workers."""
     resource: Resource
     model: str
     input_tokens: int
@@ -26,11 +26,16 @@ def read(batch: Batch) -> Sequence[Call]:
     return [_read(call) for call in batch.calls]
 
 
+def _number(trace_id: bytes, span_id: bytes) -> int:
+    """Return a hash that is not seeded, as that of bytes is."""
+    return hash((int.from_bytes(trace_id), int.from_bytes(span_id)))
+
+
 def _read(call: LlmCall) -> Call:
     span = call.span
     message = span.core
     return Call(
-        hash((message.trace_id, message.span_id)),
+        _number(message.trace_id, message.span_id),
         span.resource,
         call.model,
         call.input_tokens,

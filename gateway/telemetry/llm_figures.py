@@ -9,8 +9,8 @@ from collections.abc import Callable, Iterable, Sequence
 from gateway.batch import Resource
 from gateway.telemetry import metrics
 from gateway.telemetry.llm_calls import Call
+from gateway.telemetry.once import Once
 
-SPANS_REMEMBERED = 50_000
 LABELS_KEPT = 300
 """Combinations of labels; senders choose names, so there must be an end."""
 OTHER = "other"
@@ -26,12 +26,13 @@ class Figures:
     """
     Count calls of models, each once though its sender sends it again; on the event loop only.
 
-    The newest spans are remembered: between one and two times ``SPANS_REMEMBERED``.
+    Args:
+        once: knows which were counted.
+
     """
 
-    def __init__(self) -> None:
-        self._young: set[int] = set()
-        self._old: set[int] = set()
+    def __init__(self, once: Once) -> None:
+        self._is_new = once.is_new
         self._series: dict[Labels, _Series] = {}
 
     def count(self, calls: Iterable[Call], tenant: str, experiment: ExperimentOf) -> None:
@@ -47,7 +48,7 @@ class Figures:
         groups: dict[_Series, list[Call]] = {}
         names: dict[int, tuple[str, str]] = {}
         for call in calls:
-            if self._is_repeated(call.span):
+            if not self._is_new(call.span):
                 continue
             resource = call.resource
             if id(resource) not in names:
@@ -57,14 +58,6 @@ class Figures:
             groups.setdefault(series, []).append(call)
         for series, some in groups.items():
             series.add(some)
-
-    def _is_repeated(self, span: int) -> bool:
-        if span in self._young or span in self._old:
-            return True
-        if len(self._young) >= SPANS_REMEMBERED:
-            self._old, self._young = self._young, set()
-        self._young.add(span)
-        return False
 
     def _find(self, labels: Labels) -> "_Series":
         known = self._series.get(labels)

@@ -36,14 +36,14 @@ class Cells:
     @staticmethod
     def clear(folder: Path) -> None:
         """Forget all names; before the first worker starts."""
-        for name in ("cells", "cells.names"):
-            (folder / name).unlink(missing_ok=True)
+        for path in (folder / "cells.names", *folder.glob("*.shared")):
+            path.unlink(missing_ok=True)
 
     def __call__(self, name: str) -> Cell:
         """Return the two numbers of a name, 0 at first."""
         try:
             if self._memory is None:
-                self._memory = self._map()
+                self._memory = self._map("cells", _SIZE)
             if name not in self._known:
                 self._known = self._look(name)
         except OSError:
@@ -53,14 +53,21 @@ class Cells:
             return _own()  # there is no end to names, but to the file
         return self._memory[at : at + _CELL_BYTES].cast("d")
 
-    def _map(self) -> memoryview:
+    def block(self, name: str, size: int) -> memoryview:
+        """Return so many bytes that all workers share, 0 at first."""
+        try:
+            return self._map(name, size)
+        except OSError:
+            return memoryview(bytearray(size))
+
+    def _map(self, name: str, size: int) -> memoryview:
         self._folder.mkdir(mode=0o700, exist_ok=True)
-        descriptor = os.open(self._folder / "cells", os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(self._folder / f"{name}.shared", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             _lock(descriptor)
-            _fill(descriptor)
+            _fill(descriptor, size)
             _unlock(descriptor)  # the map keeps the file open
-            return memoryview(mmap.mmap(descriptor, _SIZE))
+            return memoryview(mmap.mmap(descriptor, size))
         finally:
             os.close(descriptor)
 
@@ -76,7 +83,7 @@ class Cells:
         return {known: at for at, known in enumerate(names)}
 
 
-def _fill(descriptor: int) -> None:
+def _fill(descriptor: int, wanted: int) -> None:
     """
     Give the file all its room: a hole that cannot be filled later would kill who writes there.
 
@@ -84,8 +91,8 @@ def _fill(descriptor: int) -> None:
         OSError: there is not enough.
 
     """
-    while (size := os.fstat(descriptor).st_size) < _SIZE:
-        os.pwrite(descriptor, bytes(_SIZE - size), size)
+    while (size := os.fstat(descriptor).st_size) < wanted:
+        os.pwrite(descriptor, bytes(wanted - size), size)
 
 
 def _lock(descriptor: int) -> None:

@@ -11,6 +11,7 @@ from gateway.plugin import Resource
 from gateway.telemetry import llm_calls, llm_figures
 from gateway.telemetry.llm_figures import OTHER, Figures
 from gateway.telemetry.metrics import REGISTRY
+from gateway.telemetry.once import Once
 from gateway.testing import batch
 
 _serial = itertools.count()
@@ -54,7 +55,7 @@ def figure(name: str, model: str, **labels: str) -> float | None:
 def test_a_call_moves_every_figure(model: str) -> None:
     """Tokens by direction, dollars, seconds and sizes, under the names of who called."""
     count(
-        Figures(),
+        Figures(Once()),
         calls(batch({}, resource={"service.name": "web"}), model, input=100, output=7, cost=0.25),
         tenant="search",
     )
@@ -74,23 +75,31 @@ def test_failed_and_cut_off_calls_are_counted(model: str) -> None:
     """An error status is an error, and the limit of tokens is a cut."""
     failed = batch({}, {})
     next(iter(failed)).proto.status.code = Status.STATUS_CODE_ERROR
-    count(Figures(), calls(failed, model, cut_off=1))
+    count(Figures(Once()), calls(failed, model, cut_off=1))
     assert 1 == figure("errors_total", model)
     assert 2 == figure("truncated_total", model)
 
 
 def test_what_is_sent_again_counts_once(model: str) -> None:
     """An SDK that retries a request moves nothing the second time."""
-    figures, some = Figures(), calls(batch({}, {}), model)
+    figures, some = Figures(Once()), calls(batch({}, {}), model)
     count(figures, some)
     count(figures, calls(Batch(some.encode()), model))
     assert 20 == figure("tokens_total", model, direction="input")
 
 
-def test_the_memory_of_spans_has_an_end(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_workers_count_a_call_once_between_them(model: str) -> None:
+    """An SDK that retries with another worker moves nothing there."""
+    memory = memoryview(bytearray(1024))
+    some = calls(batch({}, {}), model)
+    for figures in (Figures(Once(memory)), Figures(Once(memory))):
+        count(figures, calls(Batch(some.encode()), model))
+    assert 20 == figure("tokens_total", model, direction="input")
+
+
+def test_the_memory_of_spans_has_an_end(model: str) -> None:
     """The newest spans are known again; older ones are forgotten, so that memory stays flat."""
-    monkeypatch.setattr(llm_figures, "SPANS_REMEMBERED", 2)
-    figures = Figures()
+    figures = Figures(Once(memoryview(bytearray(16))))
     some = [calls(batch({}), model) for _ in range(5)]
     for one in some:
         count(figures, one)
@@ -103,7 +112,7 @@ def test_the_memory_of_spans_has_an_end(model: str, monkeypatch: pytest.MonkeyPa
 def test_labels_have_an_end(model: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """Beyond the bound everything new is counted together, and what is known stays apart."""
     monkeypatch.setattr(llm_figures, "LABELS_KEPT", 1)
-    figures = Figures()
+    figures = Figures(Once())
     other = {"service": OTHER, "experiment": OTHER, "tenant": OTHER}
     before = figure("duration_seconds_count", OTHER, **other) or 0
     for name in (model, f"{model}-b", f"{model}-c", model):
@@ -114,5 +123,5 @@ def test_labels_have_an_end(model: str, monkeypatch: pytest.MonkeyPatch) -> None
 
 def test_long_names_are_cut(model: str) -> None:
     """A name of a thousand letters does not come into the metrics as it is."""
-    count(Figures(), calls(batch({}), model + "x" * 1000))
+    count(Figures(Once()), calls(batch({}), model + "x" * 1000))
     assert 1 == figure("duration_seconds_count", (model + "x" * 1000)[:120])

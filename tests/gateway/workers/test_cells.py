@@ -71,7 +71,7 @@ def test_a_new_gateway_begins_anew(tmp_path: Path) -> None:
 def test_there_is_room_for_all_numbers_from_the_start(tmp_path: Path) -> None:
     """Nothing of the file is a hole, which a full disk would turn into a crash."""
     Cells(tmp_path)("a")
-    file = (tmp_path / "cells").stat()
+    file = (tmp_path / "cells.shared").stat()
     assert file.st_blocks * 512 >= file.st_size > 0
 
 
