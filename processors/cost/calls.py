@@ -142,8 +142,8 @@ def _usage(told: Told) -> Usage | None:
 
 def _as_usage(written: _Written) -> tuple[Usage, int]:
     """Return usage, and the total."""
-    *counters, total = msgspec.structs.astuple(written)
-    return Usage._make(counters), total
+    counters = msgspec.structs.astuple(written)
+    return Usage._make(counters[:-1]), counters[-1]
 
 
 def _lenient(told: Told) -> _Written:

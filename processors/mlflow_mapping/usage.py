@@ -198,19 +198,24 @@ def normalise(counters: Counters, *, exclusive: bool) -> Counters | None:
         taken = max((total or 0) - (given or 0), 0)
     if given is None:
         given = max((total or 0) - taken, 0)
+    if _WRITTEN.keys().isdisjoint(counters):
+        return _usage(taken, given, total)
     cached = counters.get("cache_read", 0) + counters.get("cache_write", 0)
     if cached and (exclusive or taken < cached or total == taken + given + cached):
         taken += cached
     thoughts = counters.get("reasoning", 0)
     if thoughts and total == taken + given + thoughts:  # Gemini counts thoughts apart
         given += thoughts
-    usage = {
+    usage = _usage(taken, given, total)
+    for concept, name in _WRITTEN.items():
+        if concept in counters and (number := counters[concept]):
+            usage[name] = number
+    return usage
+
+
+def _usage(taken: int, given: int, total: int | None) -> Counters:
+    return {
         "input_tokens": taken,
         "output_tokens": given,
         "total_tokens": max(total or 0, taken + given),
     }
-    if not _WRITTEN.keys().isdisjoint(counters):
-        for concept, name in _WRITTEN.items():
-            if number := counters.get(concept):
-                usage[name] = number
-    return usage
