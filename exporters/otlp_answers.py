@@ -27,7 +27,7 @@ class PartialSuccess(NamedTuple):
         context.logger.warning(
             "the backend took only a part" if self.rejected else "the backend warns",
             rejected_spans=self.rejected,
-            advice="the backend's own log says why; its words may quote spans, so they are left out",
+            advice="the backend's own log says why; its words may quote spans and are left out",
         )
         if self.rejected:
             context.meter.count("partial_success_rejected_spans", self.rejected)
