@@ -21,6 +21,9 @@ MOST_BYTES = 512 * 1024
 MOST_S = 0.05
 """How long the processors may take for it, as they did lately: a slow one gets no more at once."""
 
+WAIT_S = 0.1
+"""How long requests wait for those under way: a processor that hangs holds up nobody else's."""
+
 _Kind: TypeAlias = tuple[str, tuple[tuple[str, str], ...], str]
 Deliver = Callable[[Sequence[Batch]], Awaitable[None]]
 
@@ -102,8 +105,11 @@ class Joiner:
             group = None
         if group is None:
             group = self._waiting[kind] = _Group()
+            loop = asyncio.get_running_loop()
             if kind not in self._under_way:  # those that came at the same time go along
-                asyncio.get_running_loop().call_soon(self._start, kind, group)
+                loop.call_soon(self._start, kind, group)
+            else:
+                loop.call_later(WAIT_S, self._start, kind, group)
         await group.add(batch, spans, size)
 
     def _most(self) -> int:

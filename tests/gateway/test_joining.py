@@ -82,6 +82,25 @@ async def test_requests_that_come_meanwhile_go_together() -> None:
     assert [["a"], ["b", "c"]] == log.groups
 
 
+async def test_nobody_waits_for_what_hangs() -> None:
+    """Where what is under way takes long, requests that came meanwhile go on without it."""
+    log = Log()
+    joiner = Joiner(log.deliver, lambda: QUICK_S)
+    log.gate.clear()
+    first = asyncio.create_task(joiner.deliver(named("hangs")))
+    while not log.groups:
+        await asyncio.sleep(0)
+
+    other = asyncio.create_task(joiner.deliver(named("a")))
+    async with asyncio.timeout(30):
+        while len(log.groups) < 2:
+            await asyncio.sleep(0.01)
+    log.gate.set()
+    await asyncio.gather(first, other)
+
+    assert [["hangs"], ["a"]] == log.groups
+
+
 async def test_only_what_is_alike_is_joined() -> None:
     """Requests of several tenants, or routed differently by their senders, stay apart."""
     log = Log()
