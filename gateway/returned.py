@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 from gateway.batch import Batch
 
+_NO_TRACE, _NO_SPAN = bytes(16), bytes(8)
+
 
 class GarbageError(TypeError):
     """What a processor returned is no batch that anybody can go on with."""
@@ -34,8 +36,11 @@ def check_ids(batch: Batch) -> None:
     """
     for span in batch.spans:
         message = span.core
-        if len(message.trace_id) != 16 or len(message.span_id) != 8:
+        trace_id, span_id = message.trace_id, message.span_id
+        if len(trace_id) != 16 or len(span_id) != 8:
             raise GarbageError(
-                f"process() left a span with {len(message.trace_id)} bytes of trace_id and "
-                f"{len(message.span_id)} of span_id, expected 16 and 8"
+                f"process() left a span with {len(trace_id)} bytes of trace_id and "
+                f"{len(span_id)} of span_id, expected 16 and 8"
             )
+        if trace_id == _NO_TRACE or span_id == _NO_SPAN:
+            raise GarbageError("process() left a span with an id that is all zero")

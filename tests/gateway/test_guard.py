@@ -216,6 +216,11 @@ def _bad_ids(given: Batch) -> Batch:
     return given
 
 
+def _no_id(given: Batch) -> Batch:
+    next(iter(given)).proto.span_id = bytes(8)
+    return given
+
+
 @pytest.mark.parametrize(
     ("result", "says"),
     [
@@ -224,8 +229,9 @@ def _bad_ids(given: Batch) -> Batch:
         (lambda _: _coroutine(), "returned a coroutine: write it as `async def process`"),
         (Batch(b"\xff\xff"), "returned a batch that is no protobuf"),
         (_bad_ids, "5 bytes of trace_id and 8 of span_id, expected 16 and 8"),
+        (_no_id, "left a span with an id that is all zero"),
     ],
-    ids=["nothing", "list", "coroutine", "bytes", "ids"],
+    ids=["nothing", "list", "coroutine", "bytes", "ids", "zero"],
 )
 def test_garbage_is_refused_with_the_place(
     result: Any, says: str, capsys: pytest.CaptureFixture[str]
