@@ -1,6 +1,7 @@
 """Decode the components of a configuration, each by the settings of its own class."""
 
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -90,7 +91,8 @@ class ComponentReader:
             hint = collector.advice_on_type(kind, type_name) or error.hint
             self._decoder.report(path, f'unknown {kind[:-1]} type "{type_name}"', hint)
         except BrokenComponentError as error:
-            self._decoder.report((*path, "use") if use is not None else path, str(error))
+            place = (*path, "use") if use is not None else path
+            self._decoder.report(place, str(error), _advice_on(error))
         return None
 
     def _config(self, component: type[Component[Any]], node: Node, path: KeyPath) -> Any:
@@ -101,6 +103,19 @@ class ComponentReader:
             what = f"the settings of {component.__name__} cannot be read: {error}"
             return self._decoder.report(path, what)
         return self._decoder.decode(node, kind, path)
+
+
+def _advice_on(error: BaseException) -> str:
+    """Return what to do about a component that cannot be imported, where that can be told."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if isinstance(cause, ModuleNotFoundError) and cause.name:
+            return (
+                f"install what holds {cause.name.partition('.')[0]} for this Python "
+                f"({sys.executable} -m pip install ...), or put it beside the plugin"
+            )
+        cause = cause.__cause__
+    return ""
 
 
 def _use_dir(body: Node) -> Path:

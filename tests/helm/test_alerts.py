@@ -79,6 +79,14 @@ def test_an_alert_that_is_not_there_cannot_be_left_out() -> None:
     assert sorted(rule["alert"] for rule in rules()) == disabled["items"]["enum"]
 
 
+def test_every_page_is_followed() -> None:
+    """For each alert there is a test that makes it fire and ends it as its page says."""
+    folder = CHART.parent / "tests" / "e2e" / "runbook"
+    tests = "".join(path.read_text(encoding="utf-8") for path in folder.glob("test_*.py"))
+
+    assert set() == {rule["alert"] for rule in rules() if f'"{rule["alert"]}"' not in tests}
+
+
 def test_alerts_can_be_left_out() -> None:
     """By name, and those on volumes where there are none."""
     values = {"prometheusRule": {"enabled": True, "disabled": ["SpangateDeadLetters"]}}

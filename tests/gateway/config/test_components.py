@@ -1,5 +1,7 @@
 """What naming components promises: ids, types, ``use:`` and ``on_error``."""
 
+import sys
+
 import pytest
 
 from gateway.config.types import Config
@@ -140,6 +142,16 @@ def test_says_why_a_plugin_cannot_be_used(loading: Loading, use: str, message: s
 
     assert ("gateway.yaml:8", "processors.sample.use") == (problem.where, problem.path)
     assert message in problem.message
+
+
+def test_says_how_a_plugin_gets_what_it_imports(loading: Loading) -> None:
+    """Of a missing library it is said for which Python it has to be there."""
+    loading.write("import nothing_like_it.at_all\n", "needs.py")
+
+    [problem] = loading.problems(FRAME + "  sample: {use: ./needs.py:Tag}")
+
+    assert "No module named 'nothing_like_it'" in problem.message
+    assert f"install what holds nothing_like_it for this Python ({sys.executable}" in problem.hint
 
 
 def test_a_check_that_crashes_is_a_problem(loading: Loading) -> None:
