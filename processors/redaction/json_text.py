@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from processors.redaction.keys import NO_KEY, KeyInfo
-from processors.redaction.prefilter import Window, part
+from processors.redaction.prefilter import Hit, part
 from processors.redaction.report import Names, Report
 
 if TYPE_CHECKING:
@@ -65,14 +65,14 @@ class JsonText:
         key: KeyInfo,
         report: Report,
         depth: int,
-        windows: Sequence[Window] | None,
+        hits: Sequence[Hit] | None,
     ) -> bytes | None:
         """
         Return the redacted text of a valid JSON document, or ``None`` if nothing changes.
 
-        Where ``windows`` are given, strings outside them are clean unless their key tells more.
+        Where ``hits`` are given, strings outside them are clean unless their key tells more.
         """
-        walk = _Walk(self._scrubber, data, key, report, depth=depth, windows=windows)
+        walk = _Walk(self._scrubber, data, key, report, depth=depth, hits=hits)
         return walk.run()
 
 
@@ -87,7 +87,7 @@ class _Walk:
         report: Report,
         *,
         depth: int,
-        windows: Sequence[Window] | None,
+        hits: Sequence[Hit] | None,
     ) -> None:
         self._scrubber = scrubber
         self._data = data
@@ -97,7 +97,7 @@ class _Walk:
         self._stack: list[_Frame] = []
         self._path = ""
         self._edits: list[tuple[int, int, bytes]] = []
-        self._windows = windows
+        self._hits = hits
 
     def run(self) -> bytes | None:
         """Walk; return the edited text."""
@@ -150,11 +150,11 @@ class _Walk:
         text = _decode(self._data[start:end]) if escaped else literal
         if frame is not None:
             key = self._named(frame, text, key, start, end)
-        windows = None if key.telling else part(self._windows, start + 1, end - 1)
-        if windows == [] and key.blocked is None:
+        hits = None if key.telling else part(self._hits, start + 1, end - 1)
+        if hits == [] and key.blocked is None:
             return
-        windows = None if escaped else windows
-        new = self._scrubber.text(text, key, self._report, self._depth + 1, windows)
+        hits = None if escaped else hits
+        new = self._scrubber.text(text, key, self._report, self._depth + 1, hits)
         if new is not None:
             self._edits.append((start, end, _encode(new, literal)))
 

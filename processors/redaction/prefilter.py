@@ -1,7 +1,10 @@
 """Say cheaply where in raw bytes nothing can be that a rule matches."""
 
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from operator import attrgetter
+from typing import NamedTuple
 
 from processors.redaction import regex
 from processors.redaction.rules import RAW_WINDOW, Rule, relax
@@ -19,23 +22,27 @@ _HIDDEN_ANYWHERE = (
 """What can hide any rule's match, so that a look at the text behind it is needed."""
 
 
-Window = tuple[int, int]
-"""Bounds of a part of a text."""
+class Hit(NamedTuple):
+    """Where in a text rules may match, and which."""
 
-_BEFORE = 80
-"""How far before a hit a trigger may begin, as far as it decides about a closer look."""
+    start: int
+    end: int
+    """How far the rules' triggers may reach, as far as they decide about a closer look."""
+    ranks: tuple[int, ...]
+    """The rules, by their number; none where only a key or an escape is hit."""
 
-_AFTER = 128
-"""How far behind a hit a trigger may end."""
 
-
-def part(windows: Sequence[Window] | None, start: int, end: int) -> list[Window] | None:
-    """Return the windows in a part of a text, counted from there."""
-    if windows is None:
+def part(hits: Sequence[Hit] | None, start: int, end: int) -> Sequence[Hit] | None:
+    """Return the hits in a part of a text, counted from there."""
+    if hits is None:
         return None
     return [
-        (max(a, start) - start, min(b, end) - start) for a, b in windows if a < end and b > start
+        Hit(max(hit.start, start) - start, min(hit.end, end) - start, hit.ranks)
+        for hit in hits[bisect_right(hits, start, key=_END) : bisect_left(hits, end, key=_START)]
     ]
+
+
+_START, _END = attrgetter("start"), attrgetter("end")
 
 
 class Prefilter:
@@ -48,68 +55,86 @@ class Prefilter:
     """
 
     def __init__(self, rules: Sequence[Rule], keys: Sequence[str] = ()) -> None:
-        direct = [rule.prefilter() for rule in rules if not rule.context]
-        told: dict[tuple[str, ...], list[str]] = {}
-        for rule in rules:
+        ranks: dict[str, list[int]] = {}
+        told: dict[tuple[str, ...], list[int]] = {}
+        for rank, rule in enumerate(rules):
             if rule.context:
-                told.setdefault(rule.context, []).append(rule.prefilter())
-        words = [_relaxed_words(context) for context in told]
-        first = "|".join(dict.fromkeys([*direct, *keys, *_HIDDEN_ANYWHERE]))
-        # Which of the two matched is asked afterwards: a group would cost 20 us a match, since the
+                told.setdefault(rule.context, []).append(rank)
+            else:
+                ranks.setdefault(rule.prefilter(), []).append(rank)
+        for pattern in (*keys, *_HIDDEN_ANYWHERE):
+            ranks.setdefault(pattern, [])
+        patterns = [*ranks, *map(_relaxed_words, told)]
+        self._ranks = [tuple(listed) for listed in (*ranks.values(), *told.values())]
+        self._first = regex.compile("|".join(patterns), latin1=True).search
+        # Which of them matched is asked afterwards: groups would cost 20 us a match, since the
         # automaton of so many rules has no cheap way to bounds inside a match.
-        self._first = regex.compile("|".join([first, *words]), latin1=True).search
-        self._is_direct = regex.compile(first, latin1=True).matches
-        self._which = regex.pattern_set(words, latin1=True).match
-        self._near = [
-            regex.compile("|".join([*near, *_KEY_OF_SEVERAL]), latin1=True).search
-            for near in told.values()
-        ]
+        self._which = regex.pattern_set(patterns, latin1=True, anchored=True).match
+        self._near = {
+            len(ranks) + index: regex.compile(
+                "|".join([*(rules[rank].prefilter() for rank in listed), *_KEY_OF_SEVERAL]),
+                latin1=True,
+            ).search
+            for index, listed in enumerate(told.values())
+        }
 
     def search(self, data: bytes, at: int = 0) -> regex.Match | None:
         """Return the first place from ``at`` on where a rule may match."""
         while (match := self._first(data, at)) is not None:
-            start, end = match.span()
-            if self._is_direct(data, start, end) or self._tells(data, start, end):
+            if self._hit(data, *match.span()) is not None:
                 return match
-            at = start + 1
+            at = match.start() + 1
         return None
 
-    def windows(self, data: bytes, at: int = 0) -> list[Window] | None:
+    def hits(self, data: bytes, at: int = 0) -> list[Hit] | None:
         """
-        Return the parts of a text that hold the triggers, and the words, of all matches.
+        Return where in a text rules may match, in order; nothing is hit before ``at``.
 
-        They are apart and in order; ``None`` where they would make up most of the text. Nothing
-        is hit before ``at``.
+        ``None`` where there are so many that the text is better looked at as a whole, or string
+        by string where it is JSON.
         """
-        found: list[Window] = []
-        left = len(data) // 2
+        found: list[Hit] = []
+        apart = _APART_IN_JSON if data[:1] in (b"{", b"[") else _APART
+        left = _READ_AGAIN * len(data) + _LONGEST
+        end = 0
         while (match := self._first(data, at)) is not None:
-            start, end = match.span()
-            at = max(start + 1, end - _BEFORE)  # hits overlap, but a long one is not read again
-            told = self._tells(data, start, end)
-            if not told and not self._is_direct(data, start, end):
-                continue
-            first, last = max(0, start - _BEFORE), end + _AFTER + told * RAW_WINDOW
-            if found and first <= found[-1][1]:
-                before = found.pop()
-                left += before[1] - before[0]
-                first, last = before[0], max(before[1], last)
-            left -= last - first
-            if left < 0:
+            at = match.start() + 1  # others may begin within it
+            left -= match.end() - at
+            if left < 0 or len(found) > _FEW + at // apart:
                 return None
-            found.append((first, last))
+            hit = self._hit(data, *match.span())
+            if hit is not None:
+                end = max(end, hit.end)
+                found.append(hit if hit.end == end else hit._replace(end=end))
         return found
 
-    def _tells(self, data: bytes, start: int, end: int) -> bool:
-        """Whether a context word begins here, and a trigger of its rules follows."""
-        return any(
-            self._near[index](data, start, end + RAW_WINDOW) is not None
-            for index in self._which(data[start : end + _LONGEST_WORD])
-        )
+    def _hit(self, data: bytes, start: int, end: int) -> Hit | None:
+        """Return what is hit at a place, or ``None`` for a context word without a trigger."""
+        ranks: tuple[int, ...] = ()
+        last = -1
+        which = self._which(data[start : max(end, start + _LONGEST)])
+        for index in which:
+            near = self._near.get(index)
+            if near is None:
+                last = max(last, end)
+            elif near(data, start, end + RAW_WINDOW) is not None:
+                last = end + RAW_WINDOW
+            else:
+                continue
+            ranks += self._ranks[index]
+        if last < 0 and which:
+            return None
+        return Hit(start, max(last, end), ranks)
 
 
-_LONGEST_WORD = 64
-"""How far behind a context word's end another one that begins with it may end."""
+_LONGEST = 256
+"""No part of a trigger that decides about a closer look is longer."""
+
+_FEW, _APART, _APART_IN_JSON = 4, 96, 256
+"""Hits that are named in any text, and for how many bytes more each further one."""
+
+_READ_AGAIN = 4
+"""How often all of a text may be read, on average, for hits that overlap."""
 
 
 def _relaxed_words(words: Iterable[str]) -> str:

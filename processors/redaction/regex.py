@@ -120,9 +120,12 @@ def compile(pattern: str, *, latin1: bool = False) -> Pattern:  # noqa: A001 - a
     return Pattern(made)
 
 
-def pattern_set(patterns: Iterable[str], *, latin1: bool = False) -> PatternSet:
-    """Return patterns that are searched at once, numbered from 0."""
-    made = re2.Set.SearchSet(_options(latin1=latin1))
+def pattern_set(
+    patterns: Iterable[str], *, latin1: bool = False, anchored: bool = False
+) -> PatternSet:
+    """Return patterns that are searched at once, numbered from 0; ``anchored`` at the beginning."""
+    make = re2.Set.MatchSet if anchored else re2.Set.SearchSet
+    made = make(_options(latin1=latin1))
     for pattern in patterns:
         made.Add(pattern.encode("latin-1" if latin1 else "utf-8"))
     made.Compile()

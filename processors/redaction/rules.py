@@ -77,7 +77,13 @@ class Rule(NamedTuple):
 
     def prefilter(self) -> str:
         """Return a pattern for raw bytes (Latin-1) that hits wherever the rule may match."""
-        return relax(self.trigger, bounded=not self.context) if self.hint is None else self.hint
+        if self.hint is not None:
+            return self.hint
+        # That there is a match is all to be told; how far it goes costs time.
+        return _OPEN_END.sub(r"{\1}", relax(self.trigger, bounded=not self.context))
+
+
+_OPEN_END = re.compile(r"\{(\d+),\}(?=\)*$)")
 
 
 _BOUNDARY = (

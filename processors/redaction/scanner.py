@@ -3,11 +3,12 @@
 import functools
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Set as AbstractSet
 from typing import NamedTuple
 
 from processors.redaction import regex
 from processors.redaction.escapes import View, has_escapes
-from processors.redaction.prefilter import Window, part
+from processors.redaction.prefilter import Hit
 from processors.redaction.rules import Candidate, Rule
 
 
@@ -49,61 +50,75 @@ class Scanner:
         self._words = regex.pattern_set(words.values())
         self._told_by_key = functools.lru_cache(maxsize=4096)(self._told)
 
-    def scan(
-        self, data: bytes, key: str = "", windows: Sequence[Window] | None = None
-    ) -> list[Span]:
+    def scan(self, data: bytes, key: str = "", hits: Sequence[Hit] | None = None) -> list[Span]:
         """
         Return the findings in a text, apart from each other and in order.
 
-        Where ``windows`` are given, triggers and words are looked for in them alone.
+        Where ``hits`` are given, they name all that may match, and the key tells nothing.
         """
-        spans = self._spans(data, key, windows)
-        if has_escapes(data if windows is None else _lines(data, windows)):
-            view = View(data)
-            for start, end in view.lines_with_escapes():
-                inside = part(windows and view.to_view(windows), start, end)
-                if inside is None or inside:
-                    spans += [
-                        (rank, span.moved(*view.to_raw(start + span.start, start + span.end)))
-                        for rank, span in self._spans(view.data[start:end], key, inside)
-                    ]
+        if hits is None:
+            spans = self._search(data, key, [data])
+        else:
+            ranks = self._long.union(*[hit.ranks for hit in hits])
+            spans = self._apply(ranks, data, _before(data, hits[0].start), key)
+        if has_escapes(data if hits is None else _lines(data, hits)):
+            spans += self._in_view(View(data), key, hits)
         return _merge(spans) if spans else []
 
-    def _spans(
-        self, data: bytes, key: str, windows: Sequence[Window] | None
-    ) -> list[tuple[int, Span]]:
-        """Return each rule's findings with the rule's rank."""
-        if windows is None:
-            at, pieces = 0, [data]
-            ranks = self._triggered(pieces)
-        else:
-            at, pieces = _word_start(data, windows[0][0]), [data[a:b] for a, b in windows]
-            ranks = self._triggered(pieces) | self._long
-        by_key: frozenset[int] = frozenset()
-        by_text: frozenset[int] | None = None
-        found: list[tuple[int, Span]] = []
-        for rank in ranks:
-            context = self._context.get(rank)
-            if context is not None:
-                if by_text is None:
-                    by_key = self._told_by_key(key.encode("utf-8", "replace")) if key else by_key
-                    by_text = frozenset().union(*map(self._told, pieces))
-                if rank in by_key:
-                    context = None
-                elif rank not in by_text:
+    def _in_view(
+        self, view: View, key: str, hits: Sequence[Hit] | None
+    ) -> Iterator[tuple[int, Span]]:
+        """Yield the findings where escapes are undone."""
+        windows = None if hits is None else view.to_view(_windows(hits))
+        for start, end in view.lines_with_escapes():
+            data = view.data[start:end]
+            pieces, at = [data], 0
+            if windows is not None:
+                inside = [
+                    (max(a, start) - start, b - start) for a, b in windows if a < end and b > start
+                ]
+                if not inside:
                     continue
-            found += self._findings(rank, data, at, key, context)
-        return found
+                pieces, at = [data[a:b] for a, b in inside], _before(data, inside[0][0])
+            for rank, span in self._search(data, key, pieces, at):
+                yield rank, span.moved(*view.to_raw(start + span.start, start + span.end))
 
-    def _triggered(self, pieces: Sequence[bytes]) -> set[int]:
-        """Return the ranks of the rules whose triggers stand in a piece of a text."""
-        return {
+    def _search(
+        self, data: bytes, key: str, pieces: Sequence[bytes], at: int = 0
+    ) -> list[tuple[int, Span]]:
+        """Return the findings of the rules whose triggers, and words, stand in pieces of a text."""
+        ranks = {
             rank
             for piece in pieces
             for first, triggers in self._sets
             for index in triggers(piece)
             for rank in self._ranks[first + index]
         }
+        if len(pieces) > 1 or pieces[0] is not data:
+            ranks |= self._long
+        if self._context.keys().isdisjoint(ranks):
+            return self._apply(ranks, data, at, key)
+        by_key = self._told_by_key(key.encode("utf-8", "replace")) if key else frozenset()
+        by_text = frozenset[int]().union(*map(self._told, pieces))
+        ranks -= self._context.keys() - by_key - by_text
+        return self._apply(ranks, data, at, key, by_key)
+
+    def _apply(
+        self,
+        ranks: AbstractSet[int],
+        data: bytes,
+        at: int,
+        key: str,
+        by_key: AbstractSet[int] = frozenset(),
+    ) -> list[tuple[int, Span]]:
+        """Return each rule's findings from ``at`` on, with the rule's rank."""
+        return [
+            finding
+            for rank in ranks
+            for finding in self._findings(
+                rank, data, at, key, None if rank in by_key else self._context.get(rank)
+            )
+        ]
 
     def _told(self, text: bytes) -> frozenset[int]:
         """Return the rules of which a context word stands somewhere in a text."""
@@ -126,20 +141,38 @@ class Scanner:
 
 
 _LONGEST_WORD = 2048
-"""How much of a word before a window is looked at: more is no address, and no name of a key."""
+"""How much of a word before a hit is looked at: more is no address, and no name of a key."""
+
+_BEFORE = 80
+"""How far before a hit a trigger may begin."""
+
+_BEHIND = 192
+"""How far behind a hit a trigger may end."""
 
 
-def _word_start(data: bytes, at: int) -> int:
-    """Return where the word begins in which a part of a text begins."""
+def _before(data: bytes, at: int) -> int:
+    """Return from where on a text must be read for what is hit at a place."""
+    at = max(0, at - _BEFORE)
     least = max(0, at - _LONGEST_WORD)
     return max(least, data.rfind(b" ", least, at), data.rfind(b"\n", least, at))
 
 
-def _lines(data: bytes, windows: Sequence[Window]) -> bytes:
-    """Return the lines of windows and what is between, and the line behind them."""
-    end = data.find(b"\n", windows[-1][1])
+def _windows(hits: Sequence[Hit]) -> list[tuple[int, int]]:
+    """Return the parts of a text, apart from each other, that hold the triggers of hits."""
+    found: list[tuple[int, int]] = []
+    for hit in hits:
+        start, end = max(0, hit.start - _BEFORE), hit.end + _BEHIND
+        if found and start <= found[-1][1]:
+            start = found.pop()[0]
+        found.append((start, end))
+    return found
+
+
+def _lines(data: bytes, hits: Sequence[Hit]) -> bytes:
+    """Return the lines of hits and what is between, and the line behind them."""
+    end = data.find(b"\n", hits[-1].end)
     end = data.find(b"\n", end + 1) if end >= 0 else end
-    return data[data.rfind(b"\n", 0, windows[0][0]) + 1 : end if end >= 0 else len(data)]
+    return data[data.rfind(b"\n", 0, hits[0].start) + 1 : end if end >= 0 else len(data)]
 
 
 def _any_of(words: tuple[str, ...]) -> str:

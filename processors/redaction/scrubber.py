@@ -10,7 +10,7 @@ from processors.redaction import regex
 from processors.redaction.json_text import JsonText
 from processors.redaction.keys import NO_KEY, KeyInfo, Keys
 from processors.redaction.operators import FAILED, Operators, is_placeholder
-from processors.redaction.prefilter import Prefilter, Window, part
+from processors.redaction.prefilter import Hit, Prefilter, part
 from processors.redaction.report import Report
 from processors.redaction.scanner import Scanner, Span
 
@@ -55,7 +55,7 @@ class Scrubber:
         self._prefilter = prefilter
         self._json = JsonText(self)
         self._clean_keys: set[str] = set()
-        self._clean_texts: dict[bytes, bool] = {}
+        self._clean_texts: set[bytes] = set()
 
     def value(self, text: str, key: KeyInfo, report: Report, suspect: bytes = b"") -> str | None:
         """
@@ -66,14 +66,14 @@ class Scrubber:
         data = text.encode("utf-8", "surrogatepass")
         if len(data) > self.max_bytes:
             return self._give_up(text, report)
-        windows: Sequence[Window] | None = None
+        hits: Sequence[Hit] | None = None
         if key.blocked is None:
             at = len(data) - len(suspect) if suspect and data.endswith(suspect) else 0
-            windows = () if key.allowed else self._windows(data, key, at)
-            if windows is not None and not windows:
+            hits = () if key.allowed else self._hits(data, key, at)
+            if hits is not None and not hits:
                 return None
         try:
-            changed = attempt(lambda: self._text(data, key, report, 0, windows))
+            changed = attempt(lambda: self._text(data, key, report, 0, hits))
         except FaultError:
             return self._give_up(text, report)
         return None if changed is None else changed.decode("utf-8", "surrogatepass")
@@ -99,18 +99,18 @@ class Scrubber:
         key: KeyInfo,
         report: Report,
         depth: int,
-        windows: Sequence[Window] | None = None,
+        hits: Sequence[Hit] | None = None,
     ) -> bytes | None:
         """
         Return the redacted text, or ``None`` if nothing changes.
 
-        Where ``windows`` are given, they hold all that a search would find.
+        Where ``hits`` are given, they hold all that a search would find.
         """
-        if key.blocked is None and not windows:
-            windows = () if key.allowed else self._windows(data, key)
-            if windows is not None and not windows:
+        if key.blocked is None and not hits:
+            hits = () if key.allowed else self._hits(data, key)
+            if hits is not None and not hits:
                 return None
-        return self._text(data, key, report, depth, windows)
+        return self._text(data, key, report, depth, hits)
 
     def _text(
         self,
@@ -118,29 +118,30 @@ class Scrubber:
         key: KeyInfo,
         report: Report,
         depth: int,
-        windows: Sequence[Window] | None,
+        hits: Sequence[Hit] | None,
     ) -> bytes | None:
         if key.blocked is not None:
             return self.whole(data, key.blocked, report, depth, sure=key.credential)
         if _is_data_url(data):
             return None
         if data.lstrip()[:1] in (b"{", b"[", b'"') and depth < MAX_DEPTH and _is_json(data):
-            return self._json.redact(data, key, report, depth, windows)
-        return self._plain(data, key, report, depth, windows)
+            return self._json.redact(data, key, report, depth, hits)
+        return self._plain(data, key, report, depth, hits)
 
-    def _windows(self, data: bytes, key: KeyInfo, at: int = 0) -> Sequence[Window] | None:
+    def _hits(self, data: bytes, key: KeyInfo, at: int = 0) -> Sequence[Hit] | None:
         """Return where in a text something may be; ``None`` means anywhere."""
         if self._prefilter is None or key.telling:
             return None
         if len(data) > _SHORT:
-            return self._prefilter.windows(data, at)
-        clean = self._clean_texts.get(data)
-        if clean is None:
-            clean = self._prefilter.search(data) is None
+            return self._prefilter.hits(data, at)
+        if data in self._clean_texts:
+            return ()
+        hits = self._prefilter.hits(data)
+        if not hits:
             if len(self._clean_texts) > 20_000:
                 self._clean_texts.clear()
-            self._clean_texts[data] = clean
-        return () if clean else None
+            self._clean_texts.add(data)
+        return hits
 
     def whole(
         self, data: bytes, kind: str, report: Report, depth: int = 0, *, sure: bool = False
@@ -171,7 +172,7 @@ class Scrubber:
         key: KeyInfo,
         report: Report,
         depth: int,
-        windows: Sequence[Window] | None,
+        hits: Sequence[Hit] | None,
     ) -> bytes | None:
         """Redact a text; JSON documents that stand in it stay valid."""
         out: list[bytes] = []
@@ -179,7 +180,7 @@ class Scrubber:
         for start, end, is_json in (
             _documents(data) if depth < MAX_DEPTH else ((0, len(data), False),)
         ):
-            piece, inside, new = data[start:end], part(windows, start, end), None
+            piece, inside, new = data[start:end], part(hits, start, end), None
             if is_json:
                 new = self._json.redact(piece, key, report, depth, inside)
             elif inside is None or inside:
@@ -189,9 +190,9 @@ class Scrubber:
         return b"".join(out) if changed else None
 
     def _spans(
-        self, data: bytes, key: KeyInfo, report: Report, windows: Sequence[Window] | None
+        self, data: bytes, key: KeyInfo, report: Report, hits: Sequence[Hit] | None
     ) -> bytes | None:
-        found = self._scanner.scan(data, key.words, windows)
+        found = self._scanner.scan(data, key.words, hits)
         spans = [span for span in found if self._counts(data, span)]
         if not spans:
             return None

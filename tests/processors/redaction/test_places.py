@@ -96,3 +96,21 @@ def test_places_hold_the_attribute() -> None:
     span = Span()
     span.attributes.add().ParseFromString(data[place.start : place.end])
     assert "hit" == span.attributes[0].value.string_value
+
+
+def test_ids_and_times_are_no_texts() -> None:
+    """A hit in a span's ids asks for no look; one behind it in an attribute does."""
+    span = Span(trace_id=b"hit hit hit hit!", span_id=b"hit hit!")
+    span.attributes.add(key="a").value.string_value = "x"
+    search = regex.compile("hit").search
+    found: list[list[list[int]]] = []
+
+    for text in ("clean", "hit"):
+        span.attributes[0].value.string_value = text
+        data = _request(span.SerializeToString())
+        first = search(data)
+        assert first is not None
+        hits = places.locate(data, first, search, places.spans(data))
+        found.append([[one.ordinal for one in each or ()] for each in hits.spans.values()])
+
+    assert [[], [[0]]] == found

@@ -11,7 +11,8 @@ from hypothesis import strategies as st
 from gateway.batch import Batch
 from gateway.testing import batch
 from processors.redaction import Redaction, RedactionConfig, regex
-from processors.redaction.rules import relax
+from processors.redaction.prefilter import derive_prefilter
+from processors.redaction.rules import Rule, relax
 from processors.redaction.settings import CustomRule, KeysConfig
 from tests.processors.redaction.clean import negatives
 from tests.processors.redaction.corpus import positives
@@ -174,3 +175,28 @@ def test_clean_batch_keeps_its_bytes() -> None:
     assert out.untouched
     assert data is out.encode()
     assert out._message is None
+
+
+def test_hits_name_the_rules() -> None:
+    """A hit says where the text is to be read, and by which rules; a key's name says by none."""
+    rules = [
+        Rule("email", r"\b[a-z]+@"),
+        Rule("digits", r"\d{4}"),
+        Rule("pin", r"\d{4}", context=("PIN",)),
+    ]
+    prefilter = derive_prefilter(rules, ["secret"])
+    assert prefilter is not None
+
+    hits = prefilter.hits(b"write to ada@example.org, PIN: 1234, secret; no PIN")
+
+    assert hits is not None
+    assert [(9, (0,)), (26, (2,)), (31, (1,)), (37, ())] == [(hit.start, hit.ranks) for hit in hits]
+
+
+def test_hits_are_not_listed_where_they_are_many() -> None:
+    """A dense text is looked at as a whole."""
+    prefilter = derive_prefilter([Rule("digits", r"\d{4}")])
+    assert prefilter is not None
+
+    assert prefilter.hits(b"1234 " * 1000) is None
+    assert 2 == len(prefilter.hits(b"1234 " * 2) or ())
