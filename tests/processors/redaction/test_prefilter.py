@@ -82,7 +82,7 @@ PROSE = (
 )
 
 
-@pytest.mark.parametrize("count", [100, pytest.param(5000, marks=pytest.mark.nightly)])
+@pytest.mark.parametrize("count", [100, pytest.param(1500, marks=pytest.mark.nightly)])
 def test_same_outcome_in_long_texts(count: int) -> None:
     """What stands in a long text is found by a look at its neighbourhood alone."""
     dice = random.Random(count)
