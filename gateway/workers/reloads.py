@@ -70,5 +70,5 @@ class Reloads:
             more = len(changed) - MOST_CHANGES
             shown = [*changed[:MOST_CHANGES], *([f"and {more} more"] if more > 0 else [])]
             self._audit.changed(
-                "configuration reloaded", changed=shown or "nothing", took_seconds=seconds
+                "configuration reloaded", changed=shown or "no setting", took_seconds=seconds
             )

@@ -82,7 +82,7 @@ async def test_what_is_asked_for_meanwhile_is_not_lost(gateway: Gateway) -> None
 
     first, second = await gateway.told(2)
 
-    assert ["nothing", ["service.workers"]] == [first["changed"], second["changed"]]
+    assert ["no setting", ["service.workers"]] == [first["changed"], second["changed"]]
     assert 2 == gateway.runs.settings.service.workers
     serving.cancel()
 
