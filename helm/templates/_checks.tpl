@@ -75,7 +75,9 @@
 {{- fail "plugins.enabled needs plugins.files, plugins.existingConfigMap or plugins.packages" -}}
 {{- end -}}
 {{- end -}}
+{{- include "spangate.check.kubernetes" . -}}
 {{- include "spangate.check.components" . -}}
+{{- include "spangate.check.addresses" . -}}
 {{- include "spangate.check.tiers" . -}}
 {{- range include "spangate.tiers" . | fromYamlArray -}}
 {{- $queues := include "spangate.queueMib" . | int -}}
@@ -85,6 +87,25 @@
 {{- end -}}
 {{- if and (kindIs "invalid" $values.terminationGracePeriodSeconds) (not (regexMatch "^([0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$|^0$" (include "spangate.shutdownTimeout" .))) -}}
 {{- fail (printf "config.service.shutdown_timeout is %q, from which terminationGracePeriodSeconds cannot be computed: write a duration such as 25s, or set terminationGracePeriodSeconds" (include "spangate.shutdownTimeout" .)) -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* What Kubernetes would refuse, after other objects were changed already. */ -}}
+{{- define "spangate.check.kubernetes" -}}
+{{- $values := .Values -}}
+{{- if and $values.persistence.enabled (eq $values.updateStrategy.type "Recreate") -}}
+{{- fail "updateStrategy.type (Recreate) is of a Deployment: write RollingUpdate or OnDelete, or set persistence.enabled to false" -}}
+{{- end -}}
+{{- if and (not $values.persistence.enabled) (eq $values.updateStrategy.type "OnDelete") -}}
+{{- fail "updateStrategy.type (OnDelete) is of a StatefulSet: write RollingUpdate or Recreate, or set persistence.enabled to true" -}}
+{{- end -}}
+{{- if eq (int $values.service.ports.grpc) (int $values.service.ports.http) -}}
+{{- fail (printf "service.ports.grpc and service.ports.http are both %d: give each a port of its own" (int $values.service.ports.grpc)) -}}
+{{- end -}}
+{{- range $label, $_ := $values.podLabels -}}
+{{- if has $label (list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component") -}}
+{{- fail (printf "podLabels (%s) is what selects the pods: leave it out; nameOverride changes the name" $label) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}
 
@@ -106,6 +127,15 @@
 {{- fail (printf "config.service.pipelines.%s.%s[%d] (%s) is not in config.%s: define it there, or name one of %s" $name $kind $at $id $kind (keys $defined | sortAlpha | join ", ")) -}}
 {{- end -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "spangate.check.addresses" -}}
+{{- range $id, $exporter := .Values.config.exporters -}}
+{{- $endpoint := dig "endpoint" "" (default dict $exporter) -}}
+{{- if and $endpoint (not (dig "use" "" $exporter)) (has (first (splitList "/" $id)) (list "mlflow" "otlp_http")) (not (regexMatch "(?i)^https?://|\\$\\{" $endpoint)) -}}
+{{- fail (printf "config.exporters.%s.endpoint is no address of a server: write one such as \"http://backend:4318\"" $id) -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}

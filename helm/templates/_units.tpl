@@ -19,8 +19,8 @@
 {{- /* The port of an endpoint of the configuration, which must be reachable from outside the pod. */ -}}
 {{- define "spangate.port" -}}
 {{- $endpoint := toString (default "" .endpoint) -}}
-{{- $port := regexFind "[0-9]+$" $endpoint -}}
-{{- if or (not $port) (eq (int $port) 0) (regexMatch "^(127\\.|localhost:|\\[::1\\])" $endpoint) -}}
+{{- $port := regexFind ":[0-9]+$" $endpoint | trimPrefix ":" -}}
+{{- if or (not $port) (eq (int $port) 0) (gt (int $port) 65535) (regexMatch "^(127\\.|localhost:|\\[::1\\])" $endpoint) -}}
 {{- fail (printf "%s is %q, which cannot be reached from outside the pod: set it to %q" .path $endpoint (printf "0.0.0.0:%d" (int .usual))) -}}
 {{- end -}}
 {{- $port -}}

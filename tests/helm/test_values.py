@@ -138,6 +138,38 @@ WRONG: list[tuple[str, Any, str, str]] = [
     ("ingress.tls", [{"secret": "a"}], "/ingress/tls/0", "'secretName'"),
     ("networkPolicy.allowFrom", [{"pods": {}}], "/networkPolicy/allowFrom/0", "'podSelector'"),
     ("prometheusRule.disabled", ["Down"], "/prometheusRule/disabled/0", "'SpangateDown'"),
+    ("networkPolicy.extraEgress", [{"port": 1}], "/networkPolicy/extraEgress/0", "'ports'"),
+    ("updateStrategy.type", "Recreate", "updateStrategy.type (Recreate)", "write RollingUpdate"),
+    (
+        "service.ports",
+        {"grpc": 4317, "http": 4317},
+        "service.ports.grpc and service.ports.http",
+        "a port of its own",
+    ),
+    (
+        "podLabels",
+        {"app.kubernetes.io/name": "a"},
+        "podLabels (app.kubernetes.io/name)",
+        "leave it out",
+    ),
+    (
+        "config.receivers.otlp.protocols.grpc.endpoint",
+        4317,
+        "config.receivers.otlp.protocols.grpc.endpoint",
+        '"0.0.0.0:4317"',
+    ),
+    (
+        "config.service.telemetry.metrics.endpoint",
+        "0.0.0.0:99999",
+        "config.service.telemetry.metrics.endpoint",
+        '"0.0.0.0:8888"',
+    ),
+    (
+        "config.exporters.mlflow.endpoint",
+        "mlflow:5000",
+        "config.exporters.mlflow.endpoint",
+        "http://backend:4318",
+    ),
     (
         "extraEnv",
         [{"name": "A", "valueFrom": {"s": {}}}],
@@ -170,6 +202,14 @@ def test_two_autoscalers_contradict_each_other() -> None:
     """Only one may set the number of pods."""
     with pytest.raises(helm_python.HelmError, match=r"autoscaling\.enabled and keda\.enabled"):
         render({"autoscaling": {"enabled": True}, "keda": {"enabled": True}})
+
+
+def test_a_deployment_is_not_replaced_by_hand() -> None:
+    """``OnDelete`` is of a StatefulSet; Kubernetes would refuse it for a Deployment."""
+    values = {"persistence": {"enabled": False}, "updateStrategy": {"type": "OnDelete"}}
+
+    with pytest.raises(helm_python.HelmError, match=r"updateStrategy\.type \(OnDelete\)"):
+        render(values)
 
 
 def test_every_object_of_the_schema_is_closed() -> None:
