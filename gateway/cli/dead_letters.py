@@ -239,13 +239,14 @@ def _chosen(
     file: LetterFile, ids: Sequence[str] | None, exporter: str | None, trace: str | None
 ) -> list[DeadLetter]:
     wanted = set(ids or ())
+    trace_id = None if trace is None else _trace_id(trace)
     try:
         letters = [
             letter
             for letter in file.read()
             if (not wanted or letter.id in wanted)
             and exporter in (None, letter.exporter)
-            and trace in (None, letter.trace_id)
+            and trace_id in (None, letter.trace_id)
         ]
     except OSError as error:
         raise failed(error) from None
@@ -254,6 +255,15 @@ def _chosen(
         typer.secho(f"spangate: no dead letter {', '.join(sorted(missing))}", err=True, fg="red")
         raise typer.Exit(1)
     return letters
+
+
+def _trace_id(text: str) -> str:
+    from gateway.why import parse  # noqa: PLC0415 - keeps `--help` quick
+
+    try:
+        return parse(text).hex()
+    except ValueError as error:
+        raise typer.BadParameter(str(error), param_hint="--trace") from None
 
 
 def _require_choice(

@@ -86,6 +86,17 @@ def test_list_as_json(bench: Bench) -> None:
     assert "request" not in listed[0]
 
 
+def test_a_trace_is_named_as_people_have_it(bench: Bench) -> None:
+    """By MLflow's id as well as by OpenTelemetry's; what is none is refused."""
+    trace = next(letter.trace_id for letter in bench.file.read() if letter.name == "two")
+
+    for written in (trace, f"tr-{trace.upper()}"):
+        found = json.loads(bench.call("list", "--trace", written, "--output", "json").stdout)
+        assert ["two"] == [letter["name"] for letter in found]
+    assert 2 == bench.call("drop", "--trace", "rubbish").exit_code
+    assert 3 == len(bench.names())
+
+
 def test_show_has_the_span(bench: Bench) -> None:
     """One letter with its span as OTLP JSON; an unknown id is told."""
     shown = json.loads(bench.call("show", bench.id_of("two")).stdout)
