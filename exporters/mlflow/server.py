@@ -121,12 +121,12 @@ class Server:
         return {"X-MLFLOW-WORKSPACE": workspace}
 
     async def answers(self) -> bool:
-        """Return whether something answers for the server that is no proxy without one."""
+        """Return whether the server answers: no proxy without one, nor one that turns all away."""
         try:
             answer = await self._client.request("GET", _HEALTH_PATH)
         except Retry:
             return False
-        return answer.status < 500
+        return answer.status < 500 and answer.status != 429
 
     async def info(self) -> ServerInfo:
         """

@@ -576,11 +576,12 @@ async def test_destination_survives_a_restart(server: FakeMlflow) -> None:
 
 
 async def test_answers_while_something_stands_for_the_server(server: FakeMlflow) -> None:
-    """MLflow itself answers; a proxy that has lost it, and a closed port, do not."""
+    """MLflow answers; a proxy that has lost it or lets nobody in, and a closed port, do not."""
     async with exporting(server.url, experiment={"default": 0}) as exporter:
         assert await exporter.answers()
-        server.answer_next(502, "Bad Gateway", "text/html", path="/health")
-        assert not await exporter.answers()
+        for status in (502, 429):
+            server.answer_next(status, "not now", "text/html", path="/health")
+            assert not await exporter.answers()
         assert await exporter.answers()
     async with exporting("http://127.0.0.1:1", experiment={"default": 0}) as exporter:
         assert not await exporter.answers()
