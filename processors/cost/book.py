@@ -10,7 +10,7 @@ from gateway import garbage
 from processors.cost.model_ids import is_free
 from processors.cost.price_file import Call, Rule
 from processors.cost.providers import canonical
-from processors.cost.rates import Price, Rates
+from processors.cost.rates import Price, Rates, Usage
 
 if TYPE_CHECKING:
     from processors.cost.catalogue import Catalogue, Entry
@@ -37,6 +37,12 @@ class Quote(NamedTuple):
     entry: str
     """``provider/model`` or the user's rule: two calls with the same one are of the same model."""
     by_the_hour: bool = False
+
+    def rule_for(self, usage: Usage) -> str:
+        """Return what applied to a call, with what the price does not tell apart."""
+        if self.price.takes_audio_for_text(usage):
+            return f"{self.rule}, audio as text"
+        return self.rule
 
 
 class PriceBook:

@@ -60,10 +60,11 @@ def explain(question: Question, config: CostConfig) -> Explanation:
             nearest=book.catalogue.nearest(question.model),
             hint=_advice(question),
         )
-    cost = quote.price.cost(checked(Usage(**question.usage))) if question.usage else None
+    usage = checked(Usage(**question.usage))
+    cost = quote.price.cost(usage) if question.usage else None
     return Explanation(
         known=True,
-        rule=quote.rule,
+        rule=quote.rule_for(usage),
         catalogue=quote.catalogue,
         valid_at=question.at,
         rates_usd_per_mtok=_rates(quote.price),

@@ -117,7 +117,8 @@ class Cost(Processor[CostConfig]):
             numbers = b""
             if self._compares and reported is not None:
                 numbers = _comparison(amounts, reported)
-            _write(call, _COST_JSON % amounts, quote.rule, quote.catalogue, numbers)
+            rule = quote.rule_for(call.usage)
+            _write(call, _COST_JSON % amounts, rule, quote.catalogue, numbers)
             return amounts.total
         return None
 

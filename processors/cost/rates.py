@@ -102,6 +102,14 @@ class Price(NamedTuple):
             taken, given = _input(usage, rates), _output(usage, rates)
         return Cost(taken / MTOK, given / MTOK, (taken + given) / MTOK + self.per_request)
 
+    def takes_audio_for_text(self, usage: Usage) -> bool:
+        """Whether a call's audio is priced as if it were text, since it has no rate of its own."""
+        rates = self.rates[0]
+        return bool(
+            (usage.audio_input and 0.0 < rates.audio_input == rates.input)
+            or (usage.audio_output and 0.0 < rates.audio_output == rates.output)
+        )
+
     @property
     def is_zero(self) -> bool:
         """Whether nothing is charged for any token."""

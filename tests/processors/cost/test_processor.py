@@ -58,6 +58,29 @@ def test_numbers_read_as_people_write_them() -> None:
 
 
 @pytest.mark.parametrize(
+    ("model", "counter", "rule"),
+    [
+        (
+            "gpt-4o-audio-preview",
+            "audio_input_tokens",
+            "openai/gpt-4o-audio-preview, audio as text",
+        ),
+        (
+            "gpt-4o-audio-preview",
+            "audio_output_tokens",
+            "openai/gpt-4o-audio-preview, audio as text",
+        ),
+        ("gpt-4o-audio-preview", "reasoning_tokens", "openai/gpt-4o-audio-preview"),
+        ("gpt-audio", "audio_input_tokens", "openai/gpt-audio"),
+    ],
+)
+def test_audio_without_a_rate_of_its_own_is_said(model: str, counter: str, rule: str) -> None:
+    """A price that is known to be too low tells so."""
+    usage = {**USAGE, counter: 100}
+    assert rule == priced(call("openai", model, usage))["spangate.cost.rule"]
+
+
+@pytest.mark.parametrize(
     "span_type", ["LLM", "CHAT_MODEL", "EMBEDDING", "RERANKER", '"LLM"', "llm"]
 )
 def test_calls_of_models_are_priced(span_type: str) -> None:
