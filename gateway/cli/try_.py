@@ -155,7 +155,9 @@ async def _process(
             after = await pipeline.process(Batch(before.encode(), before.context))
             verdicts: list[Verdict] = []
             if pipeline.judge is not None:
+                dropped = after.dropped
                 after, verdicts = decide_all(pipeline.judge, after)
+                after.dropped = dropped
             return after, find(components.processors, before), verdicts
         finally:
             await components.stop(logs.get("try"))

@@ -32,7 +32,8 @@ def show(
     for span in before:
         remaining = left.pop(_key(span), None)
         if remaining is None:
-            table.add_row(Text(span.name), Text("dropped", style="red"))
+            why = Text(_why(after, span.trace_id))
+            table.add_row(Text(span.name), Text("dropped", style="red"), "", why)
             continue
         rows = list(_changes(span, remaining))
         for row in rows:
@@ -49,6 +50,12 @@ def show(
         console.print(_traces(verdicts))
     for processor, found in findings.items():
         _show_findings(console, processor, found)
+
+
+def _why(after: Batch, trace_id: bytes) -> str:
+    """Return by which processors spans of a trace were dropped, and by which of their rules."""
+    drops = [one for one in after.dropped if trace_id in one.trace_ids or not one.trace_ids]
+    return ", ".join(f"{one.by}: {one.reason}" if one.reason else one.by for one in drops)
 
 
 def _traces(verdicts: Sequence[Verdict]) -> Table:

@@ -17,6 +17,7 @@ receivers: {otlp: {protocols: {http: }}}
 processors:
   tag: {use: "tests.gateway.plugins_for_tests:Tag"}
   drop: {use: "tests.gateway.plugins_for_tests:DropNamed", value: span}
+  filter: {traces: {span: ["span.name == 'noise'"]}}
   say: {use: "tests.gateway.plugins_for_tests:Say", what: reject}
   bug: {use: "tests.gateway.plugins_for_tests:Say", what: crash}
   redaction: {}
@@ -30,6 +31,7 @@ service:
   pipelines:
     traces: {receivers: [otlp], processors: [tag], exporters: [debug]}
     traces/drop: {receivers: [otlp], processors: [drop], exporters: [debug]}
+    traces/filter: {receivers: [otlp], processors: [filter], exporters: [debug]}
     traces/safe: {receivers: [otlp], processors: [redaction], exporters: [debug]}
     traces/no: {receivers: [otlp], processors: [say], exporters: [debug]}
     traces/tail: {receivers: [otlp], processors: [tag, tail_sampling], exporters: [debug]}
@@ -122,6 +124,13 @@ def test_dropped_spans_are_shown(try_: Try) -> None:
     assert "dropped" in try_(batch({}).encode(), "--pipeline", "traces/drop").stdout
 
 
+def test_what_dropped_a_span_is_shown(try_: Try) -> None:
+    """The processor, and the rule of it where it says one."""
+    shown = try_(batch({}, name="noise").encode(), "--pipeline", "traces/filter").stdout
+
+    assert "filter: span.name == 'noise'" in " ".join(shown.split())
+
+
 def test_the_end_of_the_file_ends_every_wait(try_: Try) -> None:
     """Whole traces are judged; each is shown with the policy that decided."""
     saved = batch({"n": 1}, {"n": 2})
@@ -188,4 +197,4 @@ def test_a_choice_of_pipelines_is_asked_for(try_: Try) -> None:
     """With several pipelines and no choice, the names are listed."""
     result = try_(batch({}).encode())
     assert 2 == result.exit_code
-    assert "traces, traces/drop, traces/safe" in result.stderr
+    assert "traces, traces/drop, traces/filter, traces/safe" in result.stderr
