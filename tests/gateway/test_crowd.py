@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import random
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
@@ -9,7 +10,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import aiohttp
-import grpc
+import grpc.aio
 import pytest
 
 from gateway.testing import batch
@@ -25,6 +26,11 @@ HEAD = (
 BACK_PRESSURE = {429, 503}
 MIB = 1024 * 1024
 CLIENTS_S = 0.2
+
+
+def pause() -> float:
+    """Return how long a client waits; each something else, or all would send at the same moment."""
+    return random.uniform(1, 5)
 
 
 def memory(pid: int) -> int:
@@ -72,7 +78,7 @@ async def steady(http: aiohttp.ClientSession, url: str, stop: asyncio.Event) -> 
             await answer.read()
             seen[answer.status] += 1
         try:
-            await asyncio.wait_for(stop.wait(), 3)
+            await asyncio.wait_for(stop.wait(), pause())
         except TimeoutError:
             continue
     return seen
@@ -91,7 +97,7 @@ async def by_grpc(address: str, stop: asyncio.Event) -> Counter[str]:
             except grpc.aio.AioRpcError as error:
                 seen[error.code().name] += 1
             try:
-                await asyncio.wait_for(stop.wait(), 3)
+                await asyncio.wait_for(stop.wait(), pause())
             except TimeoutError:
                 continue
     return seen
