@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.config.exporting import QueueConfig
+from gateway.plugin import Logger
 from gateway.queue.base import Record
 from gateway.queue.disk import Disk
 from gateway.queue.queue import Queue
@@ -48,11 +49,16 @@ async def opened(
     segment_bytes: int | None = 4096,
     follow: bool = False,
     several_tenants: bool = False,
+    logger: Logger | None = None,
     **queues: QueueConfig,
 ) -> AsyncIterator[tuple[Store, dict[str, Queue]]]:
     """Run a store with these queues; a queue ``a`` where none is given."""
     store = Store(
-        folder, disk=disk, segment_bytes=segment_bytes, several_tenants=lambda: several_tenants
+        folder,
+        disk=disk,
+        segment_bytes=segment_bytes,
+        several_tenants=lambda: several_tenants,
+        logger=logger,
     )
     wanted = queues or {"a": QueueConfig(num_lanes=1)}
     made = {name: store.open(name, settings, follow=follow) for name, settings in wanted.items()}

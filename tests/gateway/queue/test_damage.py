@@ -8,6 +8,7 @@ import pytest
 
 from gateway.queue import frame, notes, shelf
 from gateway.telemetry import metrics
+from gateway.testing import FakeLogger
 from tests.gateway.queue.support import opened, payloads, record, take_all
 
 RECORDS = 60
@@ -177,18 +178,17 @@ async def test_a_last_page_broken_after_a_crash(tmp_path: Path) -> None:
     assert 1 == damaged() - counted
 
 
-async def test_an_end_in_doubt_is_logged(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
+async def test_an_end_in_doubt_is_logged(tmp_path: Path) -> None:
     """A last request that may never have been complete is left out with a word about it."""
     left = tmp_path / "left"
     sent = await crash(tmp_path / "crashed", left)
     (path,) = segments(left)
     path.with_suffix(".ack").unlink()  # as a power cut may
     flip(path, path.stat().st_size - 20)
-    async with opened(left) as (_, queues):
+    logger = FakeLogger()
+    async with opened(left, logger=logger) as (_, queues):
         assert sent[:-2] == await payloads(queues["a"])
-    assert "not complete" in capsys.readouterr().out
+    assert "not complete" in str(logger.events)
 
 
 async def test_damage_while_it_waits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
