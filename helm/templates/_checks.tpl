@@ -102,6 +102,11 @@
 {{- if eq (int $values.service.ports.grpc) (int $values.service.ports.http) -}}
 {{- fail (printf "service.ports.grpc and service.ports.http are both %d: give each a port of its own" (int $values.service.ports.grpc)) -}}
 {{- end -}}
+{{- range $name, $protocol := dict "ingress" "http" "httpRoute" "http" "grpcIngress" "grpc" "grpcRoute" "grpc" -}}
+{{- if and (get $values $name).enabled (not (hasKey (dig "receivers" "otlp" "protocols" dict $values.config) $protocol)) -}}
+{{- fail (printf "%s.enabled needs config.receivers.otlp.protocols.%s, to which it leads: define it, or set %s.enabled to false" $name $protocol $name) -}}
+{{- end -}}
+{{- end -}}
 {{- range $label, $_ := $values.podLabels -}}
 {{- if has $label (list "app.kubernetes.io/name" "app.kubernetes.io/instance" "app.kubernetes.io/component") -}}
 {{- fail (printf "podLabels (%s) is what selects the pods: leave it out; nameOverride changes the name" $label) -}}

@@ -212,6 +212,14 @@ def test_a_deployment_is_not_replaced_by_hand() -> None:
         render(values)
 
 
+def test_a_route_leads_to_a_protocol_that_is_served() -> None:
+    """A route without its protocol would lead to a port that the Service has not."""
+    protocols = nested("config.receivers.otlp.protocols.http", None)
+
+    with pytest.raises(helm_python.HelmError, match=r"httpRoute\.enabled needs config\.receivers"):
+        render({**protocols, "httpRoute": {"enabled": True}})
+
+
 def test_every_object_of_the_schema_is_closed() -> None:
     """Where keys are listed, others are refused; what is described has a description."""
     schema = json.loads((CHART / "values.schema.json").read_text(encoding="utf-8"))
