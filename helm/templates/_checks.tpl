@@ -81,8 +81,9 @@
 {{- include "spangate.check.tiers" . -}}
 {{- range include "spangate.tiers" . | fromYamlArray -}}
 {{- $queues := include "spangate.queueMib" . | int -}}
-{{- if ge $queues (include "spangate.mib" $values.persistence.size | int) -}}
-{{- fail (printf "persistence.size (%s) is too small for queues of %d MiB: raise it, or lower sending_queue.max_size_mib in config.exporters" $values.persistence.size $queues) -}}
+{{- $letters := include "spangate.deadLettersMib" . | int -}}
+{{- if ge (add $queues $letters) (include "spangate.mib" $values.persistence.size | int) -}}
+{{- fail (printf "persistence.size (%s) is too small for queues of %d MiB and dead letters of %d MiB: raise it, or lower sending_queue.max_size_mib in config.exporters" $values.persistence.size $queues $letters) -}}
 {{- end -}}
 {{- end -}}
 {{- if and (kindIs "invalid" $values.terminationGracePeriodSeconds) (not (regexMatch "^([0-9]+(\\.[0-9]+)?(ns|us|µs|ms|s|m|h))+$|^0$" (include "spangate.shutdownTimeout" .))) -}}
@@ -93,10 +94,11 @@
 {{- /* What Kubernetes would refuse, after other objects were changed already. */ -}}
 {{- define "spangate.check.kubernetes" -}}
 {{- $values := .Values -}}
-{{- if and $values.persistence.enabled (eq $values.updateStrategy.type "Recreate") -}}
+{{- $update := dig "type" "" (default dict $values.updateStrategy) -}}
+{{- if and $values.persistence.enabled (eq $update "Recreate") -}}
 {{- fail "updateStrategy.type (Recreate) is of a Deployment: write RollingUpdate or OnDelete, or set persistence.enabled to false" -}}
 {{- end -}}
-{{- if and (not $values.persistence.enabled) (eq $values.updateStrategy.type "OnDelete") -}}
+{{- if and (not $values.persistence.enabled) (eq $update "OnDelete") -}}
 {{- fail "updateStrategy.type (OnDelete) is of a StatefulSet: write RollingUpdate or Recreate, or set persistence.enabled to true" -}}
 {{- end -}}
 {{- if eq (int $values.service.ports.grpc) (int $values.service.ports.http) -}}
@@ -127,7 +129,7 @@
 {{- end -}}
 {{- end -}}
 {{- range $name, $pipeline := $config.service.pipelines -}}
-{{- range $at, $id := get $pipeline $kind -}}
+{{- range $at, $id := default list (get (default dict $pipeline) $kind) -}}
 {{- if not (hasKey $defined $id) -}}
 {{- fail (printf "config.service.pipelines.%s.%s[%d] (%s) is not in config.%s: define it there, or name one of %s" $name $kind $at $id $kind (keys $defined | sortAlpha | join ", ")) -}}
 {{- end -}}
@@ -138,7 +140,7 @@
 
 {{- define "spangate.check.addresses" -}}
 {{- range $id, $exporter := .Values.config.exporters -}}
-{{- $endpoint := dig "endpoint" "" (default dict $exporter) -}}
+{{- $endpoint := dig "endpoint" "" (default dict $exporter) | toString -}}
 {{- if and $endpoint (not (dig "use" "" $exporter)) (has (first (splitList "/" $id)) (list "mlflow" "otlp_http")) (not (regexMatch "(?i)^https?://|\\$\\{" $endpoint)) -}}
 {{- fail (printf "config.exporters.%s.endpoint is no address of a server: write one such as \"http://backend:4318\"" $id) -}}
 {{- end -}}

@@ -83,13 +83,36 @@ https
 {{- end -}}
 {{- end -}}
 
-{{- /* MiB of all queues on disk. */ -}}
+{{- /* MiB of an exporter's queue on disk; 0 where it has none. */ -}}
+{{- define "spangate.exporterMib" -}}
+{{- $queue := dig "sending_queue" dict (default dict .exporter) | default dict -}}
+{{- if or (eq (dig "storage" "disk" $queue) "memory") (has (first (splitList "/" .id)) (list "debug" "file")) -}}
+0
+{{- else -}}
+{{- dig "max_size_mib" 1024 $queue -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* MiB of all queues on disk; a pipeline that gathers traces has one as large as the largest behind it. */ -}}
 {{- define "spangate.queueMib" -}}
 {{- $total := 0 -}}
-{{- range $id, $exporter := .Values.config.exporters -}}
-{{- if and (ne (dig "sending_queue" "storage" "disk" (default dict $exporter)) "memory") (not (has (first (splitList "/" $id)) (list "debug" "file"))) -}}
-{{- $total = add $total (dig "sending_queue" "max_size_mib" 1024 (default dict $exporter)) -}}
+{{- $exporters := default dict .Values.config.exporters -}}
+{{- range $id, $exporter := $exporters -}}
+{{- $total = add $total (include "spangate.exporterMib" (dict "id" $id "exporter" $exporter)) -}}
+{{- end -}}
+{{- range $pipeline := .Values.config.service.pipelines -}}
+{{- if regexMatch "(^|,)tail_sampling(/|,|$)" (join "," (default list $pipeline.processors)) -}}
+{{- $largest := 0 -}}
+{{- range $id := $pipeline.exporters -}}
+{{- $largest = max $largest (include "spangate.exporterMib" (dict "id" $id "exporter" (get $exporters $id)) | int) -}}
+{{- end -}}
+{{- $total = add $total $largest -}}
 {{- end -}}
 {{- end -}}
 {{- $total -}}
+{{- end -}}
+
+{{- /* MiB that dead letters may take. */ -}}
+{{- define "spangate.deadLettersMib" -}}
+{{- dig "service" "dead_letters" "max_size_mib" 256 .Values.config -}}
 {{- end -}}

@@ -212,6 +212,26 @@ def test_a_deployment_is_not_replaced_by_hand() -> None:
         render(values)
 
 
+def test_a_pipeline_needs_no_processors() -> None:
+    """Nor their key: it passes everything through, as the gateway has it."""
+    pipeline = {"receivers": ["otlp"], "exporters": ["mlflow"]}
+
+    assert render(nested("config.service.pipelines", {"traces/raw": pipeline}))
+
+
+def test_a_volume_holds_the_traces_that_are_gathered_too() -> None:
+    """``tail_sampling`` adds a queue as large as the largest behind it."""
+    values = nested("config.exporters.mlflow.sending_queue.max_size_mib", 6000)
+    policies = [{"name": "some", "type": "probabilistic"}]
+    values["config"]["processors"] = {"tail_sampling": {"policies": policies}}
+    pipeline = {"processors": ["redaction", "tail_sampling"]}
+    sampled = values["config"] | {"service": {"pipelines": {"traces": pipeline}}}
+
+    assert render(values)
+    with pytest.raises(helm_python.HelmError, match=r"\(10Gi\) is too small .* 12000 MiB"):
+        render({"config": sampled})
+
+
 def test_a_route_leads_to_a_protocol_that_is_served() -> None:
     """A route without its protocol would lead to a port that the Service has not."""
     protocols = nested("config.receivers.otlp.protocols.http", None)
