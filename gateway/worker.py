@@ -16,6 +16,7 @@ from pathlib import Path
 from gateway import garbage, loop
 from gateway.blame import blame_unseen, standing
 from gateway.config.loader import settle
+from gateway.config.problems import ConfigError
 from gateway.delivery.crashes import Crashes
 from gateway.failures import foreseen
 from gateway.guard import Guard
@@ -249,10 +250,14 @@ async def _main(end: socket.socket) -> int:
     try:
         worker = Worker(channel, begin)
     except OSError as error:
-        channel.send(messages.Failed(foreseen(error, Path(begin.sockets).parent) or []))
-        await channel.flush()
-        return _FAILED
-    return await worker.run()
+        reasons = foreseen(error, Path(begin.sockets).parent) or []
+    except ConfigError as error:  # a plugin's file was edited since the supervisor imported it
+        reasons = [str(problem) for problem in error.problems]
+    else:
+        return await worker.run()
+    channel.send(messages.Failed(reasons))
+    await channel.flush()
+    return _FAILED
 
 
 def main() -> None:

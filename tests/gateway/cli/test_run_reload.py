@@ -159,3 +159,17 @@ async def test_one_that_cannot_start_changes_nothing(tmp_path: Path) -> None:
         started.write("label.py", PLUGIN)
         await started.event("configuration reloaded")
         assert "first" == await started.label()
+
+
+@pytest.mark.nightly
+async def test_an_edit_between_trial_and_start_is_told(tmp_path: Path) -> None:
+    """A plugin that imports where it is tried, and not in the worker, is named as the cause."""
+    async with running(tmp_path) as started:
+        only_there = (
+            "import sys\nif 'gateway.worker' in sys.orig_argv:\n    raise ValueError('late')\n"
+        )
+        started.write("label.py", only_there + PLUGIN)
+        refused = await started.event("configuration not reloaded; the old one runs")
+        assert "processors.label.use" in refused["reason"]
+        assert "late" in refused["reason"]
+        assert "first" == await started.label()
