@@ -263,6 +263,11 @@ class Service:
         self._handing_over = reload
 
     @property
+    def several_tenants(self) -> bool:
+        """Whether several may send."""
+        return self._components.tenants.several
+
+    @property
     def guards(self) -> list[Guard]:
         """Those of all processors of stage 1."""
         return [guard for pipeline in self._pipelines for guard in pipeline.guards]

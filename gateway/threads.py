@@ -16,13 +16,6 @@ SMALL = 64 * 1024
 _SMALL_WORKERS = 4
 
 
-async def away(size: int, function: Callable[[*Ts], T], *args: *Ts) -> T:
-    """Return what a function makes of so many bytes; on a thread if they are many."""
-    if size <= SMALL:
-        return function(*args)
-    return await asyncio.to_thread(function, *args)
-
-
 class _Pool:
     """So many threads, and whose turn it is to get one."""
 

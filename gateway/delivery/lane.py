@@ -23,7 +23,6 @@ from gateway.queue.fair_line import FairLine
 from gateway.queue.line import Line
 from gateway.queue.queue import Queue
 from gateway.slots import party
-from gateway.threads import away
 
 
 class _Suspects(NamedTuple):
@@ -218,8 +217,9 @@ class Lane:
         attempts: Attempts | None,
     ) -> None:
         parts = [Part(record) for record in records]
-        size = sum(record.size for record in records)
-        pieces = await away(size, self._pieces, parts)
+        entries = [entry for part in parts for entry in part.entries()]
+        arranged = wire.arrange(entries, unique=self._requests.exporter.unique_spans)
+        pieces = list(cut(arranged, self._max_spans, self._max_bytes))
         if self._requests.crashes is not None:
             pieces = [some for piece in pieces for some in self._requests.crashes.split(piece)]
         gone = self._settle(served, parts) if self._lane.unsettled else set[bytes]()
@@ -237,11 +237,6 @@ class Lane:
             gone |= self._move(parts, request.moved)
         for part in parts:
             self._queue.ack(part.record)
-
-    def _pieces(self, parts: list[Part]) -> list[list[wire.Entry]]:
-        entries = [entry for part in parts for entry in part.entries()]
-        arranged = wire.arrange(entries, unique=self._requests.exporter.unique_spans)
-        return list(cut(arranged, self._max_spans, self._max_bytes))
 
     def _settle(self, served: _Served, parts: list[Part]) -> set[bytes]:
         """Move traces that belong elsewhere, of records that came before this lane did."""

@@ -18,7 +18,6 @@ from gateway.queue.dead_letters import DeadLetters
 from gateway.slots import Party, Place, Slots
 from gateway.telemetry import metrics
 from gateway.telemetry.history import HISTORY, Detail, trace_ids
-from gateway.threads import away
 
 PROBES = 8
 
@@ -194,14 +193,12 @@ class Request:
             await self._bury(spans, "refused", reason)
 
     async def _export(self, entries: Sequence[wire.Entry]) -> None:
-        size = sum(len(entry.span) for entry in entries)
-        batch = await away(size, self._batch, entries)
         crashes = self._shared.crashes
         if crashes is None:
-            await exporter_guard.export(self._shared.exporter, batch)
+            await exporter_guard.export(self._shared.exporter, self._batch(entries))
             return
         async with crashes.under_way(entries):
-            await exporter_guard.export(self._shared.exporter, batch)
+            await exporter_guard.export(self._shared.exporter, self._batch(entries))
 
     async def _isolate(self, entries: Sequence[wire.Entry], refusal: Reject) -> None:
         rest = entries
