@@ -1,6 +1,7 @@
 """Requests made to cost far more than their size are refused, and the next one is served."""
 
 import asyncio
+import gc
 import json
 from collections.abc import Callable
 from typing import Any
@@ -75,6 +76,8 @@ async def test_tiny_parts(serve: Serve, make_request: Make) -> None:
 
     assert 413 == status
     assert grpc.StatusCode.RESOURCE_EXHAUSTED == code
+    gc.collect()
+    memory.give_back()  # what the C library keeps for later is not what the gateway holds
     assert memory.used_bytes() - before < 100 * MIB
     assert 200 == (await served.send(make_request("a").SerializeToString())).status
 
