@@ -95,7 +95,7 @@ async def flood(gateway: Gateway, seen: set[int]) -> AsyncIterator[None]:
 
 @pytest.mark.nightly
 async def test_a_flood_beyond_a_quota_delays_no_other_tenant(tmp_path: Path) -> None:
-    """All others are accepted, and 99 of 100 answers take at most twice as long."""
+    """All others are accepted; 99 of 100 answers take at most twice as long and the slack."""
     at = int(REQUESTS * 0.99)
     alone, beside, statuses = [], [], set[int]()
     async with served(tmp_path, ", quota: {spans_per_second: 300}") as (gateway, http):

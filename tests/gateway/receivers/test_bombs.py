@@ -66,7 +66,7 @@ async def test_nested_values(serve: Serve, make_request: Make, depth: int) -> No
 
 @pytest.mark.filterwarnings("ignore:Sending a large body directly")
 async def test_tiny_parts(serve: Serve, make_request: Make) -> None:
-    """Two bytes that would decode to a hundred, millions of times, are too large."""
+    """Two bytes that decode to tens, millions of times, are too large, and nothing is held."""
     served = await serve()
     body = b"\x0a\x00" * 2_000_000
     before = memory.used_bytes()
