@@ -4,7 +4,7 @@ BIN := .venv/bin
 READY := .venv/.ready
 SOURCES := gateway processors exporters tests benchmarks examples helm
 
-.PHONY: demo run test test-nightly bench-redaction test-interop check format bench docs lock clean help
+.PHONY: demo run test test-nightly bench-redaction test-interop check format bench bench-all docs lock clean help
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -36,6 +36,12 @@ format: $(READY) ## format and mend what can be mended
 
 bench: $(READY) ## measure throughput and each processor on this machine
 	$(BIN)/python -m benchmarks $(ARGS)
+
+bench-all: $(READY) ## measure all there is and record it in benchmarks/RESULTS.md
+	$(BIN)/python -m benchmarks --record
+	$(BIN)/python -m benchmarks.latency --record
+	$(BIN)/python -m benchmarks.scaling --record
+	$(BIN)/python -m benchmarks.flatness --record
 
 bench-redaction: $(READY) ## measure what redaction finds, and how fast
 	$(BIN)/python -m benchmarks.redaction $(ARGS)

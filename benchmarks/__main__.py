@@ -19,7 +19,7 @@ import msgspec
 from rich.console import Console
 from rich.status import Status
 
-from benchmarks import processors, reference
+from benchmarks import page, processors, reference
 from gateway.bench import report
 from gateway.bench.load import Protocol
 from gateway.bench.payload import Kind
@@ -27,8 +27,7 @@ from gateway.bench.processes import BenchError
 from gateway.bench.scenario import Figures, Scenario, stand
 from gateway.version import __version__
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
-
+TITLE = "Throughput"
 RATIOS = Path(__file__).with_name("ratios.json")
 FALL = 0.2
 """How much of a recorded ratio may be missing."""
@@ -61,8 +60,6 @@ GRID = [
 """Every kind of work; ``--all`` takes a quarter of an hour."""
 
 PAGE = """\
-# Throughput
-
 Recorded with `make bench ARGS=--record`, version {version}, on {machine}: of {rounds}
 measurements of {seconds:g} s each, the one with most spans a CPU-second.
 
@@ -178,8 +175,8 @@ def _recorded() -> dict[str, float]:
 
 
 def _record(results: Sequence[Row], section: str, options: argparse.Namespace) -> None:
-    RESULTS.write_text(_page(results, options.rounds, options.seconds))
-    processors.record(section)
+    page.put(TITLE, _page(results, options.rounds, options.seconds))
+    page.put(processors.TITLE, section)
     ratios = {str(row.figures.scenario): round(row.ratio, 4) for row in results}
     RATIOS.write_bytes(msgspec.json.format(msgspec.json.encode(ratios)) + b"\n")
 

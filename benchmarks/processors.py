@@ -21,6 +21,7 @@ from zlib import crc32
 from isal import igzip
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
+from benchmarks import page
 from benchmarks.requests import KINDS, bodies
 from gateway.batch import Batch
 from gateway.config.exporting import QueueConfig
@@ -36,8 +37,7 @@ from processors.mlflow_mapping import MlflowMapping
 from processors.probabilistic_sampler import ProbabilisticSampler
 from processors.redaction import Redaction
 
-RESULTS = Path(__file__).with_name("RESULTS.md")
-TITLE = "# Processors"
+TITLE = "Processors"
 ROUNDS = 15
 LANES = 4
 
@@ -45,8 +45,7 @@ T = TypeVar("T")
 Figures = dict[str, float]
 """Microseconds a span, by step."""
 
-PAGE = f"""{TITLE}
-
+PAGE = f"""\
 Recorded with `python -m benchmarks.processors --record`: microseconds of CPU time a span, at 100
 spans a request, of each request the best of {ROUNDS} rounds, of all the mean: eight made
 requests of an LLM agent (6.5 KB a span), eight of a web service (0.4 KB), and the sixteen recorded
@@ -221,12 +220,6 @@ def report() -> str:
     )
 
 
-def record(section: str) -> None:
-    """Put the section at the end of RESULTS.md, in place of an older one."""
-    others = RESULTS.read_text().split(TITLE)[0].rstrip()
-    RESULTS.write_text(f"{others}\n\n{section}")
-
-
 def main() -> None:
     """Print the figures."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.processors", description=__doc__)
@@ -234,7 +227,7 @@ def main() -> None:
     options = parser.parse_args()
     section = report()
     if options.record:
-        record(section)
+        page.put(TITLE, section)
     print(section)
 
 

@@ -107,9 +107,20 @@ class SinkProcess:
 
     async def spans(self) -> int:
         """Return the spans that it has got so far."""
+        return await self._tell(b"")
+
+    async def hold(self) -> None:
+        """Give no more answers, until :meth:`go`."""
+        await self._tell(b"hold")
+
+    async def go(self) -> None:
+        """Give answers again."""
+        await self._tell(b"go")
+
+    async def _tell(self, command: bytes) -> int:
         assert self._process.stdin is not None
         assert self._process.stdout is not None
-        self._process.stdin.write(b"\n")
+        self._process.stdin.write(command + b"\n")
         return int(await self._process.stdout.readline())
 
 

@@ -19,6 +19,8 @@ from gateway.bench.payload import Kind
 from gateway.bench.processes import BenchError, Gateway, SinkProcess, gateway, run_load, sink
 
 _CONNECTIONS = 8
+_MANY_CONNECTIONS = 64
+"""At a constant rate, so that no request waits for a connection."""
 _DRAIN_S = 120.0
 _POLL_S = 0.05
 _WARM_UP_S = 1.0
@@ -177,15 +179,16 @@ class Stand:
             other_cpu=others.share(),
         )
 
-    async def load(self, seconds: float) -> LoadReport:
-        """Send as fast as the gateway accepts."""
+    async def load(self, seconds: float, rate: float = 0.0) -> LoadReport:
+        """Send as fast as the gateway accepts, or so many requests a second."""
         order = Order(
             protocol=self._scenario.protocol,
             port=self._running.port(self._scenario.protocol),
             kind=self._scenario.kind,
             spans=self._scenario.spans,
             seconds=seconds,
-            connections=_CONNECTIONS,
+            connections=_MANY_CONNECTIONS if rate else _CONNECTIONS,
+            rate=rate,
         )
         output = await run_load(msgspec.json.encode(order), self._generator)
         report = msgspec.json.decode(output, type=LoadReport)

@@ -2,7 +2,8 @@
 A destination that counts spans: OTLP/HTTP, and as much of MLflow as an exporter asks for.
 
 Runs in a process of its own (``python -m gateway.bench.sink``): writes its port to stdout, and
-on each line of stdin the spans that it has got so far.
+on each line of stdin the spans that it has got so far. After ``hold`` it gives no answers, until
+it is told to ``go`` on.
 """
 
 import asyncio
@@ -24,6 +25,15 @@ class Sink:
 
     def __init__(self) -> None:
         self.spans = 0
+        self._going = asyncio.Event()
+        self._going.set()
+
+    def obey(self, command: str) -> None:
+        """Give no more answers, or go on; anything else is no command."""
+        if command == "hold":
+            self._going.clear()
+        elif command == "go":
+            self._going.set()
 
     async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Answer the requests of one connection."""
@@ -31,12 +41,14 @@ class Sink:
             while True:
                 head = (await reader.readuntil(b"\r\n\r\n")).lower()
                 body = await reader.readexactly(_content_length(head))
-                writer.write(self._answer(head, body))
+                await self._going.wait()
+                writer.write(self.answer(head, body))
                 await writer.drain()
         except (asyncio.IncompleteReadError, ConnectionError):
             writer.close()
 
-    def _answer(self, head: bytes, body: bytes) -> bytes:
+    def answer(self, head: bytes, body: bytes) -> bytes:
+        """Count the spans of a request and return what to answer."""
         if not head.startswith(b"post /v1/traces"):
             return _response(b"application/json", _MLFLOW)
         if b"content-encoding: gzip" in head:
@@ -63,7 +75,8 @@ async def main() -> None:
     sink = Sink()
     server = await asyncio.start_server(sink.serve, "127.0.0.1", 0, limit=1 << 20)
     print(server.sockets[0].getsockname()[1], flush=True)  # noqa: T201 - the protocol
-    while await asyncio.to_thread(sys.stdin.readline):
+    while line := await asyncio.to_thread(sys.stdin.readline):
+        sink.obey(line.strip())
         print(sink.spans, flush=True)  # noqa: T201 - the protocol
 
 
