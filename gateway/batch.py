@@ -6,7 +6,7 @@ to this module alone, so that a faster one can replace it.
 """
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -236,6 +236,23 @@ class Batch:
                     entries[at] = make_entry((trace_id, span_id, resource, scope, encoded))
                     span.tail = b""
         return entries
+
+    def adopt(self, encodings: Mapping[int, bytes]) -> None:
+        """
+        Take what spans are encoded as now, by their number in :attr:`spans`.
+
+        Their messages must have been given the same content: neither is made from the other.
+        """
+        spans, entries = self.spans, list(self._entries or _indexed(self._data or b""))
+        if self._is_changed or len(entries) != len(spans):
+            for at in encodings:
+                spans[at].renew()
+            return
+        for at, encoded in encodings.items():
+            trace_id, span_id, resource, scope, _ = entries[at]
+            entries[at] = wire.make_entry((trace_id, span_id, resource, scope, encoded))
+            spans[at].reread()
+        self._entries, self._data = entries, None
 
     @property
     def spans(self) -> Sequence[Span]:

@@ -239,10 +239,14 @@ class View(Generic[M]):
         """Whether anything but :meth:`Span.append` wrote here since the batch was last encoded."""
         return self._written or (self._attributes is not None and self._attributes.written)
 
-    def renew(self) -> None:
-        """Say that the message was written elsewhere, and forget what was read of it."""
+    def reread(self) -> None:
+        """Forget what was read of the message."""
         self._forget()
         self._attributes = None
+
+    def renew(self) -> None:
+        """Say that the message was written elsewhere, and forget what was read of it."""
+        self.reread()
         self._written = self._encoding.stale = True
 
     def settle(self) -> None:

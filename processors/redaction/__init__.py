@@ -14,6 +14,7 @@ from gateway.batch import Batch
 from gateway.plugin import Context, Processor
 from gateway.telemetry import metrics
 from processors.redaction import catalog, places, secret_key
+from processors.redaction.encoded import with_attributes
 from processors.redaction.keys import Keys, raw_patterns
 from processors.redaction.memory import Memory
 from processors.redaction.operators import Operators
@@ -90,32 +91,41 @@ class Redaction(Processor[RedactionConfig]):
             if walker.changed:
                 _ = batch.request  # voids the received bytes and the views that read the old texts
         spans = batch.spans
+        rewritten: dict[int, bytes] = {}
         for at in range(len(spans)) if hits is None else sorted(hits.spans):
-            walker.changed = False
-            span = spans[at]
             found = None if hits is None else hits.spans[at]
-            if found is None:
-                walker.span(span.peek)
-            else:
-                for place in found:
-                    ordinal, start, end, hit = place
-                    walker.attribute(span.peek, ordinal, data[start:end], data[hit:end])
-            if walker.changed:
-                span.renew()
+            if hits is None or found is None:
+                walker.changed = False
+                walker.span(spans[at].peek)
+                if walker.changed:
+                    spans[at].renew()
+                continue
+            changes: list[tuple[places.Place, bytes]] = []
+            for place in found:
+                encoded, hit = data[place.start : place.end], place.hit.seen_from(place.start)
+                new = walker.attribute(spans[at].peek, place.ordinal, encoded, hit)
+                if new is not None:
+                    changes.append((place, new))
+            if changes:
+                rewritten[at] = with_attributes(data, hits.bounds[at], changes)
+        if rewritten:
+            batch.adopt(rewritten)
 
     def _hits(self, data: bytes) -> places.Hits | None:
         """Return where a look is needed; ``None`` means everywhere."""
         if self._search is None:
             return None
         first = self._search(data)
-        if first is None and len(data) <= self.config.max_value_bytes:
+        is_long = len(data) > self.config.max_value_bytes
+        if first is None and not is_long:
             return places.Hits()
         try:
             bounds = places.spans(data)
         except places.FramingError:
             return None
-        hits = places.locate(data, first, self._search, bounds) if first else places.Hits()
-        places.oversized(data, bounds, self.config.max_value_bytes, hits)
+        hits = places.locate(data, first, self._search, bounds) if first else places.Hits(bounds)
+        if is_long:
+            places.oversized(data, bounds, self.config.max_value_bytes, hits)
         return hits
 
 

@@ -1,8 +1,10 @@
 """Find which spans of an encoded request a pattern hits, without decoding them."""
 
 from bisect import bisect_right
-from collections.abc import Callable
-from typing import NamedTuple, Protocol
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+from processors.redaction.prefilter import Hit
 
 _RESOURCE_SPANS, _SCOPE_SPANS, _SPANS = 0x0A, 0x12, 0x12
 _ATTRIBUTE = 0x4A
@@ -11,22 +13,15 @@ _NO_TEXT = frozenset((0x0A, 0x12, 0x22, 0x30, 0x39, 0x41, 0x50, 0x60, 0x70, 0x85
 """The tags of a span's ids, kind, times, counts and flags."""
 
 
-class Match(Protocol):
-    """What a search returns."""
-
-    def start(self) -> int:
-        """Return where the match begins."""
-        ...
-
-
-Search = Callable[[bytes, int], Match | None]
+Search = Callable[[bytes, int], Hit | None]
 
 
 class FramingError(ValueError):
     """The bytes are not framed as expected; look at everything instead."""
 
 
-def _varint(data: bytes, at: int) -> tuple[int, int]:
+def varint(data: bytes, at: int) -> tuple[int, int]:
+    """Return a number, and where it ends."""
     value = shift = 0
     while True:
         byte = data[at]
@@ -42,16 +37,16 @@ def _field(data: bytes, at: int) -> tuple[int, int, int]:
     tag = data[at]
     at += 1
     if tag >= 0x80:
-        tag, at = _varint(data, at - 1)
+        tag, at = varint(data, at - 1)
     kind = tag & 7
     if kind == 2:
         size = data[at]
         at += 1
         if size >= 0x80:
-            size, at = _varint(data, at - 1)
+            size, at = varint(data, at - 1)
         return tag, at, at + size
     if kind == 0:
-        return tag, at, _varint(data, at)[1]
+        return tag, at, varint(data, at)[1]
     if kind in (1, 5):
         return tag, at, at + (8 if kind == 1 else 4)
     raise FramingError
@@ -92,16 +87,21 @@ class Place(NamedTuple):
     """An attribute of a span: which one, and where it stands."""
 
     ordinal: int
+    field: int
+    """Where it begins, with its tag."""
     start: int
+    """Where its key and value begin."""
     end: int
-    hit: int
-    """Where the first hit in it begins."""
+    hit: Hit
+    """The first one in it."""
 
 
 class Hits:
     """Which spans need a look, and whether what they share does."""
 
-    def __init__(self) -> None:
+    def __init__(self, bounds: Sequence[tuple[int, int]] = ()) -> None:
+        self.bounds = bounds
+        """Of all spans, where they stand."""
         self.spans: dict[int, list[Place] | None] = {}
         """By number the attributes to look at; ``None`` means all of the span."""
         self.shared = False
@@ -110,13 +110,13 @@ class Hits:
         return self.shared or bool(self.spans)
 
 
-def locate(data: bytes, first: Match, search: Search, bounds: list[tuple[int, int]]) -> Hits:
-    """Return all that a pattern hits, given its first match; each attribute is searched once."""
-    hits = Hits()
+def locate(data: bytes, first: Hit, search: Search, bounds: list[tuple[int, int]]) -> Hits:
+    """Return all that a pattern hits, given its first hit; each attribute is searched once."""
+    hits = Hits(bounds)
     starts = [start for start, _ in bounds]
-    found: Match | None = first
+    found: Hit | None = first
     while found is not None:
-        place = found.start()
+        place = found.start
         index = bisect_right(starts, place) - 1
         if index >= 0 and place < bounds[index][1]:
             try:
@@ -134,8 +134,8 @@ def locate(data: bytes, first: Match, search: Search, bounds: list[tuple[int, in
 
 
 def _attributes(
-    data: bytes, found: Match, search: Search, span: tuple[int, int]
-) -> tuple[list[Place] | None, Match | None]:
+    data: bytes, hit: Hit, search: Search, span: tuple[int, int]
+) -> tuple[list[Place] | None, Hit | None]:
     """
     Return the attributes of a span that are hit, and the first hit behind them.
 
@@ -149,22 +149,22 @@ def _attributes(
     at, span_end = span
     places: list[Place] = []
     ordinal = 0
-    hit = found.start()
     while at < span_end:
+        field = at
         tag, start, size = data[at], at + 2, data[at + 1]
         if tag == _ATTRIBUTE and size < 0x80:  # the most usual, told apart at once
             at = start + size
         else:
             tag, start, at = _field(data, at)
-        if hit < at:
+        if hit.start < at:
             if tag == _ATTRIBUTE:
-                places.append(Place(ordinal, start, at, hit))
+                places.append(Place(ordinal, field, start, at, hit))
             elif tag not in _NO_TEXT:
                 return None, search(data, span_end)
             later = search(data, at)
-            if later is None or later.start() >= span_end:
+            if later is None or later.start >= span_end:
                 return places, later
-            hit = later.start()
+            hit = later
         ordinal += tag == _ATTRIBUTE
     raise FramingError
 

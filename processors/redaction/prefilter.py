@@ -31,6 +31,10 @@ class Hit(NamedTuple):
     ranks: tuple[int, ...]
     """The rules, by their number; none where only a key or an escape is hit."""
 
+    def seen_from(self, at: int) -> "Hit":
+        """Return the hit in a part of the text that begins at ``at``."""
+        return Hit(self.start - at, self.end - at, self.ranks)
+
 
 def part(hits: Sequence[Hit] | None, start: int, end: int) -> Sequence[Hit] | None:
     """Return the hits in a part of a text, counted from there."""
@@ -65,8 +69,9 @@ class Prefilter:
         for pattern in (*keys, *_HIDDEN_ANYWHERE):
             ranks.setdefault(pattern, [])
         patterns = [*ranks, *map(_relaxed_words, told)]
+        self._without_context = len(ranks)
         self._ranks = [tuple(listed) for listed in (*ranks.values(), *told.values())]
-        self._first = regex.compile("|".join(patterns), latin1=True).search
+        self._first = regex.compile("|".join(patterns), latin1=True).find
         # Which of them matched is asked afterwards: groups would cost 20 us a match, since the
         # automaton of so many rules has no cheap way to bounds inside a match.
         self._which = regex.pattern_set(patterns, latin1=True, anchored=True).match
@@ -74,50 +79,65 @@ class Prefilter:
             len(ranks) + index: regex.compile(
                 "|".join([*(rules[rank].prefilter() for rank in listed), *_KEY_OF_SEVERAL]),
                 latin1=True,
-            ).search
+            ).find
             for index, listed in enumerate(told.values())
         }
 
-    def search(self, data: bytes, at: int = 0) -> regex.Match | None:
+    def search(self, data: bytes, at: int = 0) -> Hit | None:
         """Return the first place from ``at`` on where a rule may match."""
-        while (match := self._first(data, at)) is not None:
-            if self._hit(data, *match.span()) is not None:
-                return match
-            at = match.start() + 1
+        start, end = self._first(data, at)
+        while start >= 0:
+            hit = self._hit(data, start, end)
+            if hit is not None:
+                return hit
+            start, end = self._first(data, start + 1)
         return None
 
-    def hits(self, data: bytes, at: int = 0) -> list[Hit] | None:
+    def hits(self, data: bytes, first: Hit | None = None) -> list[Hit] | None:
         """
-        Return where in a text rules may match, in order; nothing is hit before ``at``.
+        Return where in a text rules may match, in order.
 
         ``None`` where there are so many that the text is better looked at as a whole, or string
         by string where it is JSON.
+
+        Args:
+            data: the text.
+            first: what is hit first, where that is known.
+
         """
-        found: list[Hit] = []
+        hit = first or self.search(data)
+        if hit is None:
+            return []
+        found = [hit]
         apart = _APART_IN_JSON if data[:1] in (b"{", b"[") else _APART
         left = _READ_AGAIN * len(data) + _LONGEST
-        end = 0
-        while (match := self._first(data, at)) is not None:
-            at = match.start() + 1  # others may begin within it
-            left -= match.end() - at
+        last = hit.end
+        at = hit.start + 1  # others may begin within it
+        while True:
+            start, end = self._first(data, at)
+            if start < 0:
+                return found
+            at = start + 1
+            left -= end - start
             if left < 0 or len(found) > _FEW + at // apart:
                 return None
-            hit = self._hit(data, *match.span())
+            hit = self._hit(data, start, end)
             if hit is not None:
-                end = max(end, hit.end)
-                found.append(hit if hit.end == end else hit._replace(end=end))
-        return found
+                last = max(last, hit.end)
+                found.append(hit if hit.end == last else hit._replace(end=last))
 
     def _hit(self, data: bytes, start: int, end: int) -> Hit | None:
         """Return what is hit at a place, or ``None`` for a context word without a trigger."""
+        which = self._which(data[start : max(end, start + _LONGEST)])
+        if len(which) == 1 and which[0] < self._without_context:
+            return Hit(start, end, self._ranks[which[0]])
         ranks: tuple[int, ...] = ()
         last = -1
-        which = self._which(data[start : max(end, start + _LONGEST)])
         for index in which:
             near = self._near.get(index)
             if near is None:
                 last = max(last, end)
-            elif near(data, start, end + RAW_WINDOW) is not None:
+            elif near(data, start, end + RAW_WINDOW)[0] >= 0:
                 last = end + RAW_WINDOW
             else:
                 continue

@@ -59,6 +59,14 @@ class Pattern:
         spans = self._match(_ANYWHERE, text, pos, size if endpos is None else min(endpos, size))
         return None if spans[0] == _NOWHERE else Match(spans)
 
+    def find(self, text: bytes, pos: int = 0, endpos: int | None = None) -> tuple[int, int]:
+        """Return the bounds of the leftmost match; both -1 where there is none."""
+        size = len(text)
+        whole: tuple[int, int] = self._match(
+            _ANYWHERE, text, pos, size if endpos is None else min(endpos, size)
+        )[0]
+        return whole
+
     def fullmatch(self, text: bytes) -> bool:
         """Whether the pattern matches the whole text."""
         return bool(self._match(_WHOLE, text, 0, len(text))[0] != _NOWHERE)
@@ -67,11 +75,15 @@ class Pattern:
         """Whether the pattern matches just this part of a text."""
         return bool(self._match(_WHOLE, text, pos, endpos)[0] != _NOWHERE)
 
-    def findings(self, text: bytes, at: int = 0) -> list[tuple[int, int]]:
-        """Return the bounds of all matches, of their first group that has a part in them."""
+    def findings(self, text: bytes, at: int, until: int) -> list[tuple[int, int]]:
+        """Return the bounds of matches from ``at`` on, of their first group that has a part.
+
+        None is looked for that would begin behind ``until``; one before it may end there.
+        """
         size, find = len(text), self._match
+        until = min(until, size)
         found: list[tuple[int, int]] = []
-        while at < size:
+        while at < until:
             spans = find(_ANYWHERE, text, at, size)
             whole = spans[0]
             if whole[0] < 0:

@@ -56,14 +56,23 @@ class Scanner:
 
         Where ``hits`` are given, they name all that may match, and the key tells nothing.
         """
-        if hits is None:
-            spans = self._search(data, key, [data])
-        else:
-            ranks = self._long.union(*[hit.ranks for hit in hits])
-            spans = self._apply(ranks, data, _before(data, hits[0].start), key)
+        spans = self._search(data, key, [data]) if hits is None else self._near(data, key, hits)
         if has_escapes(data if hits is None else _lines(data, hits)):
             spans += self._in_view(View(data), key, hits)
         return _merge(spans) if spans else []
+
+    def _near(self, data: bytes, key: str, hits: Sequence[Hit]) -> list[tuple[int, Span]]:
+        """Return the findings of the rules that are hit, each read from its first to its last."""
+        reach = dict.fromkeys(self._long, (hits[0].start, len(data)))
+        for hit in hits:
+            for rank in hit.ranks:
+                first, _ = reach.get(rank, (hit.start, 0))
+                reach[rank] = first, hit.end + _BEHIND
+        found: list[tuple[int, Span]] = []
+        for rank, (first, last) in reach.items():
+            part = _before(data, first), last
+            found += self._findings(rank, data, part, key, self._context.get(rank))
+        return found
 
     def _in_view(
         self, view: View, key: str, hits: Sequence[Hit] | None
@@ -112,11 +121,12 @@ class Scanner:
         by_key: AbstractSet[int] = frozenset(),
     ) -> list[tuple[int, Span]]:
         """Return each rule's findings from ``at`` on, with the rule's rank."""
+        part = at, len(data)
         return [
             finding
             for rank in ranks
             for finding in self._findings(
-                rank, data, at, key, None if rank in by_key else self._context.get(rank)
+                rank, data, part, key, None if rank in by_key else self._context.get(rank)
             )
         ]
 
@@ -127,17 +137,24 @@ class Scanner:
         return frozenset(self._telling[index] for index in self._words.match(text))
 
     def _findings(
-        self, rank: int, data: bytes, at: int, key: str, context: regex.Pattern | None
-    ) -> Iterator[tuple[int, Span]]:
-        """Yield one rule's findings; with ``context`` a word must stand before each."""
+        self,
+        rank: int,
+        data: bytes,
+        part: tuple[int, int],
+        key: str,
+        context: regex.Pattern | None,
+    ) -> list[tuple[int, Span]]:
+        """Return what a rule finds that begins in a part, behind a word of its ``context``."""
         rule = self._rules[rank]
-        for start, end in self._patterns[rank].findings(data, at):
+        found: list[tuple[int, Span]] = []
+        for start, end in self._patterns[rank].findings(data, *part):
             candidate = Candidate(data, start, end, key)
             if context is not None and context.search(candidate.before) is None:
                 continue
             bounds = rule.check(candidate) if rule.check is not None else (start, end)
             if bounds is not None and bounds[0] < bounds[1]:
-                yield rank, Span(bounds[0], bounds[1], rule.type)
+                found.append((rank, Span(bounds[0], bounds[1], rule.type)))
+        return found
 
 
 _LONGEST_WORD = 2048

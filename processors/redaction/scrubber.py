@@ -57,26 +57,30 @@ class Scrubber:
         self._clean_keys: set[str] = set()
         self._clean_texts: set[bytes] = set()
 
-    def value(self, text: str, key: KeyInfo, report: Report, suspect: bytes = b"") -> str | None:
-        """
-        Return the redacted value of an attribute or field, or ``None`` if nothing changes.
+    def value(self, text: str, key: KeyInfo, report: Report) -> str | None:
+        """Return the redacted value of an attribute or field, or ``None`` if nothing changes."""
+        new = self.redact(text.encode("utf-8", "surrogatepass"), key, report)
+        return None if new is None else new.decode("utf-8", "surrogatepass")
 
-        Where the text ends with ``suspect``, what is before that is known to be clean.
-        """
-        data = text.encode("utf-8", "surrogatepass")
+    def redact(
+        self, data: bytes, key: KeyInfo, report: Report, first: Hit | None = None
+    ) -> bytes | None:
+        """Do the same with a text in UTF-8, of which the first hit may be known."""
         if len(data) > self.max_bytes:
-            return self._give_up(text, report)
+            return self._give_up(data, report)
         hits: Sequence[Hit] | None = None
         if key.blocked is None:
-            at = len(data) - len(suspect) if suspect and data.endswith(suspect) else 0
-            hits = () if key.allowed else self._hits(data, key, at)
+            hits = () if key.allowed else self._hits(data, key, first)
             if hits is not None and not hits:
                 return None
         try:
-            changed = attempt(lambda: self._text(data, key, report, 0, hits))
+            return attempt(lambda: self._text(data, key, report, 0, hits))
         except FaultError:
-            return self._give_up(text, report)
-        return None if changed is None else changed.decode("utf-8", "surrogatepass")
+            return self._give_up(data, report)
+
+    def keeps(self, key: str) -> bool:
+        """Whether a key is known to stay as it is."""
+        return key in self._clean_keys
 
     def key(self, text: str, report: Report) -> str | None:
         """Return the redacted key, or ``None`` if it stays; keys repeat, so clean ones are kept."""
@@ -89,9 +93,10 @@ class Scrubber:
             self._clean_keys.add(text)
         return new
 
-    def _give_up(self, text: str, report: Report) -> str:
+    def _give_up(self, data: bytes, report: Report) -> bytes:
+        text = data.decode("utf-8", "surrogatepass")
         report.add(FAILED, len(text))
-        return self._operators.apply(FAILED, text)
+        return self._operators.apply(FAILED, text).encode()
 
     def text(
         self,
@@ -128,12 +133,12 @@ class Scrubber:
             return self._json.redact(data, key, report, depth, hits)
         return self._plain(data, key, report, depth, hits)
 
-    def _hits(self, data: bytes, key: KeyInfo, at: int = 0) -> Sequence[Hit] | None:
+    def _hits(self, data: bytes, key: KeyInfo, first: Hit | None = None) -> Sequence[Hit] | None:
         """Return where in a text something may be; ``None`` means anywhere."""
         if self._prefilter is None or key.telling:
             return None
-        if len(data) > _SHORT:
-            return self._prefilter.hits(data, at)
+        if len(data) > _SHORT or first is not None:
+            return self._prefilter.hits(data, first)
         if data in self._clean_texts:
             return ()
         hits = self._prefilter.hits(data)
@@ -175,11 +180,12 @@ class Scrubber:
         hits: Sequence[Hit] | None,
     ) -> bytes | None:
         """Redact a text; JSON documents that stand in it stay valid."""
+        documents = _documents(data) if depth < MAX_DEPTH else None
+        if documents is None:
+            return self._spans(data, key, report, hits)
         out: list[bytes] = []
         changed = False
-        for start, end, is_json in (
-            _documents(data) if depth < MAX_DEPTH else ((0, len(data), False),)
-        ):
+        for start, end, is_json in documents:
             piece, inside, new = data[start:end], part(hits, start, end), None
             if is_json:
                 new = self._json.redact(piece, key, report, depth, inside)
@@ -265,15 +271,15 @@ _OPENING = regex.compile(r'[{\[]\s*["{\[]')
 _TRIES = 8
 
 
-def _documents(data: bytes) -> list[tuple[int, int, bool]]:
+def _documents(data: bytes) -> list[tuple[int, int, bool]] | None:
     """
-    Split a text into JSON documents and what stands between them.
+    Split a text into JSON documents and what stands between them; ``None`` where there are none.
 
     A bounded number of openings that begin no document are tried, so the time stays linear.
     """
     opening = _OPENING.search(data) if b"[" in data or b"{" in data else None
     if opening is None:
-        return [(0, len(data), False)]
+        return None
     text = data.decode("latin-1")  # one character a byte, so that positions agree
     pieces: list[tuple[int, int, bool]] = []
     last = failures = 0
@@ -291,5 +297,7 @@ def _documents(data: bytes) -> list[tuple[int, int, bool]]:
         pieces += ((last, start, False), (start, end, True))
         last = end
         opening = _OPENING.search(data, end)
+    if not pieces:
+        return None
     pieces.append((last, len(data), False))
     return [piece for piece in pieces if piece[0] < piece[1]]

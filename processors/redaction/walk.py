@@ -6,9 +6,11 @@ from google.protobuf.message import Message
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
+from processors.redaction.encoded import text_of, with_text
 from processors.redaction.keys import NO_KEY, KeyInfo
 from processors.redaction.memory import Memory, Outcome
 from processors.redaction.operators import FAILED
+from processors.redaction.prefilter import Hit
 from processors.redaction.report import Names, Report
 from processors.redaction.scrubber import Scrubber
 
@@ -27,7 +29,6 @@ class Walker:
         self._memory = memory
         self._report = report
         self._where = ""
-        self._suspect = b""
         self.changed = False
 
     def shared(self, resource_spans: trace_pb2.ResourceSpans) -> None:
@@ -80,40 +81,62 @@ class Walker:
             self.changed = True
 
     def attribute(
-        self, span: trace_pb2.Span, ordinal: int, encoded: bytes, suspect: bytes = b""
-    ) -> None:
+        self, span: trace_pb2.Span, ordinal: int, encoded: bytes, hit: Hit
+    ) -> bytes | None:
         """
         Redact one attribute of a span, given its encoding; known ones are not read again.
 
-        Nothing is hit before ``suspect``, the encoding's end.
+        Args:
+            span: the span.
+            ordinal: which of its attributes it is.
+            encoded: the attribute's encoding.
+            hit: the first in it.
+
+        Returns:
+            Its new encoding, or ``None`` if it stays.
+
         """
         report = self._report
-        if report.findings is not None:
-            self._where = f'span "{span.name}"'
-            outcome = None
-        else:
-            outcome = self._memory.get(encoded)
-        if outcome is None:
-            self._suspect = suspect
-            self._attribute_afresh(span, ordinal, encoded)
-            self._suspect = b""
-        elif outcome.new is not None:
-            span.attributes[ordinal].ParseFromString(outcome.new)
-            self.changed = True
+        outcome = self._memory.get(encoded) if report.findings is None else None
+        if outcome is not None:
             report.types += outcome.types
+            new = outcome.new
+        else:
+            if report.findings is not None:
+                self._where = f'span "{span.name}"'
+            found = len(report.types)
+            new, is_final = self._attribute_afresh(span, ordinal, encoded, hit)
+            types = report.types[found:]
+            if is_final and FAILED not in types:
+                self._memory.put(encoded, Outcome(new, tuple(types)))
+        if new is not None:
+            span.attributes[ordinal].ParseFromString(new)
+        return new
 
-    def _attribute_afresh(self, span: trace_pb2.Span, ordinal: int, encoded: bytes) -> None:
-        """Redact an attribute and remember the outcome, where it depends on nothing else."""
+    def _attribute_afresh(
+        self, span: trace_pb2.Span, ordinal: int, encoded: bytes, hit: Hit
+    ) -> tuple[bytes | None, bool]:
+        """Return an attribute's new encoding, and whether it would always be that."""
+        text = text_of(encoded)
+        if text is None or not self._scrubber.keeps(text.key):
+            return self._attribute_decoded(span, ordinal)
+        if self._report.findings is not None:
+            self._report.place = f"{self._where}: attribute {text.key}"
+        known = self._scrubber.keys.info(text.key)
+        first = hit.seen_from(text.text_at) if hit.start >= text.text_at else None
+        new = self._scrubber.redact(encoded[text.text_at :], known, self._report, first)
+        return None if new is None else with_text(encoded, text.value_at, new), True
+
+    def _attribute_decoded(self, span: trace_pb2.Span, ordinal: int) -> tuple[bytes | None, bool]:
+        """Do the same with one that is no text, or has a key that was not seen before."""
         field = span.attributes[ordinal]
-        key, changed, found = field.key, self.changed, len(self._report.types)
+        key, changed = field.key, self.changed
         self.changed = False
         self._discard_unknown(field)
         self._attribute(field, span.attributes, None, NO_KEY)
-        types = self._report.types[found:]
-        if key == field.key and FAILED not in types:
-            new = field.SerializeToString() if self.changed else None
-            self._memory.put(encoded, Outcome(new, tuple(types)))
-        self.changed = changed or self.changed
+        new = field.SerializeToString() if self.changed else None
+        self.changed = changed
+        return new, key == field.key
 
     def _attributes(self, fields: Any, parent: KeyInfo = NO_KEY) -> None:
         """Redact key-value pairs; ``parent`` says what holds for all below."""
@@ -154,7 +177,7 @@ class Walker:
     def _value(self, value: AnyValue, key: KeyInfo) -> None:
         kind = value.WhichOneof("value")
         if kind == "string_value":
-            new = self._scrubber.value(value.string_value, key, self._report, self._suspect)
+            new = self._scrubber.value(value.string_value, key, self._report)
             if new is not None:
                 value.string_value = new
                 self.changed = True

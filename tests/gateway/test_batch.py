@@ -293,6 +293,9 @@ def change(target: Batch, action: str, at: int, number: int) -> None:
         span.attributes["n"] = number
     elif action == "rename":
         span.name = f"name{number}"
+    elif action == "adopt":
+        span.peek.name = f"adopted{number}"
+        target.adopt({at % len(target.spans): span.peek.SerializeToString()})
     elif action == "drop":
         target.drop(span)
     elif action == "resource":
@@ -317,7 +320,10 @@ def parts(encoded: bytes) -> list[tuple[bytes, bytes, bytes]]:
 
 
 ACTIONS = st.sampled_from(
-    ("append", "write", "rename", "drop", "resource", "scope", "encode", "entries", "peek")
+    (
+        *("append", "write", "rename", "adopt", "drop", "resource", "scope"),
+        *("encode", "entries", "peek"),
+    )
 )
 
 
