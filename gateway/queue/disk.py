@@ -4,10 +4,13 @@ What the log asks of the operating system; tests put a failing or forgetful one 
 Everything is for us alone: files 0600, folders 0700.
 """
 
+import errno
 import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+
+from gateway.queue.blocks import Blocks
 
 _WRITE = os.O_RDWR | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_BINARY", 0)
 _MOST_BUFFERS = 1000  # of one call; the system's limit is 1024
@@ -15,6 +18,9 @@ _MOST_BUFFERS = 1000  # of one call; the system's limit is 1024
 
 class Disk:
     """Files by descriptor; every call may raise OSError."""
+
+    def __init__(self) -> None:
+        self._blocks: dict[int, Blocks] = {}
 
     def make_folder(self, path: Path) -> None:
         """Make a folder and those above it, and make the last one durable."""
@@ -29,12 +35,29 @@ class Disk:
         """Open a file that is there."""
         return os.open(path, _WRITE)
 
+    def bypass_cache(self, descriptor: int) -> None:
+        """Have a file written past the system's cache, where the system can do that."""
+        blocks = Blocks.of(descriptor)
+        if blocks is not None:
+            self._blocks[descriptor] = blocks
+
     def rename(self, old: Path, new: Path) -> None:
         """Give a file another name."""
         old.replace(new)
 
     def write(self, descriptor: int, buffers: Sequence[bytes], offset: int) -> None:
         """Write all of the buffers one behind the other."""
+        blocks = self._blocks.get(descriptor)
+        if blocks is not None:
+            try:
+                blocks.write(buffers, offset)
+            except OSError as error:
+                if error.errno != errno.EINVAL:
+                    raise
+                del self._blocks[descriptor]  # this file system has said yes, and cannot
+                blocks.give_up()
+            else:
+                return
         for at in range(0, len(buffers), _MOST_BUFFERS):
             some = buffers[at : at + _MOST_BUFFERS]
             size = sum(map(len, some))
@@ -79,6 +102,7 @@ class Disk:
 
     def close(self, descriptor: int) -> None:
         """Let a file go."""
+        self._blocks.pop(descriptor, None)
         os.close(descriptor)
 
     def append(self, path: Path, data: bytes, *, sync: bool = False) -> None:

@@ -120,6 +120,7 @@ class DiskLog:
             self._disk,
             first=(worker << LOG_SHIFT) + last + 1,
             segment_bytes=segment_bytes,
+            synced=any(q.durable and q.settings.fsync != "none" for q in self._queues()),
         )
         log.remove_spare()
         self._writer = Writer(log, self._on_written, self._on_ended)

@@ -27,12 +27,16 @@ class Log:
     Args:
         first: number of the next segment.
         segment_bytes: size of a segment; a larger request gets a segment of its own.
+        synced: whether what is written is synced at once, so that the system's cache is of no use.
 
     """
 
-    def __init__(self, folder: Path, disk: Disk, *, first: int, segment_bytes: int) -> None:
+    def __init__(
+        self, folder: Path, disk: Disk, *, first: int, segment_bytes: int, synced: bool = True
+    ) -> None:
         self._folder = folder
         self._disk = disk
+        self._synced = synced
         self._numbers = itertools.count(first)
         self._segment_bytes = segment_bytes
         self._active: Segment | None = None
@@ -80,6 +84,8 @@ class Log:
             descriptor = self._disk.open(segment.path)
         else:
             descriptor = self._disk.create(segment.path)
+        if self._synced:
+            self._disk.bypass_cache(descriptor)
         try:
             self._disk.sync_folder(self._folder)
         except OSError:

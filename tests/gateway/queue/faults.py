@@ -15,6 +15,7 @@ class FailingDisk(Disk):
     """Raises what ``failure`` returns for the name of an operation."""
 
     def __init__(self) -> None:
+        super().__init__()
         self.failure: Callable[[str], OSError | None] = lambda _operation: None
 
     def _check(self, operation: str) -> None:
@@ -78,6 +79,7 @@ class ForgetfulDisk(Disk):
     """
 
     def __init__(self, dice: random.Random, dies_at: int) -> None:
+        super().__init__()
         self._dice = dice
         self._left = dies_at
         self._lock = threading.Lock()
