@@ -295,7 +295,7 @@ class Batch:
             return [span.names() for span in spans]
         found = keys.names_of([entry.span for entry in entries])
         for span, names in zip(spans, found, strict=True):
-            span.known_names = names
+            span.known_names, span.news = names, ()
         return found
 
     @property

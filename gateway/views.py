@@ -282,7 +282,8 @@ class Span(View[trace_pb2.Span]):
     """A light view of one span; valid as long as its batch."""
 
     __slots__ = (
-        "_pending", "_told", "dropped", "known_names", "resource", "scope", "siblings", "tail",
+        "_pending", "_told", "dropped", "known_names", "news", "resource", "scope", "siblings",
+        "tail",
     )  # fmt: skip
 
     core: trace_pb2.Span
@@ -308,7 +309,9 @@ class Span(View[trace_pb2.Span]):
         """What was appended since the batch was last encoded."""
         self.known_names: Names | None = None
         """The keys, where somebody looked and nobody asked for :attr:`attributes`."""
-        self._told = _NOTHING
+        self.news: tuple[Told, ...] = ()
+        """What was told since somebody looked."""
+        self._told: tuple[Told, ...] = ()
         self._pending: tuple[bytes, ...] = ()
         """What was appended and the message lacks so far; most of it nobody reads there."""
 
@@ -337,31 +340,34 @@ class Span(View[trace_pb2.Span]):
         encoding.grown = True
         self.tail += encoded
         self._pending += (encoded,)
-        known = self.told
-        self._told = {**known, **told} if known and told else told or known
-        if told is None or self._attributes is not None:
-            _ = self.peek
-        else:
-            encoding.pending = True
         if self._attributes is not None:
+            self._told = (self.told,)
+            _ = self.peek
             self._attributes.grow(told)
         elif told is None:
+            _ = self.peek
             self.known_names = None
-        elif self.known_names is not None:
-            self.known_names += tuple(told)
+        else:
+            encoding.pending = True
+            self.news += (told,)
+        if told:
+            self._told += (told,)
 
     @property
     def told(self) -> Told:
         """What was appended, as far as it was told and is still true: it need not be decoded."""
-        if self._attributes is not None and self._attributes.stirred:
+        if not self._told or (self._attributes is not None and self._attributes.stirred):
             return _NOTHING
-        return self._told
+        if len(self._told) > 1:
+            self._told = ({key: told[key] for told in self._told for key in told},)
+        return self._told[0]
 
     @property
     def attributes(self) -> Attributes:
         """The attributes."""
         if self._attributes is None:
-            self._attributes = Attributes(self._encoding, self.peek.attributes, self.known_names)
+            names = None if self.known_names is None else self.names()
+            self._attributes = Attributes(self._encoding, self.peek.attributes, names)
         return self._attributes
 
     def names(self) -> Names:
@@ -375,11 +381,14 @@ class Span(View[trace_pb2.Span]):
             return self._attributes.names()
         if self.known_names is None:
             self.known_names = common(tuple([field.key for field in self.peek.attributes]))
+        elif self.news:
+            self.known_names += tuple([key for told in self.news for key in told])
+        self.news = ()
         return self.known_names
 
     def _forget(self) -> None:
         self.known_names = None
-        self._told = _NOTHING
+        self._told = ()
 
     @property
     def name(self) -> str:

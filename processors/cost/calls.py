@@ -93,7 +93,7 @@ def _from_dialects(told: Told) -> ModelCall | None:
         return None
     usage = None
     if found.usage is not None:
-        usage = _settled(*_as_usage(_Written(**found.usage)))
+        usage = _settled(_Written(**found.usage))
     kind = TYPES[found.type]
     return ModelCall(told, kind, usage or NOT_COUNTED, found.model, found.provider)
 
@@ -126,6 +126,8 @@ class _Written(msgspec.Struct):
     total_tokens: int = 0
 
 
+_astuple = msgspec.structs.astuple
+_NOTHING_SPECIAL = NOT_COUNTED[3:]
 _decode_usage = msgspec.json.Decoder(_Written).decode
 
 
@@ -134,16 +136,20 @@ _reader = ModelCallReader(dialects.ALL)
 
 def _usage(told: Told) -> Usage | None:
     try:
-        written = _decode_usage(told.text(TOKEN_USAGE) or "")
+        written = _decode_usage(told.utf8(TOKEN_USAGE))
     except msgspec.DecodeError:
         written = _lenient(told)
-    return _settled(*_as_usage(written))
+    return _usual(written) or _settled(written)
 
 
-def _as_usage(written: _Written) -> tuple[Usage, int]:
-    """Return usage, and the total."""
-    counters = msgspec.structs.astuple(written)
-    return Usage._make(counters[:-1]), counters[-1]
+def _usual(written: _Written) -> Usage | None:
+    """Return usage without anything special, as nearly all have; ``None``: it is not so simple."""
+    taken, given, cached = (
+        written.input_tokens, written.output_tokens, written.cache_read_input_tokens,
+    )  # fmt: skip
+    if taken > 0 <= given and 0 <= cached <= taken and _astuple(written)[3:-1] == _NOTHING_SPECIAL:
+        return Usage(taken, given, cached)
+    return None
 
 
 def _lenient(told: Told) -> _Written:
@@ -154,8 +160,10 @@ def _lenient(told: Told) -> _Written:
     return _Written(**{name: _whole(held.get(name)) for name in _Written.__struct_fields__})
 
 
-def _settled(usage: Usage, total: int) -> Usage | None:
+def _settled(written: _Written) -> Usage | None:
     """Return usage that fits together; ``None`` where no token was counted."""
+    counters = _astuple(written)
+    usage, total = Usage._make(counters[:-1]), counters[-1]
     if total > 0 and not usage.input and not usage.output:
         usage = usage._replace(input=total)
     if min(usage) < 0 or not any(usage):
@@ -193,7 +201,10 @@ def _tier(told: Told) -> str:
 
 def _is_cut_off(told: Told) -> bool:
     for key in told.layout.finish:
-        reason = _reason_in(told.utf8(key)) if key == OUTPUTS else str(told.value(key))
+        if key == OUTPUTS:
+            reason = _reason_in(told.utf8(key))
+        else:
+            reason = told.text(key) or str(told.value(key))
         if reason:
             return reason.strip("[]'\"()").lower() in CUT_OFF
     return False

@@ -24,11 +24,14 @@ def repeated(calls: Sequence[ModelCall], others: Sequence[Span]) -> set[int]:
     ``others`` are the spans between them that may say nothing of what they are.
     """
     messages = [call.span.core for call in calls]
-    at = {(one.trace_id, one.span_id): number for number, one in enumerate(messages)}
+    traces = [message.trace_id for message in messages]
+    parents = [message.parent_span_id for message in messages]
+    spans = zip(traces, [message.span_id for message in messages], strict=True)
+    at = {span: number for number, span in enumerate(spans)}
     around: dict[tuple[bytes, bytes], Span] | None = None
     inside: dict[int, list[ModelCall]] = {}
-    for call, message in zip(calls, messages, strict=True):
-        trace_id, parent_id = message.trace_id, message.parent_span_id
+    for call, trace_id, next_id in zip(calls, traces, parents, strict=True):
+        parent_id = next_id
         for _ in range(_MAX_STEPS):
             if not parent_id:
                 break
@@ -43,23 +46,26 @@ def repeated(calls: Sequence[ModelCall], others: Sequence[Span]) -> set[int]:
                 break
             parent_id = parent.parent_span_id
     twice = {outer for outer, inner in inside.items() if _repeats(calls[outer], inner)}
-    return twice | _beside(calls)
+    return twice | _beside(calls, list(zip(traces, parents, strict=True)))
 
 
-def _beside(calls: Sequence[ModelCall]) -> set[int]:
+def _beside(calls: Sequence[ModelCall], parents: Sequence[tuple[bytes, bytes]]) -> set[int]:
     """
     Return the positions of calls during which an SDK tells of the same call beside them.
 
     Some instrumentations (Traceloop's over Anthropic and Mistral) do not make their span the
     parent of what happens inside, so that the SDK's own span stands next to it.
     """
-    alike: dict[tuple[bytes, bytes, str, int], list[int]] = {}
-    for number, call in enumerate(calls):
-        message = call.span.core
-        if message.parent_span_id:
-            key = (message.trace_id, message.parent_span_id, call.entry, call.usage.input)
-            alike.setdefault(key, []).append(number)
+    keys = [
+        (parent, call.entry, call.usage.input) for parent, call in zip(parents, calls, strict=True)
+    ]
     found: set[int] = set()
+    if len(set(keys)) == len(keys):
+        return found
+    alike: dict[tuple[tuple[bytes, bytes], str, int], list[int]] = {}
+    for number, key in enumerate(keys):
+        if key[0][1]:
+            alike.setdefault(key, []).append(number)
     for numbers in alike.values():
         if 1 < len(numbers) <= _MOST_ALIKE:
             pairs = itertools.permutations(numbers, 2)

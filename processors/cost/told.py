@@ -117,7 +117,8 @@ class Told:
 
     def value(self, key: str) -> Value:
         """Return any value; the key must be there."""
-        return decode(self.span.peek.attributes[self.at[key]].value)
+        message = self.span.core if key not in self._added else self.span.peek
+        return decode(message.attributes[self.at[key]].value)
 
     def first(self, keys: Iterable[str]) -> str:
         """Return the first text that says something."""
