@@ -118,7 +118,7 @@ class Batch:
         self._encoding = Encoding()
         self._spans: list[Span] | None = None
         self._any_dropped = False
-        self._drops: list[tuple[Span, str]] = []
+        self._drops: list[tuple[Sequence[Span], str]] = []
         self.calls: list[LlmCall] = []
         """Calls of models that a processor found, each once; the gateway's figures are theirs."""
         self.dropped: list[Dropped] = []
@@ -313,15 +313,22 @@ class Batch:
                 quotes none of them.
 
         """
-        span.dropped = True
+        self.drop_all((span,), reason)
+
+    def drop_all(self, spans: Sequence[Span], reason: str = "") -> None:
+        """Take several spans out for one reason; see :meth:`drop`."""
+        if not spans:
+            return
+        for span in spans:
+            span.dropped = True
         self._any_dropped = True
-        self._drops.append((span, reason))
+        self._drops.append((spans, reason))
 
     def note_drops(self, by: str) -> bool:
         """Note what was dropped since the last call; return whether anything was."""
         traces: dict[str, set[bytes]] = {}
-        for span, reason in self._drops:
-            traces.setdefault(reason, set()).add(span.peek.trace_id)
+        for spans, reason in self._drops:
+            traces.setdefault(reason, set()).update([span.core.trace_id for span in spans])
         self._drops.clear()
         self.dropped += [Dropped(by, why, frozenset(ids)) for why, ids in traces.items()]
         return bool(traces)

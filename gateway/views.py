@@ -202,7 +202,7 @@ class View(Generic[M]):
     __slots__ = ("_attributes", "_encoding", "_written", "core")
 
     core: M
-    """The upb message, for reading only; a span's may lack what was appended to it."""
+    """The upb message, for reading only; a span's may lack attributes that were appended to it."""
 
     def __init__(self, encoding: Encoding, message: M) -> None:
         self._encoding = encoding
@@ -332,13 +332,16 @@ class Span(View[trace_pb2.Span]):
 
         Args:
             encoded: the fields.
-            told: all attributes among them, in order, where they are texts and flags or there
-                are none; ``None``: they are decoded when somebody asks.
+            told: the attributes that they are, in order, where they are texts and flags; empty:
+                they are no attributes; ``None``: they are decoded when somebody asks.
 
         """
         encoding = self._encoding
         encoding.grown = True
         self.tail += encoded
+        if told == {}:
+            self.core.MergeFromString(encoded)
+            return
         self._pending += (encoded,)
         if self._attributes is not None:
             self._told = (self.told,)
@@ -358,9 +361,11 @@ class Span(View[trace_pb2.Span]):
         """What was appended, as far as it was told and is still true: it need not be decoded."""
         if not self._told or (self._attributes is not None and self._attributes.stirred):
             return _NOTHING
-        if len(self._told) > 1:
-            self._told = ({key: told[key] for told in self._told for key in told},)
-        return self._told[0]
+        first, *others = self._told
+        if others:
+            first = {key: told[key] for told in self._told for key in told}
+            self._told = (first,)
+        return first
 
     @property
     def attributes(self) -> Attributes:
@@ -385,6 +390,12 @@ class Span(View[trace_pb2.Span]):
             self.known_names += tuple([key for told in self.news for key in told])
         self.news = ()
         return self.known_names
+
+    def holds(self, key: str) -> bool:
+        """Whether there is an attribute of this key; cheaper than asking the attributes."""
+        if self._attributes is not None or self.known_names is None:
+            return key in self.names()
+        return key in self.known_names or any(key in told for told in self.news)
 
     def _forget(self) -> None:
         self.known_names = None

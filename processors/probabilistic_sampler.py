@@ -2,7 +2,7 @@
 
 import math
 import struct
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from enum import Enum
 from fnmatch import fnmatchcase
 from functools import lru_cache
@@ -28,6 +28,10 @@ from processors.consistent_sampling import (
 Percentage = Annotated[float, msgspec.Meta(ge=0)]
 _PRIORITY = "sampling.priority"
 _TRACE_STATE = b"\x1a"  # Span.trace_state, field 3
+_ID_SIZE = 16
+_NO_ID = bytes(_ID_SIZE)
+_NEVER_REACHED = b"\xff" * 8
+"""More than the last seven bytes of any trace id."""
 _SPAN_TYPES = ("mlflow.spanType", "openinference.span.kind")
 
 
@@ -195,6 +199,40 @@ class Sampler:
         self._threshold = self._method.threshold(TraceState())
         self._never = self._threshold >= NEVER
         self._fresh = f"ot=th:{t_value(self._threshold)}" if self._threshold < NEVER else ""
+        self._mark = _trace_state(self._fresh)
+        self._least = _NEVER_REACHED if self._never else self._threshold.to_bytes(7)
+
+    def sample(self, batch: Batch, *, ask: bool) -> Sequence[Span]:
+        """
+        Decide about the spans that nobody has sampled before; return the others.
+
+        Args:
+            batch: whose spans are dropped or marked.
+            ask: whether a span may bear a priority.
+
+        """
+        if not self._by_trace_id:
+            return batch.spans
+        least, mark = self._least, self._mark
+        others: list[Span] = []
+        gone: list[Span] = []
+        decided: dict[bytes, bool | None] = {}
+        for span in batch.spans:
+            message = span.core
+            trace_id = message.trace_id
+            if trace_id in decided:
+                keeps = decided[trace_id]
+            else:
+                is_valid = len(trace_id) == _ID_SIZE and trace_id != _NO_ID
+                decided[trace_id] = keeps = trace_id[-7:] >= least if is_valid else None
+            if keeps is None or message.trace_state or (ask and span.holds(_PRIORITY)):
+                others.append(span)
+            elif keeps:
+                span.append(mark, {})
+            else:
+                gone.append(span)
+        batch.drop_all(gone, self.name)
+        return others
 
     def decide(
         self, trace_id: bytes, text: str, priority: Priority, failed: Callable[[str], None]
@@ -211,15 +249,6 @@ class Sampler:
         """
         if priority is Priority.DROP:
             return None
-        if not text and self._by_trace_id and priority is Priority.DEFER:
-            value = trace_randomness(trace_id)
-            if value is not None:
-                return self._fresh if value >= self._threshold else None
-        return self._decide_fully(trace_id, text, priority, failed)
-
-    def _decide_fully(
-        self, trace_id: bytes, text: str, priority: Priority, failed: Callable[[str], None]
-    ) -> str | None:
         try:
             state = read_trace_state(text)
         except TraceStateError as error:
@@ -283,9 +312,12 @@ class ProbabilisticSampler(Processor[ProbabilisticSamplerConfig]):
 
     def process(self, batch: Batch) -> Batch:
         """Drop the spans of traces that are not sampled; mark the others."""
-        samplers = self._choose(batch) if self._rules or self.config.keep_errors else {}
         asks = self._may_ask(batch)
         default = self._default
+        if self._rules or self.config.keep_errors:
+            samplers, spans = self._choose(batch), batch.spans
+        else:
+            samplers, spans = {}, default.sample(batch, ask=asks)
         failures: dict[str, int] = {}
         broken = ""
         decided: dict[tuple[bytes, str], str | None] = {}
@@ -295,8 +327,8 @@ class ProbabilisticSampler(Processor[ProbabilisticSamplerConfig]):
             broken = reason
             failures[reason] = failures.get(reason, 0) + 1
 
-        for span in batch.spans:
-            message = span.peek
+        for span in spans:
+            message = span.core
             trace_id, old = key = message.trace_id, message.trace_state
             broken = ""
             priority = read_priority(span) if asks else Priority.DEFER
@@ -384,23 +416,23 @@ def _mentions_priority(data: bytes) -> bool:
     return _ENCODED in data
 
 
-@lru_cache(maxsize=1024)
-def _holds_priority(names: tuple[str, ...]) -> bool:
-    return _PRIORITY in names
-
-
 def _mark(span: Span, trace_state: str) -> None:
     """Set the trace state; where there was none the span's bytes stay and it is added to them."""
-    if span.peek.trace_state:
+    if span.core.trace_state:
         span.proto.trace_state = trace_state
     else:
-        data = trace_state.encode()
-        span.append(_TRACE_STATE + length(len(data)) + data, {})
+        span.append(_trace_state(trace_state), {})
+
+
+def _trace_state(text: str) -> bytes:
+    """Return the field of a span that holds a trace state."""
+    data = text.encode()
+    return _TRACE_STATE + length(len(data)) + data
 
 
 def read_priority(span: Span) -> Priority:
     """Return what a span's ``sampling.priority`` asks for: 0 to drop it, more to keep it."""
-    if not _holds_priority(span.attributes.names()):
+    if not span.holds(_PRIORITY):
         return Priority.DEFER
     value = span.attributes[_PRIORITY]
     if isinstance(value, str):
