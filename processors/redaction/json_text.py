@@ -8,10 +8,11 @@ that numbers, key order, repeated keys and spacing survive, and what was valid J
 import json
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 import msgspec
 
+from processors.redaction.json_members import NAMED, NAMING, Member, hit_members
 from processors.redaction.keys import NO_KEY, KeyInfo
 from processors.redaction.prefilter import Hit, part
 from processors.redaction.report import Names, Report
@@ -28,9 +29,24 @@ _TOKEN = re.compile(
     re.VERBOSE | re.DOTALL,
 )
 _INTEGER = re.compile(rb"-?\d+")
-_NAMING = frozenset(("name", "key", "header", "field", "k"))
 _CLOSED = re.compile(rb"\s*+\]")
-_NAMED = frozenset(("value", "val", "v", "content"))
+
+
+_Edit: TypeAlias = tuple[int, int, bytes]
+"""What stands where from now on."""
+
+
+def _edited(data: bytes, edits: Sequence[_Edit]) -> bytes | None:
+    """Return a text with what was edited, in order; ``None`` where nothing was."""
+    if not edits:
+        return None
+    out: list[bytes] = []
+    last = 0
+    for start, end, new in edits:
+        out += (data[last:start], new)
+        last = end
+    out.append(data[last:])
+    return b"".join(out)
 
 
 class _Frame:
@@ -72,8 +88,33 @@ class JsonText:
 
         Where ``hits`` are given, strings outside them are clean unless their key tells more.
         """
+        if hits and key.blocked is None and not key.allowed and not self._scrubber.keys.allows:
+            members = hit_members(data, hits)
+            if members is not None:
+                return self._members(data, members, report, depth, hits)
         walk = _Walk(self._scrubber, data, key, report, depth=depth, hits=hits)
         return walk.run()
+
+    def _members(
+        self,
+        data: bytes,
+        members: Sequence[Member],
+        report: Report,
+        depth: int,
+        hits: Sequence[Hit],
+    ) -> bytes | None:
+        """Redact those strings of a document that are hit."""
+        edits: list[_Edit] = []
+        for name, start, end in members:
+            literal = data[start + 1 : end - 1]
+            escaped = b"\\" in literal
+            text = _decode(data[start:end]) if escaped else literal
+            key = self._scrubber.keys.info(name)
+            inside = None if escaped or key.telling else part(hits, start + 1, end - 1)
+            new = self._scrubber.text(text, key, report, depth + 1, inside)
+            if new is not None:
+                edits.append((start, end, _encode(new, literal)))
+        return _edited(data, edits)
 
 
 class _Walk:
@@ -96,7 +137,7 @@ class _Walk:
         self._root = key
         self._stack: list[_Frame] = []
         self._path = ""
-        self._edits: list[tuple[int, int, bytes]] = []
+        self._edits: list[_Edit] = []
         self._hits = hits
 
     def run(self) -> bytes | None:
@@ -111,15 +152,7 @@ class _Walk:
                 self._mark(token.group())
             elif kind == "scalar" or self._key().blocked is not None:
                 self._scalar(token.start(), token.end())
-        if not self._edits:
-            return None
-        out: list[bytes] = []
-        last = 0
-        for start, end, new in self._edits:
-            out += (self._data[last:start], new)
-            last = end
-        out.append(self._data[last:])
-        return b"".join(out)
+        return _edited(self._data, self._edits)
 
     def _key(self) -> KeyInfo:
         """Return what is known about the value that comes next."""
@@ -161,10 +194,10 @@ class _Walk:
     def _named(self, frame: _Frame, text: bytes, key: KeyInfo, start: int, end: int) -> KeyInfo:
         """Learn names of values from strings; return what the name says about this one."""
         if frame.in_object:
-            if self._path in _NAMING:
+            if self._path in NAMING:
                 frame.name = text[:200].decode("utf-8", "replace")
                 self._redact_early(frame)
-            elif self._path in _NAMED and frame.name is None:
+            elif self._path in NAMED and frame.name is None:
                 frame.early = start, end, len(self._edits)
         elif len(self._stack) > 1 and not self._stack[-2].in_object:
             if frame.name is None:
@@ -204,7 +237,7 @@ class _Walk:
 
     def _judge(self, frame: _Frame, name: str) -> KeyInfo:
         info = self._scrubber.keys.info(name)
-        if name in _NAMED and frame.name is not None and info.blocked is None:
+        if name in NAMED and frame.name is not None and info.blocked is None:
             info = self._scrubber.keys.info(frame.name)
         inherited = frame.inherited
         if inherited is NO_KEY and info.blocked is None:

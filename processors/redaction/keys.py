@@ -210,6 +210,8 @@ class Keys:
         }
         self._block = tuple(glob for glob in block if "*" in glob)
         self._allow = allow
+        self.allows = bool(allow)
+        """Whether the user leaves anything alone by its key."""
         self._telling = telling
         self._known: dict[str, KeyInfo] = {}
 
