@@ -152,8 +152,10 @@ def _attributes(
     while at < span_end:
         field = at
         tag, start, size = data[at], at + 2, data[at + 1]
-        if tag == _ATTRIBUTE and size < 0x80:  # the most usual, told apart at once
+        if tag & 0x87 == 2 and size < 0x80:  # a short text, told apart at once as most are
             at = start + size
+        elif tag & 0x87 == 1:
+            at += 9
         else:
             tag, start, at = _field(data, at)
         if hit.start < at:
