@@ -68,11 +68,12 @@ class Scanner:
             for rank in hit.ranks:
                 first, _ = reach.get(rank, (hit.start, 0))
                 reach[rank] = first, hit.end + _BEHIND
-        found: list[tuple[int, Span]] = []
-        for rank, (first, last) in reach.items():
-            part = _before(data, first), last
-            found += self._findings(rank, data, part, key, self._context.get(rank))
-        return found
+        found = _Findings(data, key)
+        for rank in sorted(reach):
+            first, last = reach[rank]
+            matches = self._patterns[rank].findings(data, _before(data, first), last)
+            found.add(rank, self._rules[rank], matches, self._context.get(rank))
+        return found.all
 
     def _in_view(
         self, view: View, key: str, hits: Sequence[Hit] | None
@@ -121,14 +122,12 @@ class Scanner:
         by_key: AbstractSet[int] = frozenset(),
     ) -> list[tuple[int, Span]]:
         """Return each rule's findings from ``at`` on, with the rule's rank."""
-        part = at, len(data)
-        return [
-            finding
-            for rank in ranks
-            for finding in self._findings(
-                rank, data, part, key, None if rank in by_key else self._context.get(rank)
-            )
-        ]
+        found = _Findings(data, key)
+        for rank in sorted(ranks):
+            matches = self._patterns[rank].findings(data, at, len(data))
+            context = None if rank in by_key else self._context.get(rank)
+            found.add(rank, self._rules[rank], matches, context)
+        return found.all
 
     def _told(self, text: bytes) -> frozenset[int]:
         """Return the rules of which a context word stands somewhere in a text."""
@@ -136,25 +135,43 @@ class Scanner:
             return frozenset()
         return frozenset(self._telling[index] for index in self._words.match(text))
 
-    def _findings(
+
+class _Findings:
+    """What is found in a text, with the ranks of the rules that found it."""
+
+    __slots__ = ("_begun", "_data", "_key", "all")
+
+    def __init__(self, data: bytes, key: str) -> None:
+        self._data = data
+        self._key = key
+        self._begun: dict[tuple[str, int], int] = {}
+        """Where the finding of a type begins that ends somewhere."""
+        self.all: list[tuple[int, Span]] = []
+
+    def add(
         self,
         rank: int,
-        data: bytes,
-        part: tuple[int, int],
-        key: str,
+        rule: Rule,
+        matches: Iterable[tuple[int, int]],
         context: regex.Pattern | None,
-    ) -> list[tuple[int, Span]]:
-        """Return what a rule finds that begins in a part, behind a word of its ``context``."""
-        rule = self._rules[rank]
-        found: list[tuple[int, Span]] = []
-        for start, end in self._patterns[rank].findings(data, *part):
-            candidate = Candidate(data, start, end, key)
+    ) -> None:
+        """
+        Add those matches of a rule that its check believes.
+
+        With ``context`` a word must stand before each. The end of what is a finding of the type
+        already is none once more: the check of a telephone number takes long.
+        """
+        kind = rule.type
+        for start, end in matches:
+            if self._begun.get((kind, end), end) <= start:
+                continue
+            candidate = Candidate(self._data, start, end, self._key)
             if context is not None and context.search(candidate.before) is None:
                 continue
             bounds = rule.check(candidate) if rule.check is not None else (start, end)
             if bounds is not None and bounds[0] < bounds[1]:
-                found.append((rank, Span(bounds[0], bounds[1], rule.type)))
-        return found
+                self.all.append((rank, Span(bounds[0], bounds[1], kind)))
+                self._begun[kind, bounds[1]] = bounds[0]
 
 
 _LONGEST_WORD = 2048
