@@ -10,18 +10,22 @@ FROM ${PYTHON_IMAGE} AS build
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 WORKDIR /src
 
-# Everything is pinned by hash, what builds the image too; only wheels, so that nothing is compiled.
+# Hot modules of the gateway are compiled; the compiler stays in this stage.
+RUN apt-get update && apt-get install --yes --no-install-recommends gcc libc6-dev
+
+# Everything is pinned by hash, what builds the image too, and comes as wheels.
 COPY requirements-build.lock requirements-runtime.lock ./
 RUN python -m venv /opt/build \
- && /opt/build/bin/pip install --quiet --require-hashes --only-binary :all: -r requirements-build.lock \
+ && /opt/build/bin/pip install --quiet --require-hashes --only-binary :all: -r requirements-build.lock -r requirements-runtime.lock \
  && python -m venv --without-pip /opt/spangate \
  && pip --python /opt/spangate/bin/python install --quiet --require-hashes --only-binary :all: -r requirements-runtime.lock
 
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml hatch_build.py README.md LICENSE ./
 COPY gateway ./gateway
 COPY processors ./processors
 COPY exporters ./exporters
 RUN /opt/build/bin/python -m hatchling build --target wheel \
+ && ls dist/*-linux_*.whl \
  && pip --python /opt/spangate/bin/python install --quiet --no-deps --no-index dist/*.whl
 
 # Packages with plugins: names with versions, or addresses of wheels; separated by blanks.

@@ -2,9 +2,9 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.ready
-SOURCES := gateway processors exporters tests benchmarks examples helm
+SOURCES := gateway processors exporters tests benchmarks examples helm hatch_build.py
 
-.PHONY: demo run test test-nightly bench-redaction test-interop check format bench bench-all docs lock clean help
+.PHONY: demo run test test-nightly bench-redaction test-interop check format compiled bench bench-all docs lock clean help
 
 help: ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -34,10 +34,13 @@ format: $(READY) ## format and mend what can be mended
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-bench: $(READY) ## measure throughput and each processor on this machine
+compiled: $(READY) ## compile the hot modules anew, after an edit
+	$(BIN)/python hatch_build.py
+
+bench: compiled ## measure throughput and each processor on this machine
 	$(BIN)/python -m benchmarks $(ARGS)
 
-bench-all: $(READY) ## measure all there is and record it in benchmarks/RESULTS.md
+bench-all: compiled ## measure all there is and record it in benchmarks/RESULTS.md
 	$(BIN)/python -m benchmarks --record
 	$(BIN)/python -m benchmarks.latency --record
 	$(BIN)/python -m benchmarks.scaling --record
@@ -79,4 +82,5 @@ $(READY): requirements.lock pyproject.toml | .venv/bin/python
 	  UV_HTTP_TIMEOUT=60 $(BIN)/uv pip install -q --python $(BIN)/python --require-hashes --no-build -r requirements.lock || \
 	  $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes --only-binary :all: -r requirements.lock
 	@$(BIN)/python -m pip install -q --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@$(BIN)/python hatch_build.py || true # without a compiler the same sources run, slower
 	@touch $@

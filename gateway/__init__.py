@@ -4,6 +4,7 @@ The engine of Spangate, the OpenTelemetry gateway for MLflow.
 Plugin authors import :mod:`gateway.plugin` and :mod:`gateway.testing`, nothing else.
 """
 
-from gateway import namesakes
+from gateway import compiled, namesakes
 
 namesakes.join()
+compiled.use()

@@ -7,6 +7,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from gateway.compiled import flavour
 from gateway.config.settings import Settings
 from gateway.telemetry import logs
 from gateway.version import __version__
@@ -40,6 +41,7 @@ def announce(settings: Settings, running: Running) -> None:
         logs.get("service").info(
             "gateway started",
             version=__version__,
+            code=flavour(),
             endpoints=running.endpoints,
             pipelines=pipelines,
             pages=running.pages(),
@@ -53,7 +55,7 @@ def announce(settings: Settings, running: Running) -> None:
     for name, page in running.pages().items():
         table.add_row(Text(name), Text(page))
     console = Console(stderr=True, width=None if sys.stderr.isatty() else 200)
-    console.print(f"[bold]Spangate {__version__}[/bold] is running; Ctrl-C stops it")
+    console.print(f"[bold]Spangate {__version__}[/bold] ({flavour()}) is running; Ctrl-C stops it")
     console.print(table)
 
 

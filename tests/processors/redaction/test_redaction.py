@@ -12,7 +12,8 @@ from gateway.batch import Batch
 from gateway.otlp.values import Value, key_value
 from gateway.telemetry import metrics
 from gateway.testing import batch, processor
-from processors.redaction import Redaction
+from processors.redaction import Redaction, catalog
+from processors.redaction.rules import Candidate, Rule
 from tests.exporters.backends import FakeContext
 
 ADA = "ada@example.org"
@@ -315,14 +316,14 @@ def test_oversized_value_is_given_up() -> None:
 
 def test_failure_replaces_the_value(monkeypatch: pytest.MonkeyPatch) -> None:
     """A fault in a rule costs the value, not the batch and not the secret."""
-    redaction = processor(Redaction)
 
-    def fail(*_: object) -> None:
-        raise RuntimeError(ADA)
+    def fail(candidate: Candidate) -> None:
+        raise RuntimeError(candidate.text)
 
-    monkeypatch.setattr(redaction._scrubber._scanner, "scan", fail)
+    faulty = Rule("email", r"[a-z]+@example", check=fail)
+    monkeypatch.setattr(catalog, "rules", lambda *_: [faulty])
 
-    out = redaction.process(batch({"a": f"mail {ADA}", "b": "clean"}))
+    out = processor(Redaction).process(batch({"a": f"mail {ADA}", "b": "clean"}))
 
     assert {"a": "[REDACTION_FAILED]", "b": "clean"} == dict(next(iter(out)).attributes)
 
