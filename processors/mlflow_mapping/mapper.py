@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable
 from typing import cast
 
 from gateway.otlp.ready import flag_attribute, text_attribute, text_pieces, word_attribute
@@ -117,9 +117,7 @@ class Mapper:
         if kind != keys.UNKNOWN:
             show_failure(span, reading, told)
         doomed = superfluous(reading, texts, usage) if self._move else ()
-        _store(span, reading, texts, rollup=rollup)
-        if doomed:
-            span.attributes.discard(doomed)
+        _store(span, reading, texts, doomed, rollup=rollup)
 
     @staticmethod
     def _add_content(texts: Texts, reading: Reading, told: Told, kind: str) -> None:
@@ -212,8 +210,14 @@ _WORDS = frozenset({keys.SPAN_TYPE, keys.MESSAGE_FORMAT, keys.MODEL, keys.PROVID
 """What is short, and the same on many spans."""
 
 
-def _store(span: Span, reading: Reading, texts: Texts, *, rollup: bool) -> None:
-    """Write attributes: over those that are there, the rest as ready-made bytes at the end."""
+def _store(
+    span: Span, reading: Reading, texts: Texts, doomed: Collection[str], *, rollup: bool
+) -> None:
+    """
+    Write attributes: over those that are there, the rest as ready-made bytes at the end.
+
+    Those that are ``doomed`` go.
+    """
     present = reading.keys
     added = texts
     if reading.layout.has_own or not present.keys().isdisjoint(texts):
@@ -221,6 +225,8 @@ def _store(span: Span, reading: Reading, texts: Texts, *, rollup: bool) -> None:
         mended = {key: text for key, text in texts.items() if key in present}
         for key, text in {**_unquoted(reading), **mended}.items():
             span.attributes[key] = text if isinstance(text, str) else text.decode()
+    if doomed:
+        span.attributes.discard(doomed)
     parts: list[bytes] = []
     for key, text in added.items():
         if key in _WORDS:

@@ -88,9 +88,7 @@ def unquoted(text: str) -> str:
     return text
 
 
-def leaves(
-    value: object, but: Callable[[str, object], bool] = lambda _key, _value: False
-) -> Iterator[object]:
+def leaves(value: object, but: Callable[[str, object], bool] | None = None) -> Iterator[object]:
     """
     Yield every text, number and flag in a value, those in JSON texts too, without recursion.
 
@@ -99,15 +97,18 @@ def leaves(
     stack = [value]
     while stack:
         item = stack.pop()
-        if isinstance(item, dict):
-            stack.extend(inner for key, inner in item.items() if not but(key, inner))
-        elif isinstance(item, list | tuple):
-            stack.extend(item)
-        elif isinstance(item, str):
+        if isinstance(item, str):
             parsed = parse(item)
             if parsed is None:
                 yield item
             else:
                 stack.append(parsed)
+        elif isinstance(item, dict):
+            if but is None:
+                stack.extend(item.values())
+            else:
+                stack.extend([inner for key, inner in item.items() if not but(key, inner)])
+        elif isinstance(item, (list, tuple)):
+            stack.extend(item)
         elif item is not None:
             yield item

@@ -38,6 +38,13 @@ def is_message(message: Any) -> bool:
 
 def is_conversation(value: Any) -> bool:
     """Whether the UI renders inputs or outputs as a conversation."""
+    try:
+        return _is_conversation(value)
+    except KeyError:  # a field is missing that the UI looks for
+        return False
+
+
+def _is_conversation(value: Any) -> bool:
     if not isinstance(value, dict):
         return False
     if messages := value.get("messages"):
