@@ -40,7 +40,7 @@ def is_conversation(value: Any) -> bool:
     """Whether the UI renders inputs or outputs as a conversation."""
     try:
         return _is_conversation(value)
-    except KeyError:  # a field is missing that the UI looks for
+    except (AttributeError, KeyError, TypeError):  # it lacks what the UI looks for
         return False
 
 
