@@ -9,6 +9,7 @@ text; texts that it hits are parsed (JSON, also in strings of JSON) and scanned 
 import asyncio
 import secrets
 from collections import Counter
+from collections.abc import Container
 
 from gateway.batch import Batch
 from gateway.plugin import Context, Processor
@@ -49,14 +50,14 @@ class Redaction(Processor[RedactionConfig]):
         keys = Keys(enabled, config.keys.block, config.keys.allow, telling(rules))
         pattern = derive_prefilter(rules, raw_patterns(enabled, config.keys.block))
         self._memory = Memory()
-        self._search = pattern.search if pattern is not None and use_prefilter else None
+        self._prefilter = pattern if use_prefilter else None
         by_type = {rule.name: rule.operator for rule in config.custom if rule.operator is not None}
         self._scrubber = Scrubber(
             Scanner(rules),
             keys,
             Operators({**by_type, **config.operators}, lambda: self._key),
             allowed=[compile_pattern(text, "allow_values") for text in config.allow_values],
-            prefilter=pattern if use_prefilter else None,
+            prefilter=self._prefilter,
             max_bytes=config.max_value_bytes,
         )
 
@@ -81,7 +82,7 @@ class Redaction(Processor[RedactionConfig]):
 
     def _redact(self, batch: Batch, report: Report) -> None:
         data = batch.encode()
-        hits = self._hits(data)
+        hits = self._hits(data, self._memory if report.findings is None else ())
         if hits is not None and not hits:
             return
         walker = Walker(self._scrubber, report, self._memory)
@@ -102,8 +103,7 @@ class Redaction(Processor[RedactionConfig]):
                 continue
             changes: list[tuple[places.Place, bytes]] = []
             for place in found:
-                encoded, hit = data[place.start : place.end], place.hit.seen_from(place.start)
-                new = walker.attribute(spans[at].peek, place.ordinal, encoded, hit)
+                new = walker.attribute(spans[at].peek, place)
                 if new is not None:
                     changes.append((place, new))
             if changes:
@@ -111,19 +111,19 @@ class Redaction(Processor[RedactionConfig]):
         if rewritten:
             batch.adopt(rewritten)
 
-    def _hits(self, data: bytes) -> places.Hits | None:
+    def _hits(self, data: bytes, known: Container[bytes]) -> places.Hits | None:
         """Return where a look is needed; ``None`` means everywhere."""
-        if self._search is None:
+        if self._prefilter is None:
             return None
-        first = self._search(data)
         is_long = len(data) > self.config.max_value_bytes
-        if first is None and not is_long:
+        first = self._prefilter.first(data, 0)
+        if first[0] < 0 and not is_long:
             return places.Hits()
         try:
             bounds = places.spans(data)
         except places.FramingError:
             return None
-        hits = places.locate(data, first, self._search, bounds) if first else places.Hits(bounds)
+        hits = places.locate(data, first, self._prefilter, bounds, known)
         if is_long:
             places.oversized(data, bounds, self.config.max_value_bytes, hits)
         return hits

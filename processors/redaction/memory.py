@@ -32,8 +32,15 @@ class Memory:
         self._old: dict[bytes, Outcome] = {}
         self._size = 0
 
+    def __contains__(self, attribute: object) -> bool:
+        if not isinstance(attribute, bytes) or len(attribute) > _LONGEST:
+            return False
+        return attribute in self._young or attribute in self._old
+
     def get(self, attribute: bytes) -> Outcome | None:
         """Return the outcome of an attribute that was seen before."""
+        if len(attribute) > _LONGEST:  # to look it up would read all of it
+            return None
         outcome = self._young.get(attribute)
         if outcome is None and (outcome := self._old.get(attribute)) is not None:
             self.put(attribute, outcome)

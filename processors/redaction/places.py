@@ -1,19 +1,17 @@
 """Find which spans of an encoded request a pattern hits, without decoding them."""
 
 from bisect import bisect_right
-from collections.abc import Callable, Sequence
+from collections.abc import Container, Sequence
 from typing import NamedTuple
 
-from processors.redaction.prefilter import Hit
+from processors.redaction.prefilter import Hit, Prefilter
+from processors.redaction.rules import Bounds
 
 _RESOURCE_SPANS, _SCOPE_SPANS, _SPANS = 0x0A, 0x12, 0x12
 _ATTRIBUTE = 0x4A
 """The tag of a span's attribute."""
 _NO_TEXT = frozenset((0x0A, 0x12, 0x22, 0x30, 0x39, 0x41, 0x50, 0x60, 0x70, 0x85))
 """The tags of a span's ids, kind, times, counts and flags."""
-
-
-Search = Callable[[bytes, int], Hit | None]
 
 
 class FramingError(ValueError):
@@ -89,17 +87,17 @@ class Place(NamedTuple):
     ordinal: int
     field: int
     """Where it begins, with its tag."""
-    start: int
-    """Where its key and value begin."""
     end: int
-    hit: Hit
-    """The first one in it."""
+    encoded: bytes
+    """Its key and value."""
+    hit: Hit | None
+    """The first one in these; ``None`` where the attribute is known."""
 
 
 class Hits:
     """Which spans need a look, and whether what they share does."""
 
-    def __init__(self, bounds: Sequence[tuple[int, int]] = ()) -> None:
+    def __init__(self, bounds: Sequence[Bounds] = ()) -> None:
         self.bounds = bounds
         """Of all spans, where they stand."""
         self.spans: dict[int, list[Place] | None] = {}
@@ -110,34 +108,51 @@ class Hits:
         return self.shared or bool(self.spans)
 
 
-def locate(data: bytes, first: Hit, search: Search, bounds: list[tuple[int, int]]) -> Hits:
-    """Return all that a pattern hits, given its first hit; each attribute is searched once."""
+def locate(
+    data: bytes,
+    found: Bounds,
+    prefilter: Prefilter,
+    bounds: list[Bounds],
+    known: Container[bytes] = (),
+) -> Hits:
+    """
+    Return all that a prefilter hits; each attribute is searched once.
+
+    Args:
+        data: an encoded request.
+        found: what is found first in it.
+        prefilter: finds and judges.
+        bounds: of its spans.
+        known: encoded attributes that need no judging.
+
+    """
     hits = Hits(bounds)
     starts = [start for start, _ in bounds]
-    found: Hit | None = first
-    while found is not None:
-        place = found.start
-        index = bisect_right(starts, place) - 1
-        if index >= 0 and place < bounds[index][1]:
+    first = prefilter.first
+    while found[0] >= 0:
+        index = bisect_right(starts, found[0]) - 1
+        if index >= 0 and found[0] < bounds[index][1]:
             try:
-                attributes, found = _attributes(data, found, search, bounds[index])
+                attributes, found = _attributes(data, found, prefilter, bounds[index], known)
                 if attributes != []:
                     hits.spans[index] = attributes
             except (FramingError, IndexError):
-                hits.spans[index], found = None, search(data, bounds[index][1])
-            continue
-        hits.shared = True
-        if index + 1 == len(starts):
-            break
-        found = search(data, starts[index + 1])
+                hits.spans[index], found = None, first(data, bounds[index][1])
+        elif prefilter.judge(data, *found) is None:
+            found = first(data, found[0] + 1)
+        else:
+            hits.shared = True
+            if index + 1 == len(starts):
+                break
+            found = first(data, starts[index + 1])
     return hits
 
 
 def _attributes(
-    data: bytes, hit: Hit, search: Search, span: tuple[int, int]
-) -> tuple[list[Place] | None, Hit | None]:
+    data: bytes, found: Bounds, prefilter: Prefilter, span: Bounds, known: Container[bytes]
+) -> tuple[list[Place] | None, Bounds]:
     """
-    Return the attributes of a span that are hit, and the first hit behind them.
+    Return the attributes of a span that are hit, and what is found behind them.
 
     ``None`` stands for all of the span: something else than an attribute is hit.
 
@@ -148,6 +163,7 @@ def _attributes(
     """
     at, span_end = span
     places: list[Place] = []
+    first, judge = prefilter.first, prefilter.judge
     ordinal = 0
     while at < span_end:
         field = at
@@ -158,20 +174,26 @@ def _attributes(
             at += 9
         else:
             tag, start, at = _field(data, at)
-        if hit.start < at:
-            if tag == _ATTRIBUTE:
-                places.append(Place(ordinal, field, start, at, hit))
+        while found[0] < at:
+            later = at
+            if tag == _ATTRIBUTE and (encoded := data[start:at]) in known:
+                places.append(Place(ordinal, field, at, encoded, None))
             elif tag not in _NO_TEXT:
-                return None, search(data, span_end)
-            later = search(data, at)
-            if later is None or later.start >= span_end:
-                return places, later
-            hit = later
+                hit = judge(data, *found)
+                if hit is None:
+                    later = found[0] + 1
+                elif tag == _ATTRIBUTE:
+                    places.append(Place(ordinal, field, at, data[start:at], hit.seen_from(start)))
+                else:
+                    return None, first(data, span_end)
+            found = first(data, later)
+            if not 0 <= found[0] < span_end:
+                return places, found
         ordinal += tag == _ATTRIBUTE
     raise FramingError
 
 
-def oversized(data: bytes, bounds: list[tuple[int, int]], max_bytes: int, hits: Hits) -> None:
+def oversized(data: bytes, bounds: list[Bounds], max_bytes: int, hits: Hits) -> None:
     """Add the spans that are long enough to hold a value over the limit."""
     inside = 0
     for index, (start, end) in enumerate(bounds):

@@ -2,12 +2,12 @@
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
 from processors.redaction import regex
-from processors.redaction.rules import RAW_WINDOW, Rule, relax
+from processors.redaction.rules import RAW_WINDOW, Bounds, Rule, relax
 
 _HIDDEN_ANYWHERE = (
     r"\\+u00[2-7]",  # a printable ASCII letter, escaped
@@ -71,7 +71,10 @@ class Prefilter:
         patterns = [*ranks, *map(_relaxed_words, told)]
         self._without_context = len(ranks)
         self._ranks = [tuple(listed) for listed in (*ranks.values(), *told.values())]
-        self._first = regex.compile("|".join(patterns), latin1=True).find
+        self.first: Callable[[bytes, int], Bounds] = regex.compile(
+            "|".join(patterns), latin1=True
+        ).find
+        """Return the bounds of the first trigger or word from a place on, -1 for none."""
         # Which of them matched is asked afterwards: groups would cost 20 us a match, since the
         # automaton of so many rules has no cheap way to bounds inside a match.
         self._which = regex.pattern_set(patterns, latin1=True, anchored=True).match
@@ -85,12 +88,12 @@ class Prefilter:
 
     def search(self, data: bytes, at: int = 0) -> Hit | None:
         """Return the first place from ``at`` on where a rule may match."""
-        start, end = self._first(data, at)
+        start, end = self.first(data, at)
         while start >= 0:
-            hit = self._hit(data, start, end)
+            hit = self.judge(data, start, end)
             if hit is not None:
                 return hit
-            start, end = self._first(data, start + 1)
+            start, end = self.first(data, start + 1)
         return None
 
     def hits(self, data: bytes, first: Hit | None = None) -> list[Hit] | None:
@@ -114,19 +117,19 @@ class Prefilter:
         last = hit.end
         at = hit.start + 1  # others may begin within it
         while True:
-            start, end = self._first(data, at)
+            start, end = self.first(data, at)
             if start < 0:
                 return found
             at = start + 1
             left -= end - start
             if left < 0 or len(found) > _FEW + at // apart:
                 return None
-            hit = self._hit(data, start, end)
+            hit = self.judge(data, start, end)
             if hit is not None:
                 last = max(last, hit.end)
                 found.append(hit if hit.end == last else hit._replace(end=last))
 
-    def _hit(self, data: bytes, start: int, end: int) -> Hit | None:
+    def judge(self, data: bytes, start: int, end: int) -> Hit | None:
         """Return what is hit at a place, or ``None`` for a context word without a trigger."""
         which = self._which(data[start : max(end, start + _LONGEST)])
         if len(which) == 1 and which[0] < self._without_context:

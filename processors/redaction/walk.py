@@ -10,7 +10,7 @@ from processors.redaction.encoded import text_of, with_text
 from processors.redaction.keys import NO_KEY, KeyInfo
 from processors.redaction.memory import Memory, Outcome
 from processors.redaction.operators import FAILED
-from processors.redaction.prefilter import Hit
+from processors.redaction.places import Place
 from processors.redaction.report import Names, Report
 from processors.redaction.scrubber import Scrubber
 
@@ -80,24 +80,16 @@ class Walker:
             setattr(message, name, new)
             self.changed = True
 
-    def attribute(
-        self, span: trace_pb2.Span, ordinal: int, encoded: bytes, hit: Hit
-    ) -> bytes | None:
+    def attribute(self, span: trace_pb2.Span, place: Place) -> bytes | None:
         """
-        Redact one attribute of a span, given its encoding; known ones are not read again.
-
-        Args:
-            span: the span.
-            ordinal: which of its attributes it is.
-            encoded: the attribute's encoding.
-            hit: the first in it.
+        Redact an attribute of a span in its message; known ones are not read again.
 
         Returns:
             Its new encoding, or ``None`` if it stays.
 
         """
         report = self._report
-        outcome = self._memory.get(encoded) if report.findings is None else None
+        outcome = self._memory.get(place.encoded) if report.findings is None else None
         if outcome is not None:
             report.types += outcome.types
             new = outcome.new
@@ -105,27 +97,28 @@ class Walker:
             if report.findings is not None:
                 self._where = f'span "{span.name}"'
             found = len(report.types)
-            new, is_final = self._attribute_afresh(span, ordinal, encoded, hit)
+            new, is_final = self._attribute_afresh(span, place)
             types = report.types[found:]
             if is_final and FAILED not in types:
-                self._memory.put(encoded, Outcome(new, tuple(types)))
+                self._memory.put(place.encoded, Outcome(new, tuple(types)))
         if new is not None:
-            span.attributes[ordinal].ParseFromString(new)
+            span.attributes[place.ordinal].ParseFromString(new)
         return new
 
-    def _attribute_afresh(
-        self, span: trace_pb2.Span, ordinal: int, encoded: bytes, hit: Hit
-    ) -> tuple[bytes | None, bool]:
+    def _attribute_afresh(self, span: trace_pb2.Span, place: Place) -> tuple[bytes | None, bool]:
         """Return an attribute's new encoding, and whether it would always be that."""
-        text = text_of(encoded)
+        text = text_of(place.encoded)
         if text is None or not self._scrubber.keeps(text.key):
-            return self._attribute_decoded(span, ordinal)
+            return self._attribute_decoded(span, place.ordinal)
         if self._report.findings is not None:
             self._report.place = f"{self._where}: attribute {text.key}"
         known = self._scrubber.keys.info(text.key)
-        first = hit.seen_from(text.text_at) if hit.start >= text.text_at else None
-        new = self._scrubber.redact(encoded[text.text_at :], known, self._report, first)
-        return None if new is None else with_text(encoded, text.value_at, new), True
+        first = place.hit
+        if first is not None:
+            first = first.seen_from(text.text_at) if first.start >= text.text_at else None
+        value = place.encoded[text.text_at :]
+        new = self._scrubber.redact(value, known, self._report, first)
+        return None if new is None else with_text(place.encoded, text.value_at, new), True
 
     def _attribute_decoded(self, span: trace_pb2.Span, ordinal: int) -> tuple[bytes | None, bool]:
         """Do the same with one that is no text, or has a key that was not seen before."""

@@ -7,7 +7,8 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 from gateway.batch import Batch
 from gateway.testing import batch, processor
 from processors.redaction import Redaction, places
-from processors.redaction.prefilter import Hit
+from processors.redaction.prefilter import derive_prefilter
+from processors.redaction.rules import Rule
 
 ADDRESS = "ada@" + "example.org"
 
@@ -20,9 +21,10 @@ def _framed(tag: bytes, content: bytes) -> bytes:
     return tag + length + bytes((size,)) + content
 
 
-def _search(data: bytes, at: int = 0) -> Hit | None:
-    found = data.find(b"hit", at)
-    return Hit(found, found + 3, ()) if found >= 0 else None
+def _locate(data: bytes, known: tuple[bytes, ...] = ()) -> places.Hits:
+    prefilter = derive_prefilter([Rule("hit", "hit")])
+    assert prefilter is not None
+    return places.locate(data, prefilter.first(data, 0), prefilter, places.spans(data), known)
 
 
 def _request(span: bytes) -> bytes:
@@ -65,10 +67,8 @@ def test_nothing_escapes_by_its_encoding(span: bytes) -> None:
 def test_only_hit_attributes_are_named() -> None:
     """Of a span's attributes only those are listed in which the pattern hits."""
     data = batch({"a": "x", "b": "hit", "c": "y", "d": "hit hit"}, {"e": "z"}).encode()
-    first = _search(data)
-    assert first is not None
 
-    hits = places.locate(data, first, _search, places.spans(data))
+    hits = _locate(data)
 
     assert [0] == list(hits.spans)
     assert [1, 3] == [place.ordinal for place in hits.spans[0] or ()]
@@ -77,28 +77,33 @@ def test_only_hit_attributes_are_named() -> None:
 def test_all_of_a_span_is_named_where_its_name_is_hit() -> None:
     """A hit outside the attributes asks for a look at the whole span."""
     data = batch({"a": "hit"}, name="hit").encode()
-    first = _search(data)
-    assert first is not None
 
-    hits = places.locate(data, first, _search, places.spans(data))
+    hits = _locate(data)
 
     assert {0: None} == hits.spans
 
 
 def test_places_hold_the_attribute() -> None:
-    """The bounds of a place are the encoded key and value."""
+    """A place tells the attribute's key and value, its hit in these and where it stands."""
     data = batch({"a": "x", "b": "hit"}).encode()
-    first = _search(data)
-    assert first is not None
-
-    ((place,),) = [
-        found or []
-        for found in places.locate(data, first, _search, places.spans(data)).spans.values()
-    ]
+    ((place,),) = [found or [] for found in _locate(data).spans.values()]
 
     span = Span()
-    span.attributes.add().ParseFromString(data[place.start : place.end])
+    span.attributes.add().ParseFromString(place.encoded)
     assert "hit" == span.attributes[0].value.string_value
+    assert place.hit is not None
+    assert b"hit" == place.encoded[place.hit.start : place.hit.end]
+    assert data[: place.end].endswith(data[place.field :][:2] + place.encoded)
+
+
+def test_known_attributes_are_named_unjudged() -> None:
+    """What is known of an attribute may say more than a hit; others are found beside it."""
+    data = batch({"a": "hit", "b": "hit"}).encode()
+    known, _ = (place.encoded for place in _locate(data).spans[0] or ())
+
+    found = _locate(data, (known,)).spans[0] or ()
+
+    assert [True, False] == [place.hit is None for place in found]
 
 
 def test_ids_and_times_are_no_texts() -> None:
@@ -110,9 +115,7 @@ def test_ids_and_times_are_no_texts() -> None:
     for text in ("clean", "hit"):
         span.attributes[0].value.string_value = text
         data = _request(span.SerializeToString())
-        first = _search(data)
-        assert first is not None
-        hits = places.locate(data, first, _search, places.spans(data))
+        hits = _locate(data)
         found.append([[one.ordinal for one in each or ()] for each in hits.spans.values()])
 
     assert [[], [[0]]] == found
