@@ -13,7 +13,7 @@ from typing import Protocol
 
 import msgspec
 
-from gateway import exporter_guard, guard, lifecycle
+from gateway import exporter_guard, guard, lifecycle, scheduling
 from gateway.audit import Audit
 from gateway.blame import home_of
 from gateway.clock import SystemClock
@@ -181,7 +181,8 @@ class Service:
         try:
             async with asyncio.TaskGroup() as tasks:
                 try:
-                    await self._start(tasks)
+                    with scheduling.standing_back():  # gRPC's threads above all
+                        await self._start(tasks)
                     self._state = "running"
                     if on_ready is not None:
                         on_ready()

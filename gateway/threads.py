@@ -6,6 +6,7 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, TypeVarTuple
 
+from gateway import scheduling
 from gateway.slots import Slots
 
 Ts = TypeVarTuple("Ts")
@@ -20,7 +21,9 @@ class _Pool:
     """So many threads, and whose turn it is to get one."""
 
     def __init__(self, name: str, workers: int, several_tenants: Callable[[], bool]) -> None:
-        self.executor = ThreadPoolExecutor(workers, thread_name_prefix=name)
+        self.executor = ThreadPoolExecutor(
+            workers, thread_name_prefix=name, initializer=scheduling.stand_back
+        )
         self.slots = Slots(workers, several_tenants)
 
 

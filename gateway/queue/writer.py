@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
+from gateway import scheduling
 from gateway.queue import frame
 from gateway.queue.base import Record
 from gateway.queue.line import position_of
@@ -142,6 +143,7 @@ class Writer:
             await asyncio.to_thread(self._thread.join)
 
     def _run(self) -> None:
+        scheduling.stand_back()
         while True:
             jobs: list[Commit | Job | None] = [self._jobs.get()]
             while True:
