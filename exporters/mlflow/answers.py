@@ -112,6 +112,11 @@ def is_missing(answer: Answer) -> bool:
     return bool(document) and document != {"detail": "Not Found"}
 
 
+def is_locked(answer: Answer) -> bool:
+    """Return whether a database with a single writer, SQLite, kept this one waiting too long."""
+    return answer.status == 503 and b"database is locked" in answer.body
+
+
 def failure(answer: Answer, *, address: str, host: str, now: float) -> Flow:
     """
     Return what to do after an answer that is no success.

@@ -8,6 +8,7 @@ from yarl import URL
 from exporters.http_client import Answer, HttpClient
 from exporters.mlflow import answers
 from exporters.mlflow.credentials import Credentials
+from exporters.mlflow.line import Line
 from exporters.mlflow.settings import MlflowConfig, addresses
 from gateway.errors import Flow, Retry
 from gateway.plugin import Clock
@@ -70,6 +71,7 @@ class Server:
         self.base = base
         self.clock: Clock | None = None
         self._credentials = Credentials(config.auth, self._monotonic)
+        self._line = Line(self._monotonic)
         self._info: ServerInfo | None = None
         self._info_at = 0.0
 
@@ -90,8 +92,12 @@ class Server:
             Retry: there was no answer.
 
         """
-        sent = {**headers, **await self._credentials.headers()}
-        return self._seen(await self._client.post(self._traces_path, body, headers=sent))
+        async with self._line.turn():
+            sent = {**headers, **await self._credentials.headers()}
+            answer = self._seen(await self._client.post(self._traces_path, body, headers=sent))
+        if answers.is_locked(answer):
+            self._line.form()
+        return answer
 
     async def call(
         self,
