@@ -174,19 +174,17 @@ def _attributes(
             at += 9
         else:
             tag, start, at = _field(data, at)
-        while found[0] < at:
-            later = at
-            if tag == _ATTRIBUTE and (encoded := data[start:at]) in known:
-                places.append(Place(ordinal, field, at, encoded, None))
-            elif tag not in _NO_TEXT:
-                hit = judge(data, *found)
-                if hit is None:
-                    later = found[0] + 1
-                elif tag == _ATTRIBUTE:
-                    places.append(Place(ordinal, field, at, data[start:at], hit.seen_from(start)))
-                else:
+        if found[0] < at:
+            if tag == _ATTRIBUTE and data[start:at] in known:
+                places.append(Place(ordinal, field, at, data[start:at], None))
+                found = first(data, at)
+            while 0 <= found[0] < at:
+                hit = None if tag in _NO_TEXT else judge(data, *found)
+                if hit is not None and tag != _ATTRIBUTE:
                     return None, first(data, span_end)
-            found = first(data, later)
+                if hit is not None:
+                    places.append(Place(ordinal, field, at, data[start:at], hit.seen_from(start)))
+                found = first(data, at if hit is not None or tag in _NO_TEXT else found[0] + 1)
             if not 0 <= found[0] < span_end:
                 return places, found
         ordinal += tag == _ATTRIBUTE
