@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 _ENGINE = str(Path(__file__).parent)
-_OURS = tuple(Path(__file__).parents[1] / name for name in ("gateway", "processors", "exporters"))
+_HOME = Path(__file__).parents[1]
+_OURS = tuple(_HOME / name for name in ("gateway", "processors", "exporters"))
 _STDLIB = sysconfig.get_path("stdlib")
 _LIBRARIES = "site-packages"
 MOST_FRAMES = 20
@@ -51,7 +52,7 @@ def place(error: BaseException, home: Path | None) -> str:
     The component's own line comes before that of a library, and that before one of the engine.
     """
     files = [
-        (frame.filename, frame.lineno or 0)
+        (_whole(frame.filename), frame.lineno or 0)
         for frame in traceback.extract_tb(error.__traceback__)
         if not frame.filename.startswith(("<frozen", "uvloop/"))
         and frame.filename not in _NOT_TO_BLAME
@@ -105,6 +106,11 @@ def is_in(home: Path, file: str) -> bool:
     """Whether a file stands in a folder, and is no library that is installed there."""
     path = Path(file)
     return path.is_relative_to(home) and _LIBRARIES not in path.relative_to(home).parts
+
+
+def _whole(file: str) -> str:
+    """Return a file's whole path; compiled modules tell theirs from where they were compiled."""
+    return str(_HOME / file) if file.startswith(tuple(f"{one.name}/" for one in _OURS)) else file
 
 
 def _is_plumbing(file: str) -> bool:
