@@ -6,13 +6,14 @@ to this module alone, so that a faster one can replace it.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1 import trace_pb2
 
+from gateway.courtesy import SPANS
 from gateway.otlp import keys, wire
 from gateway.views import Attributes, Encoding, Resource, Scope, Span
 
@@ -125,6 +126,8 @@ class Batch:
         """What processors took out of it; noted by the engine."""
         self.parts: Sequence[Batch] = ()
         """The requests that it was joined from, each to be done by itself where this fails."""
+        self.pause: Callable[[], None] = _go_on
+        """Called now and then by who does much work on it; the engine says what happens then."""
         self._loose = data is None and entries is None
         """Whether anything in the message may differ from the encoded form."""
 
@@ -258,7 +261,8 @@ class Batch:
     def spans(self) -> Sequence[Span]:
         """The span views, those dropped left out."""
         if self._spans is None:
-            self._spans = list(self._views())
+            plain = self.pause is _go_on
+            self._spans = list(self._views()) if plain else _Paced(self._views(), self.pause)
         if self._any_dropped:
             return [span for span in self._spans if not span.dropped]
         return self._spans
@@ -362,6 +366,23 @@ class Batch:
         from gateway.otlp.json import encode_request  # noqa: PLC0415 - rarely needed
 
         return json.dumps(encode_request(self.peek), ensure_ascii=False)
+
+
+def _go_on() -> None:
+    """Do nothing: nobody waits."""
+
+
+class _Paced(list[Span]):
+    """Spans of a batch that others need not wait for: it pauses between some of them."""
+
+    def __init__(self, spans: Iterable[Span], pause: Callable[[], None]) -> None:
+        super().__init__(spans)
+        self._pause = pause
+
+    def __iter__(self) -> Iterator[Span]:
+        for at in range(0, len(self), SPANS):
+            yield from self[at : at + SPANS]
+            self._pause()
 
 
 class Snapshot(NamedTuple):

@@ -6,6 +6,7 @@ from itertools import groupby
 
 from gateway.batch import Batch
 from gateway.breaker import BREAKER_OPEN_S
+from gateway.courtesy import COURTESY, SPANS
 from gateway.errors import Reject, Retry
 from gateway.guard import ENDED, HANG_LIMIT_S, Guard
 from gateway.poison import Poison, key_of, label
@@ -117,9 +118,14 @@ class Pipeline:
             raise late from None
 
     def _run_all(self, guards: Sequence[Guard], batch: Batch, requests: Sequence[bytes]) -> Batch:
-        with self._poison.processing(*requests) as work:
+        pace = COURTESY.pace(batch.context.tenant)
+        with self._poison.processing(*requests) as work, pace:
             for guard in guards:
-                batch = guard.run(batch) if work.may(guard.label) else guard.give_up(batch)
+                if pace.gives_way and len(batch) > SPANS:
+                    batch.pause = pace.pause
+                with pace.step():
+                    batch = guard.run(batch) if work.may(guard.label) else guard.give_up(batch)
             work.may(_NOBODY)
-            batch.entries()
+            with pace.step():
+                batch.entries()
         return batch

@@ -6,6 +6,7 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from gateway.config.exporting import MIB, BatchConfig
+from gateway.courtesy import COURTESY
 from gateway.delivery.parts import Part, cut
 from gateway.delivery.request import (
     Attempts,
@@ -217,9 +218,8 @@ class Lane:
         attempts: Attempts | None,
     ) -> None:
         parts = [Part(record) for record in records]
-        entries = [entry for part in parts for entry in part.entries()]
-        arranged = wire.arrange(entries, unique=self._requests.exporter.unique_spans)
-        pieces = list(cut(arranged, self._max_spans, self._max_bytes))
+        size = sum(record.size for record in records)
+        pieces = await COURTESY.aside(size, self._pieces, parts)
         if self._requests.crashes is not None:
             pieces = [some for piece in pieces for some in self._requests.crashes.split(piece)]
         gone = self._settle(served, parts) if self._lane.unsettled else set[bytes]()
@@ -237,6 +237,11 @@ class Lane:
             gone |= self._move(parts, request.moved)
         for part in parts:
             self._queue.ack(part.record)
+
+    def _pieces(self, parts: list[Part]) -> list[list[wire.Entry]]:
+        entries = [entry for part in parts for entry in part.entries()]
+        arranged = wire.arrange(entries, unique=self._requests.exporter.unique_spans)
+        return list(cut(arranged, self._max_spans, self._max_bytes))
 
     def _settle(self, served: _Served, parts: list[Part]) -> set[bytes]:
         """Move traces that belong elsewhere, of records that came before this lane did."""

@@ -8,6 +8,7 @@ from typing import Any, Self
 from gateway import exporter_guard
 from gateway.batch import Batch, BatchContext
 from gateway.config.exporting import RetryConfig
+from gateway.courtesy import COURTESY
 from gateway.delivery.crashes import REASON, Crashes
 from gateway.delivery.parts import by_trace
 from gateway.delivery.state import State
@@ -193,12 +194,14 @@ class Request:
             await self._bury(spans, "refused", reason)
 
     async def _export(self, entries: Sequence[wire.Entry]) -> None:
+        size = sum(len(entry.span) for entry in entries)
+        batch = await COURTESY.aside(size, self._batch, entries)
         crashes = self._shared.crashes
         if crashes is None:
-            await exporter_guard.export(self._shared.exporter, self._batch(entries))
+            await exporter_guard.export(self._shared.exporter, batch)
             return
         async with crashes.under_way(entries):
-            await exporter_guard.export(self._shared.exporter, self._batch(entries))
+            await exporter_guard.export(self._shared.exporter, batch)
 
     async def _isolate(self, entries: Sequence[wire.Entry], refusal: Reject) -> None:
         rest = entries

@@ -8,6 +8,7 @@ from google.protobuf.message import DecodeError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from gateway.batch import BatchContext
+from gateway.courtesy import COURTESY
 from gateway.otlp import validate
 from gateway.otlp.decompress import decompress
 from gateway.otlp.json import JsonError, decode_request
@@ -67,6 +68,10 @@ class Requests:
             Refusal: they are not, and what to tell the sender.
 
         """
+        with COURTESY.answering(context.tenant, len(body.data)):
+            return await self._accept(body, context, lease)
+
+    async def _accept(self, body: Body, context: BatchContext, lease: Lease) -> Accepted:
         checked, size = await self._read(body, context.tenant, lease.take)
         rejected, reason = checked.rejected, checked.reason
         if checked.entries:
@@ -87,11 +92,16 @@ class Requests:
         weight *= JSON_WEIGHT if body.is_json else 1
         if weight <= (SMALL if self._several_tenants() else INLINE_BYTES):
             return read(body, grow)
-        return await self._threads.run(read, body, grow, tenant=tenant, cost=weight)
+        return await self._threads.run(_paced, body, grow, tenant, tenant=tenant, cost=weight)
 
     def close(self) -> None:
         """End the threads."""
         self._threads.close(wait=False)
+
+
+def _paced(body: Body, grow: Callable[[int], None], tenant: str) -> tuple[validate.Checked, int]:
+    with COURTESY.pace(tenant) as pace, pace.step():
+        return read(body, grow)
 
 
 def read(body: Body, grow: Callable[[int], None]) -> tuple[validate.Checked, int]:

@@ -94,6 +94,7 @@ class Redaction(Processor[RedactionConfig]):
         spans = batch.spans
         rewritten: dict[int, bytes] = {}
         for at in range(len(spans)) if hits is None else sorted(hits.spans):
+            batch.pause()
             found = None if hits is None else hits.spans[at]
             if hits is None or found is None:
                 walker.changed = False

@@ -1,0 +1,205 @@
+"""
+Let who uses much give way, for moments, while who uses little is being answered.
+
+All threads share one interpreter. A tenant that floods holds up another's request at each of the
+few steps that it needs, although these are nothing beside the flood. So what is done for those who
+have used most lately is done one piece after the other, lets others go on in the middle, and waits
+while a request of somebody who has used little is under way.
+"""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from functools import partial
+from types import TracebackType
+from typing import Self, TypeVar, TypeVarTuple
+
+Ts = TypeVarTuple("Ts")
+T = TypeVar("T")
+
+HALF_LIFE_S = 5.0
+"""After so long, half of what somebody has used is forgotten."""
+LITTLE = 0.25
+"""Who used at most this part of what the tenant with the most has used, uses little."""
+LARGE_BYTES = 64 * 1024
+"""Work on fewer bytes is not worth a thread."""
+PATIENCE_S = 0.05
+"""How long a piece of work waits in all: those that it waits for may wait for something else."""
+SPANS = 8
+"""After so many spans others may go on: some hundred microseconds of the usual processors."""
+_MOST_HALVES = 20.0
+
+
+class Courtesy:
+    """
+    What tenants have used lately, and who is being answered; for one event loop and its threads.
+
+    Args:
+        monotonic: the clock.
+
+    """
+
+    def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
+        self._monotonic = monotonic
+        self._used: dict[str, float] = {}
+        """By tenant; what is used later weighs more, so that what was used before weighs less."""
+        self._most = 0.0
+        self._since = monotonic()
+        self._answering = 0
+        self._nobody = threading.Event()
+        self._nobody.set()
+        self.turn = threading.Lock()
+        """Held by who does a piece of work for those who use much."""
+
+    def answering(self, tenant: str, cost: float) -> "Answering":
+        """Note a request while it is answered, in a ``with`` block on the event loop."""
+        self._use(tenant, cost)
+        return Answering(self, counts=self._uses_little(tenant))
+
+    def pace(self, tenant: str) -> "Pace":
+        """Return the pace of work for a tenant."""
+        return Pace(self, gives_way=self._gives_way(tenant))
+
+    async def aside(self, size: int, function: Callable[[*Ts], T], *args: *Ts) -> T:
+        """
+        Return what a function makes of so many bytes, of whichever tenants, that nobody waits for.
+
+        Where that might delay somebody's answer, it runs on a thread.
+        """
+        if size <= LARGE_BYTES or not self._is_needed:
+            return function(*args)
+        return await asyncio.to_thread(self._when_nobody_waits, partial(function, *args))
+
+    def _when_nobody_waits(self, function: Callable[[], T]) -> T:
+        with Pace(self, gives_way=True) as pace, pace.step():
+            return function()
+
+    @property
+    def _is_needed(self) -> bool:
+        """Whether there is anybody to give way to."""
+        return len(self._used) > 1
+
+    def _gives_way(self, tenant: str) -> bool:
+        return self._is_needed and not self._uses_little(tenant)
+
+    def _use(self, tenant: str, cost: float) -> None:
+        halves = (self._monotonic() - self._since) / HALF_LIFE_S
+        if halves > _MOST_HALVES:
+            left = 2.0**-halves
+            self._used = {t: used * left for t, used in self._used.items() if used * left > 1.0}
+            self._most *= left
+            self._since, halves = self._monotonic(), 0.0
+        used = self._used[tenant] = self._used.get(tenant, 0.0) + cost * 2.0**halves
+        self._most = max(self._most, used)
+
+    def _uses_little(self, tenant: str) -> bool:
+        return self._used.get(tenant, 0.0) <= LITTLE * self._most
+
+    def begin(self) -> None:
+        """Note that somebody who uses little is being answered."""
+        self._answering += 1
+        self._nobody.clear()
+
+    def end(self) -> None:
+        """Note that this one has the answer."""
+        self._answering -= 1
+        if not self._answering:
+            self._nobody.set()
+
+    def wait(self, most_s: float) -> float:
+        """Wait until nobody is being answered, but not longer; return how long it took."""
+        if not self._answering:
+            time.sleep(0)  # lets those go on that are at what cannot be seen from here
+            return 0.0
+        begun = time.perf_counter()
+        self._nobody.wait(most_s)
+        return time.perf_counter() - begun
+
+
+class Answering:
+    """A request while it is answered."""
+
+    __slots__ = ("_counts", "_courtesy")
+
+    def __init__(self, courtesy: Courtesy, *, counts: bool) -> None:
+        self._courtesy = courtesy
+        self._counts = counts
+
+    def __enter__(self) -> Self:
+        if self._counts:
+            self._courtesy.begin()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._counts:
+            self._courtesy.end()
+
+
+class Pace:
+    """
+    How fast a piece of work is done on a thread, in a ``with`` block; not waited for after it.
+
+    Args:
+        gives_way: whether others go first; if not, nothing here takes any time.
+
+    """
+
+    def __init__(self, courtesy: Courtesy, *, gives_way: bool) -> None:
+        self._courtesy = courtesy
+        self.gives_way = gives_way
+        self._patience_s = PATIENCE_S if gives_way else 0.0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._patience_s = 0.0
+
+    def pause(self) -> None:
+        """Let others go first."""
+        if self._patience_s > 0:
+            self._patience_s -= self._courtesy.wait(self._patience_s)
+
+    def step(self) -> "Step":
+        """Return a step of the work, to be done in a ``with`` block: one after the other."""
+        self.pause()
+        return Step(self._courtesy.turn if self._patience_s > 0 else None, self._patience_s)
+
+
+class Step:
+    """A step of work for those who use much; of such steps one is under way at a time."""
+
+    __slots__ = ("_holds", "_patience_s", "_turn")
+
+    def __init__(self, turn: "threading.Lock | None", patience_s: float) -> None:
+        self._turn = turn
+        self._patience_s = patience_s
+        self._holds = False
+
+    def __enter__(self) -> None:
+        if self._turn is not None:  # whoever has it may hang
+            self._holds = self._turn.acquire(timeout=self._patience_s)
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._turn is not None and self._holds:
+            self._turn.release()
+
+
+COURTESY = Courtesy()
+"""That of this process."""

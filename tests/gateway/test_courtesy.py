@@ -1,0 +1,144 @@
+"""What work for a tenant that floods promises to the others."""
+
+import asyncio
+import threading
+
+import pytest
+
+from gateway import courtesy
+from gateway.courtesy import HALF_LIFE_S, LARGE_BYTES, PATIENCE_S, SPANS, Courtesy
+from gateway.testing import FakeClock, batch
+
+WAIT_S = 10.0
+
+
+@pytest.fixture
+def flooded() -> Courtesy:
+    """One that has seen a flood."""
+    known = Courtesy()
+    with known.answering("flood", 1e9):
+        pass
+    return known
+
+
+@pytest.fixture
+def patient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let work wait until it may go on, however slow the machine is."""
+    monkeypatch.setattr(courtesy, "PATIENCE_S", WAIT_S)
+
+
+def in_thread(pace: courtesy.Pace, began: threading.Event) -> threading.Thread:
+    """Do one step of work on a thread that says that it has begun."""
+
+    def work() -> None:
+        with pace, pace.step():
+            began.set()
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    return thread
+
+
+@pytest.mark.usefixtures("patient")
+def test_a_flood_waits_while_another_is_answered(flooded: Courtesy) -> None:
+    """Its work begins once the other has its answer, and not before."""
+    began = threading.Event()
+    with flooded.answering("other", 1):
+        thread = in_thread(flooded.pace("flood"), began)
+        assert not began.wait(0.02)
+    assert began.wait(WAIT_S)
+    thread.join()
+
+
+@pytest.mark.usefixtures("patient")
+def test_one_piece_of_a_flood_after_the_other(flooded: Courtesy) -> None:
+    """While there is somebody to give way to, its steps do not run side by side."""
+    with flooded.answering("other", 1):
+        pass
+    began = threading.Event()
+    with flooded.pace("flood").step():
+        thread = in_thread(flooded.pace("flood"), began)
+        assert not began.wait(0.02)
+    assert began.wait(WAIT_S)
+    thread.join()
+
+
+def test_waiting_ends_although_the_other_does_not(flooded: Courtesy) -> None:
+    """Who is answered may wait for a disk or a plugin: a piece of work waits so long in all."""
+    began = threading.Event()
+    with flooded.answering("other", 1):
+        pace = flooded.pace("flood")
+        thread = in_thread(pace, began)
+        assert began.wait(WAIT_S)
+        thread.join()
+    assert 0 < PATIENCE_S < WAIT_S
+
+
+@pytest.mark.parametrize("tenant", ["other", "unheard of"])
+def test_who_uses_little_waits_for_nobody(flooded: Courtesy, tenant: str) -> None:
+    """Neither for who is answered nor for the work of a flood."""
+    with flooded.answering("other", 1), flooded.pace("flood").step():
+        pace = flooded.pace(tenant)
+        assert not pace.gives_way
+        with pace, pace.step():
+            pace.pause()
+
+
+def test_alike_tenants_do_not_wait_for_each_other() -> None:
+    """Where both use much, the answer to one holds up no work for the other."""
+    known = Courtesy()
+    with known.answering("one", 1000), known.answering("two", 800):
+        began = threading.Event()
+        in_thread(known.pace("one"), began).join()
+        in_thread(known.pace("two"), began).join()
+    assert began.is_set()
+
+
+def test_a_single_tenant_gives_way_to_nobody() -> None:
+    """Its work is done as if there were no courtesy."""
+    known = Courtesy()
+    with known.answering("only", 1000), known.answering("only", 1):
+        assert not known.pace("only").gives_way
+
+
+@pytest.mark.parametrize("halves", [30, 10_000])
+def test_a_flood_is_forgotten(halves: float) -> None:
+    """Who flooded long ago uses no more than who sends now."""
+    clock = FakeClock()
+    known = Courtesy(clock.monotonic)
+    for tenant in ("flood", "other"):
+        with known.answering(tenant, 1e6 if tenant == "flood" else 1):
+            pass
+    assert known.pace("flood").gives_way
+    clock.advance(halves * HALF_LIFE_S)
+    for tenant in ("other", "flood"):
+        with known.answering(tenant, 1):
+            pass
+    assert known.pace("other").gives_way
+    assert known.pace("flood").gives_way
+    assert not known.pace("unheard of").gives_way
+
+
+@pytest.mark.usefixtures("patient")
+async def test_what_nobody_waits_for_leaves_the_loop_to_others(flooded: Courtesy) -> None:
+    """Large work of no tenant runs on a thread once nobody is being answered."""
+    here = threading.get_ident()
+    assert here == await flooded.aside(LARGE_BYTES + 1, threading.get_ident)
+    with flooded.answering("other", 1):
+        work = asyncio.create_task(flooded.aside(LARGE_BYTES + 1, threading.get_ident))
+        assert here == await flooded.aside(LARGE_BYTES, threading.get_ident)
+        done, _ = await asyncio.wait([work], timeout=0.02)
+        assert not done
+    assert here != await work
+
+
+def test_a_batch_pauses_between_its_spans() -> None:
+    """Whoever goes through the spans of a large batch lets others go on now and then."""
+    pauses: list[int] = []
+    whole = batch(*({"n": n} for n in range(3 * SPANS)))
+    whole.pause = lambda: pauses.append(1)
+
+    seen = [span.attributes["n"] for span in whole]
+
+    assert list(range(3 * SPANS)) == seen
+    assert 3 == len(pauses)
