@@ -2,8 +2,10 @@
 
 import functools
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
+from operator import itemgetter
 from typing import NamedTuple
 
 from processors.redaction import regex
@@ -79,14 +81,15 @@ class Scanner:
         self, view: View, key: str, hits: Sequence[Hit] | None
     ) -> Iterator[tuple[int, Span]]:
         """Yield the findings where escapes are undone."""
-        windows = None if hits is None else view.to_view(_windows(hits))
+        windows = [] if hits is None else view.to_view(_windows(hits))
         for start, end in view.lines_with_escapes():
             data = view.data[start:end]
             pieces, at = [data], 0
-            if windows is not None:
-                inside = [
-                    (max(a, start) - start, b - start) for a, b in windows if a < end and b > start
+            if hits is not None:
+                near = windows[
+                    bisect_right(windows, start, key=_END) : bisect_left(windows, end, key=_START)
                 ]
+                inside = [(max(a, start) - start, b - start) for a, b in near]
                 if not inside:
                     continue
                 pieces, at = [data[a:b] for a, b in inside], _before(data, inside[0][0])
@@ -173,6 +176,8 @@ class _Findings:
                 self.all.append((rank, Span(bounds[0], bounds[1], kind)))
                 self._begun[kind, bounds[1]] = bounds[0]
 
+
+_START, _END = itemgetter(0), itemgetter(1)
 
 _LONGEST_WORD = 2048
 """How much of a word before a hit is looked at: more is no address, and no name of a key."""

@@ -69,6 +69,7 @@ UNITS = (
         "-----BEGIN ",
     ),
     *("Bearer a1", "cookie: a=", "ab.cd@ef.gh ", "4111 1111 1111 1111 ", PEM_HEAD, "curl -u a:"),
+    "ab.cd@ef.gh 4%41\n" + "The clerk compares two ledgers. " * 9,  # hits apart, on many lines
 )
 
 
