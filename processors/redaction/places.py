@@ -163,7 +163,7 @@ def _attributes(
     """
     at, span_end = span
     places: list[Place] = []
-    first, judge = prefilter.first, prefilter.judge
+    first = prefilter.first
     ordinal = 0
     while at < span_end:
         field = at
@@ -175,20 +175,33 @@ def _attributes(
         else:
             tag, start, at = _field(data, at)
         if found[0] < at:
-            if tag == _ATTRIBUTE and data[start:at] in known:
-                places.append(Place(ordinal, field, at, data[start:at], None))
+            hit = None
+            is_known = tag == _ATTRIBUTE and data[start:at] in known
+            if not is_known and tag not in _NO_TEXT:
+                hit, found = _judged(data, found, prefilter, at)
+            if hit is not None and tag != _ATTRIBUTE:
+                return None, first(data, span_end)
+            if is_known or hit is not None:
+                hit = hit and hit.seen_from(start)
+                places.append(Place(ordinal, field, at, data[start:at], hit))
+            if 0 <= found[0] < at:
                 found = first(data, at)
-            while 0 <= found[0] < at:
-                hit = None if tag in _NO_TEXT else judge(data, *found)
-                if hit is not None and tag != _ATTRIBUTE:
-                    return None, first(data, span_end)
-                if hit is not None:
-                    places.append(Place(ordinal, field, at, data[start:at], hit.seen_from(start)))
-                found = first(data, at if hit is not None or tag in _NO_TEXT else found[0] + 1)
             if not 0 <= found[0] < span_end:
                 return places, found
         ordinal += tag == _ATTRIBUTE
     raise FramingError
+
+
+def _judged(
+    data: bytes, found: Bounds, prefilter: Prefilter, end: int
+) -> tuple[Hit | None, Bounds]:
+    """Return the first hit that begins before a place, and where, or what is found behind it."""
+    while 0 <= found[0] < end:
+        hit = prefilter.judge(data, *found)
+        if hit is not None:
+            return hit, found
+        found = prefilter.first(data, found[0] + 1)
+    return None, found
 
 
 def oversized(data: bytes, bounds: list[Bounds], max_bytes: int, hits: Hits) -> None:
