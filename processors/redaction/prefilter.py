@@ -153,7 +153,7 @@ class Prefilter:
 _LONGEST = 256
 """No part of a trigger that decides about a closer look is longer."""
 
-_FEW, _APART, _APART_IN_JSON = 4, 96, 256
+_FEW, _APART, _APART_IN_JSON = 4, 32, 256
 """Hits that are named in any text, and for how many bytes more each further one."""
 
 _READ_AGAIN = 4
