@@ -10,6 +10,7 @@ import argparse
 import asyncio
 import os
 import platform
+import statistics
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -164,7 +165,7 @@ class _Bench:
                     references.append(reference.spans_per_cpu_s(self._packed))
                     done.append(await running.measure(self._seconds))
             best = report.best(done)
-            return Row(best, best.spans_per_cpu_s / max(references))
+            return Row(best, best.spans_per_cpu_s / statistics.median(references))
 
         row = await more(self._rounds)
         return await more(AGAIN) if fallen([row], self._recorded) else row
