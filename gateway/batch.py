@@ -217,7 +217,7 @@ class Batch:
             for view in {*spans, *(s.resource for s in spans), *(s.scope for s in spans)}:
                 view.settle()
             for span in spans:
-                span.tail = b""
+                span.tail = ()
         self._encoding.grown = self._encoding.grown and entries is not None and not fold
         self._encoding.stale = self._loose = False
 
@@ -235,9 +235,9 @@ class Batch:
             for at, span in enumerate(spans):
                 if span.tail:
                     trace_id, span_id, resource, scope, encoded = entries[at]
-                    encoded += span.tail
-                    entries[at] = make_entry((trace_id, span_id, resource, scope, encoded))
-                    span.tail = b""
+                    grown = b"".join((encoded, *span.tail))
+                    entries[at] = make_entry((trace_id, span_id, resource, scope, grown))
+                    span.tail = ()
         return entries
 
     def adopt(self, encodings: Mapping[int, bytes]) -> None:
@@ -391,7 +391,7 @@ class Snapshot(NamedTuple):
     context: BatchContext
     data: bytes | None
     entries: Sequence[wire.Entry] | None
-    tails: Sequence[bytes] | None = None
+    tails: Sequence[Sequence[bytes]] | None = None
     """What was appended to each of ``entries``."""
 
     def batch(self) -> Batch:
@@ -399,7 +399,7 @@ class Snapshot(NamedTuple):
         if self.tails is None or self.entries is None:
             return Batch(self.data, self.context, entries=self.entries)
         grown = [
-            entry._replace(span=entry.span + tail) if tail else entry
+            entry._replace(span=b"".join((entry.span, *tail))) if tail else entry
             for entry, tail in zip(self.entries, self.tails, strict=True)
         ]
         return Batch(None, self.context, entries=grown)
@@ -440,7 +440,7 @@ def _encoded(span: Span, heads: tuple[bytes, bytes]) -> wire.Entry:
     """Return a written span, with all that was appended to it."""
     message = span.peek
     span.settle()
-    span.tail = b""
+    span.tail = ()
     encoded = message.SerializeToString()
     return wire.make_entry((message.trace_id, message.span_id, *heads, encoded))
 

@@ -305,8 +305,8 @@ class Span(View[trace_pb2.Span]):
         self.siblings = siblings
         """The message that holds it; for the batch alone, as what follows."""
         self.dropped = False
-        self.tail = b""
-        """What was appended since the batch was last encoded."""
+        self.tail: tuple[bytes, ...] = ()
+        """What was appended since the batch was last encoded, to be joined once."""
         self.known_names: Names | None = None
         """The keys, where somebody looked and nobody asked for :attr:`attributes`."""
         self.news: tuple[Told, ...] = ()
@@ -338,8 +338,8 @@ class Span(View[trace_pb2.Span]):
         """
         encoding = self._encoding
         encoding.grown = True
-        self.tail += encoded
-        if told == {}:
+        self.tail += (encoded,)
+        if told is not None and not told:
             self.core.MergeFromString(encoded)
             return
         self._pending += (encoded,)
@@ -361,11 +361,11 @@ class Span(View[trace_pb2.Span]):
         """What was appended, as far as it was told and is still true: it need not be decoded."""
         if not self._told or (self._attributes is not None and self._attributes.stirred):
             return _NOTHING
-        first, *others = self._told
-        if others:
-            first = {key: told[key] for told in self._told for key in told}
-            self._told = (first,)
-        return first
+        if len(self._told) == 1:
+            return self._told[0]
+        joined = {key: told[key] for told in self._told for key in told}
+        self._told = (joined,)
+        return joined
 
     @property
     def attributes(self) -> Attributes:

@@ -24,7 +24,7 @@ from processors.mlflow_mapping.identity import (
 from processors.mlflow_mapping.inout import read_content
 from processors.mlflow_mapping.mending import mend, mend_id
 from processors.mlflow_mapping.moving import superfluous
-from processors.mlflow_mapping.plan import Plan, Reading
+from processors.mlflow_mapping.plan import Layout, Plan, Reading
 from processors.mlflow_mapping.span_types import (
     find_type,
     is_rollup,
@@ -38,7 +38,7 @@ from processors.mlflow_mapping.usage import Counters, normalise, read_usage
 
 _ROLLUP = flag_attribute(keys.ROLLUP)
 
-_PEOPLE = ((keys.SESSION, find_session), (keys.USER, find_user))
+_PEOPLE = {keys.SESSION: find_session, keys.USER: find_user}
 
 Texts = dict[str, str | bytes]
 Appended = tuple[bytes, Texts]
@@ -66,12 +66,16 @@ class Mapper:
     def write(self, batch: Batch) -> None:
         """Map the spans of a batch in place."""
         layout_of, only_type = self._plan.layout, self._only_type
+        layouts: dict[int, Layout] = {}
         scope: Scope | None = None
         scope_name = ""
         for span, names in zip(batch.spans, batch.names(), strict=True):
-            layout = layout_of(names)
+            layout = layouts.get(id(names))  # of one kind all have the same tuple
+            if layout is None:
+                layouts[id(names)] = layout = layout_of(names)
             message = span.peek
-            told = read_events(message.events) if message.events else NO_EVENTS
+            events = message.events
+            told = read_events(events) if events else NO_EVENTS
             if span.scope is not scope:
                 scope, scope_name = span.scope, span.scope.name[:_LONGEST_NAME]
             if layout.is_silent and told.is_empty:
@@ -104,12 +108,10 @@ class Mapper:
             self._add_content(texts, reading, told, kind)
             if reading.layout.tells_of_calls:
                 usage, rollup = self._add_usage(texts, reading, span, kind)
-            for key, find in _PEOPLE:
-                place = reading.keys.get(key)
-                if place is None or not (
-                    0 < len(reading.fields[place].value.string_value) <= MAX_ID
-                ):
-                    _add_person(texts, reading, key, find)
+            fields = reading.fields
+            for key, place in reading.layout.people:
+                if place < 0 or not 0 < len(fields[place].value.string_value) <= MAX_ID:
+                    _add_person(texts, reading, key, _PEOPLE[key])
         texts[keys.SPAN_TYPE] = kind
         if span.is_root:
             for key, value in find_tags(reading, span):

@@ -102,7 +102,7 @@ class Layout:
 
     __slots__ = (
         "counters", "get", "has_own", "has_tools", "hits", "is_silent", "keys", "may_fail", "memo",
-        "only_kind", "suspects", "tells_of_calls", "trees",
+        "only_kind", "people", "suspects", "tells_of_calls", "trees",
     )  # fmt: skip
 
     def __init__(self, keys: dict[str, int], hits: dict[str, tuple[Hit, ...]]) -> None:
@@ -136,6 +136,14 @@ class Layout:
         self.has_tools = "tools" in hits or "tool_groups" in hits
         self.memo: dict[Any, Any] = {}
         """What readers found out about such spans, by reader."""
+        self.people = tuple(
+            [
+                (key, keys.get(key, -1))
+                for key, concept in ((SESSION, "session"), (USER, "user"))
+                if key in keys or concept in hits or "metadata" in hits
+            ]
+        )
+        """Whom a key tells of, and where MLflow's own word stands, -1 for nowhere."""
         self.may_fail = not _ERRORS.isdisjoint(hits)
         """Whether a key tells of a failure."""
 
