@@ -282,6 +282,8 @@ class Batch:
     def __len__(self) -> int:
         if self._spans is not None:
             return len(self.spans)
+        if self._entries is not None and not self._is_changed:
+            return len(self._entries)
         return sum(
             len(scope_spans.spans)
             for resource_spans in self.peek.resource_spans

@@ -6,7 +6,8 @@ together in one batch; what fails together is done again, each request by itself
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Coroutine, Sequence
+from functools import partial
 from typing import TypeAlias
 
 from gateway.batch import Batch
@@ -25,7 +26,7 @@ WAIT_S = 0.1
 """How long requests wait for those under way: a processor that hangs holds up nobody else's."""
 
 _Kind: TypeAlias = tuple[str, tuple[tuple[str, str], ...], str]
-Deliver = Callable[[Sequence[Batch]], Awaitable[None]]
+Deliver = Callable[[Sequence[Batch]], Coroutine[None, None, None]]
 
 
 class _Group:
@@ -131,23 +132,32 @@ class Joiner:
             return  # it was full before
         del self._waiting[kind]
         self._under_way[kind] = self._under_way.get(kind, 0) + 1
-        task = asyncio.create_task(self._run(kind, group))
+        task = self._task(self._deliver(group.batches))
+        task.add_done_callback(partial(self._delivered, kind, group))
+
+    def _task(self, work: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
-    async def _run(self, kind: _Kind, group: _Group) -> None:
-        batches = group.batches
+    def _delivered(self, kind: _Kind, group: _Group, task: asyncio.Task[None]) -> None:
+        """Tell how it went; what failed together is done again."""
+        error = asyncio.CancelledError() if task.cancelled() else task.exception()
+        if isinstance(error, Exception) and len(group.batches) > 1:
+            self._task(self._deliver_alone(kind, group))
+        else:
+            group.settle([error] * len(group.batches))
+            self._end(kind)
+
+    async def _deliver_alone(self, kind: _Kind, group: _Group) -> None:
+        alone = [Batch(b.encode(), b.context, entries=b.entries()) for b in group.batches]
         try:
-            [result] = await asyncio.gather(self._deliver(batches), return_exceptions=True)
-            if isinstance(result, Exception) and len(batches) > 1:
-                alone = [Batch(b.encode(), b.context, entries=b.entries()) for b in batches]
-                group.settle(
-                    await asyncio.gather(
-                        *(self._deliver([one]) for one in alone), return_exceptions=True
-                    )
+            group.settle(
+                await asyncio.gather(
+                    *(self._deliver([one]) for one in alone), return_exceptions=True
                 )
-            else:
-                group.settle([result] * len(batches))
+            )
         finally:
             self._end(kind)
 

@@ -174,19 +174,22 @@ class Lane:
 
     async def _gather(self, served: _Served, waiting: FairLine) -> None:
         """Wait until a request is full or its first span has waited long enough."""
-        clock = self._requests.clock
-        deadline = waiting.oldest_since + self._flush_timeout_s
-        while (
-            not self._flushing
-            and waiting.spans < self._max_spans
-            and waiting.size < self._max_bytes
-            and (left := deadline - clock.monotonic()) > 0
-        ):
-            served.bell.clear()
-            try:
-                await asyncio.wait_for(served.bell.wait(), left)
-            except TimeoutError:
-                return
+        left = waiting.oldest_since + self._flush_timeout_s - self._requests.clock.monotonic()
+        if left <= 0:
+            return
+        late = asyncio.Event()
+        timer = asyncio.get_running_loop().call_later(left, _ring, late, served.bell)
+        try:
+            while (
+                not self._flushing
+                and not late.is_set()
+                and waiting.spans < self._max_spans
+                and waiting.size < self._max_bytes
+            ):
+                served.bell.clear()
+                await served.bell.wait()
+        finally:
+            timer.cancel()
 
     async def _deliver(
         self,
@@ -288,3 +291,8 @@ class Lane:
             if only and self._lane.homes is not None:
                 for trace in traces:
                     self._lane.homes.set(trace, destination, part.record.tenant)
+
+
+def _ring(*bells: asyncio.Event) -> None:
+    for bell in bells:
+        bell.set()

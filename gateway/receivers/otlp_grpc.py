@@ -8,6 +8,7 @@ small message may grow to and tells corrupt data from failures of the server.
 
 import asyncio
 import contextlib
+import math
 from collections.abc import AsyncIterable, Awaitable, Callable
 from typing import Any, NoReturn, TypeAlias
 
@@ -35,8 +36,8 @@ OTHER_SIGNALS = {
     f"{PACKAGE}.metrics.v1.MetricsService/Export": "metrics",
     f"{PACKAGE}.logs.v1.LogsService/Export": "logs",
 }
-PRESSURE_EVERY_S = 0.5
-"""How often it is looked whether messages that still arrive must be given up for lack of room."""
+LOOK_EVERY_S = 0.5
+"""How often it is looked whether messages that still arrive must be given up."""
 HANDSHAKE_MS = 10_000
 HAND_OVER_S = 5.0
 """How long calls may take that are under way while another process goes on."""
@@ -62,7 +63,8 @@ class GrpcEndpoint:
         self._certificates = certificates
         self._where = where
         self._server: grpc.aio.Server | None = None
-        self._arriving: set[asyncio.Timeout] = set()
+        self._arriving: dict[asyncio.Timeout, float] = {}
+        """By when each message that arrives must be there, in the loop's time."""
         self._relieving: asyncio.Task[None] | None = None
         self._calls = 0
         self._may_answer = asyncio.Event()
@@ -183,10 +185,11 @@ class GrpcEndpoint:
 
     async def _read(self, context: _Context) -> bytes:
         """Read the message; a client that never ends it is cut off."""
-        limit = asyncio.timeout(self._config.read_timeout)
+        now = asyncio.get_running_loop().time()
+        limit = asyncio.timeout(None)  # a timer each costs more than a look at all
         try:
             async with limit:
-                self._arriving.add(limit)
+                self._arriving[limit] = now + self._config.read_timeout
                 data = await context.read()
         except TimeoutError:
             self._front.check_room()
@@ -194,26 +197,29 @@ class GrpcEndpoint:
                 TIMED_OUT, f"the message did not arrive within {self._config.read_timeout}"
             ) from None
         finally:
-            self._arriving.discard(limit)
+            self._arriving.pop(limit, None)
         if not isinstance(data, bytes):
             raise Refusal(MALFORMED, "the request has no message")
         return data
 
     async def _relieve(self) -> None:
         """
-        Give up messages that are arriving while there is no room for any.
+        Give up messages that take too long, and all that are arriving while there is no room.
 
         gRPC holds what has arrived of them where nobody can count it, so that many large ones at
         once could take all the memory after they were let in.
         """
+        loop = asyncio.get_running_loop()
         while True:
-            await asyncio.sleep(PRESSURE_EVERY_S)
+            await asyncio.sleep(min(LOOK_EVERY_S, self._config.read_timeout / 2))
+            now = until = loop.time()
             try:
                 self._front.check_room()
             except Refusal:
-                now = asyncio.get_running_loop().time()
-                for limit in tuple(self._arriving):
-                    limit.reschedule(now)
+                until = math.inf
+            for limit in [limit for limit, end in self._arriving.items() if end <= until]:
+                del self._arriving[limit]
+                limit.reschedule(now)
 
     def _refuse_or_discard(self, signal: str) -> _Export:
         async def handle(_: AsyncIterable[bytes], context: _Context) -> bytes:
