@@ -13,7 +13,7 @@ from gateway.queue.fair_line import FairLine
 from gateway.queue.frame import Meta, trace_ids_of
 from gateway.queue.holdings import Holdings
 from gateway.queue.lane import QueueLane
-from gateway.queue.line import Line, Packed
+from gateway.queue.line import Line, packed
 from gateway.queue.reading import fetch
 from gateway.telemetry import metrics
 
@@ -288,11 +288,10 @@ class Queue:
         lane = self.lanes[meta.lane]
         self._holdings.add(meta.tenant, size)
         self._spans += meta.spans
-        if lane.at_home(meta.destination, meta.trace_ids, meta.tenant):
-            line = lane.line(meta.destination)
-            line.restore(
-                Packed(commit, position, size, meta.spans, meta.received_unix_ns, meta.tenant)
-            )
+        tenant, spans = meta.tenant, meta.spans
+        if lane.at_home(meta.destination, meta.trace_ids, tenant):
+            item = packed((commit, position, size, spans, meta.received_unix_ns, tenant, None))
+            lane.line(meta.destination).restore(item)
             return
         found = fetch(path, position, size)
         record = Record(

@@ -1,6 +1,7 @@
 """Read segments: what they hold, and where they are damaged."""
 
 from collections.abc import Iterator
+from functools import partial
 from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
@@ -9,7 +10,11 @@ from gateway.queue import frame
 from gateway.queue.line import ALIGNMENT, place_of, position_of
 from gateway.queue.segment import read_notes
 
-_WINDOW_BYTES = 4 * 1024 * 1024
+_WINDOW_BYTES = 1024 * 1024
+_HEAD_BYTES = frame.HEAD_BYTES
+_crc32 = frame.checksum
+_decode_meta = frame.decode_meta
+_fields_at = frame.fields_at
 
 
 class Found(NamedTuple):
@@ -24,6 +29,9 @@ class Found(NamedTuple):
     synced: int
     intact: bool
     """Whether its payload is."""
+
+
+_found = partial(tuple.__new__, Found)  # half the price of Found(...): there are many
 
 
 class Damage(NamedTuple):
@@ -59,6 +67,7 @@ class _Window:
         self._file = file
         self._start = 0
         self._stop = 0
+        self._buffer = bytearray(min(_WINDOW_BYTES, self.end))
 
     def reach(self, at: int, size: int) -> int:
         """Return where in ``data`` the byte ``at`` is, with ``size`` bytes as far as there are."""
@@ -71,12 +80,14 @@ class _Window:
             return  # there is no more
         self._file.seek(at)
         wanted = min(max(size, _WINDOW_BYTES), self.end - at)
-        chunks: list[bytes] = []
-        while wanted > 0 and (chunk := self._file.read(wanted)):
-            chunks.append(chunk)
-            wanted -= len(chunk)
-        self.data = memoryview(chunks[0] if len(chunks) == 1 else b"".join(chunks))
-        self._start, self._stop = at, at + len(self.data)
+        if len(self._buffer) < wanted:
+            self._buffer = bytearray(wanted)
+        room = memoryview(self._buffer)[:wanted]  # fresh memory would cost more than to fill it
+        read = 0
+        while read < wanted and (more := self._file.readinto(room[read:])):
+            read += more
+        self.data = room[:read]
+        self._start, self._stop = at, at + read
 
 
 def read(path: Path, number: int) -> Iterator[Found | Damage | Cut]:
@@ -96,6 +107,11 @@ def read(path: Path, number: int) -> Iterator[Found | Damage | Cut]:
         for item in _items(_Window(file, number)):
             if isinstance(item, Found) and item.synced > synced:
                 synced = item.synced
+            if item.offset < synced and not doubtful:  # as nearly all are
+                end = item.offset + item.size
+                if _mark(item) not in done:
+                    yield _judged(item)
+                continue
             doubtful.append(item)
             if doubtful[0].offset >= synced:
                 continue
@@ -164,22 +180,31 @@ def _mark_of(window: _Window, start: int, end: int) -> int:
 
 def _frame_at(window: _Window, at: int) -> Found | None:
     """Return the frame that begins at an offset, or None where its head is not intact."""
-    start = window.reach(at, frame.HEAD_BYTES)
+    start = window.reach(at, _HEAD_BYTES)
+    position = position_of(window.segment, at)
+    fields = _fields_at(window.data, position, start)
+    if fields is None or start + _HEAD_BYTES + fields[1] + fields[2] > len(window.data):
+        start = _reach_whole(window, at, start)
+        fields = _fields_at(window.data, position, start)
+        if fields is None:
+            return None
+    data = window.data
+    checksum, meta_bytes, payload_bytes, part, parts, synced, commit = fields
+    middle = start + _HEAD_BYTES
+    begin = middle + meta_bytes
+    end = begin + payload_bytes
+    size = end - start
+    size += -size % ALIGNMENT
+    intact = end <= len(data) and _crc32(data[begin:end]) == checksum
+    return _found((at, size, _decode_meta(data[middle:begin]), commit, part, parts, synced, intact))
+
+
+def _reach_whole(window: _Window, at: int, start: int) -> int:
+    """Return where in the window a frame is, with all that its head announces."""
     announced = frame.announced(window.data, start)
     if announced is None:
-        return None
-    size = min(frame.padded(announced), window.end - at)
-    start = window.reach(at, size)
-    data = window.data
-    head = frame.read_head(data, position_of(window.segment, at), start)
-    if head is None:
-        return None
-    checksum, meta_bytes, payload_bytes, part, parts, synced, commit = head
-    begin = start + frame.HEAD_BYTES + meta_bytes
-    end = begin + payload_bytes
-    intact = end <= len(data) and frame.checksum(data[begin:end]) == checksum
-    meta = frame.decode_meta(data[start + frame.HEAD_BYTES : begin])
-    return Found(at, frame.padded(announced), meta, commit, part, parts, synced, intact)
+        return start
+    return window.reach(at, min(frame.padded(announced), window.end - at))
 
 
 def _next_frame(window: _Window, at: int) -> int:

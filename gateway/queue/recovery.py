@@ -113,18 +113,19 @@ class Recovery:
             self._disk.remove(segment.notes_path)
 
     def _restore(self, segment: Segment, item: Found) -> None:
-        place = item.meta.queue, item.meta.lane
-        if place not in self._queues:
-            self._queues[place] = self._queue_of(*place)
-        queue = self._queues[place]
+        offset, size, meta, commit = item[:4]
+        place = meta.queue, meta.lane
+        queue = self._queues.get(place)
         if queue is None:
-            self.refused[item.meta.queue] = self.refused.get(item.meta.queue, 0) + 1
-            return
-        self.last_commit = max(self.last_commit, item.commit)
-        position = position_of(segment.number, item.offset)
+            if place not in self._queues:
+                queue = self._queues[place] = self._queue_of(*place)
+            if queue is None:
+                self.refused[meta.queue] = self.refused.get(meta.queue, 0) + 1
+                return
+        self.last_commit = max(self.last_commit, commit)
         segment.live += 1
-        segment.live_bytes += item.size
-        queue.restore(position, item.size, item.commit, item.meta, segment.path)
+        segment.live_bytes += size
+        queue.restore(position_of(segment.number, offset), size, commit, meta, segment.path)
 
     def _cut(self, segment: Segment, cut: Cut, notes: bytes) -> None:
         """Cut what was never acknowledged, and note that the rest is certain now."""
