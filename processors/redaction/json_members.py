@@ -7,6 +7,7 @@ member's key tells about it. Any other hit asks for the whole document to be wal
 in a name of the value beside it, in a number, in an array.
 """
 
+import re
 from collections.abc import Sequence
 from typing import NamedTuple
 
@@ -18,7 +19,7 @@ NAMING = frozenset(("name", "key", "header", "field", "k"))
 NAMED = frozenset(("value", "val", "v", "content"))
 """The keys of values that may be named so."""
 
-_NAMING_LITERALS = tuple(f'"{name}"'.encode() for name in NAMING)
+_NAMING_LITERAL = re.compile(f'"(?:{"|".join(sorted(NAMING))})"'.encode())
 _SPACE = b" \t\r\n"
 _QUOTE, _BACKSLASH, _COLON = b'"\\:'
 
@@ -61,7 +62,7 @@ def _member(data: bytes, at: int) -> Member | None:
     if b"\\" in key:
         return None
     name = key.decode("utf-8", "replace")
-    if name in NAMING or (name in NAMED and any(named in data for named in _NAMING_LITERALS)):
+    if name in NAMING or (name in NAMED and _NAMING_LITERAL.search(data)):
         return None
     return Member(name, start, end + 1)
 
