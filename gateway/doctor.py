@@ -11,10 +11,12 @@ import msgspec
 from gateway import compiled, endpoint, lifecycle
 from gateway.clock import SystemClock
 from gateway.component_context import ComponentContext
-from gateway.config.exporting import MIB, ExporterConfig
-from gateway.config.settings import Settings
+from gateway.config.exporting import MIB, ExporterConfig, QueueConfig
+from gateway.config.settings import PipelineConfig, Settings
 from gateway.data_dir import DataDir, DataDirError
 from gateway.diagnosis import Diagnosable, Finding
+from gateway.gathering.gatherer import queue_settings
+from gateway.plugin import TraceProcessor
 from gateway.tenants import Tenants
 from gateway.version import __version__
 
@@ -89,22 +91,40 @@ def _data_dir(data_dir: Path, *, running: bool) -> Finding:
 
 
 def _disk(settings: Settings, data_dir: Path) -> Finding:
-    """Compare what is free with what the queues may fill."""
-    configs = [settings.exporters[exporter_id].config for exporter_id in _used_exporters(settings)]
-    wanted = sum(
-        config.sending_queue.max_size_mib * MIB
-        for config in configs
-        if isinstance(config, ExporterConfig) and config.sending_queue.storage == "disk"
-    )
+    """Compare what is free with what may be written: queues and dead letters."""
+    queues = [
+        *(_queue(settings, exporter_id) for exporter_id in _used_exporters(settings)),
+        *(_undecided(settings, pipeline) for pipeline in settings.service.pipelines.values()),
+    ]
+    wanted = sum(one.max_size_mib * MIB for one in queues if one and one.storage == "disk")
+    if wanted:
+        wanted += settings.service.dead_letters.max_size_mib * MIB
     free = shutil.disk_usage(_existing(data_dir)).free
-    queues = f" for queues of at most {wanted // MIB} MiB" if wanted else ""
-    detail = f"{free // MIB} MiB free{queues}"
-    advice = "free some space, name another service.data_dir, or lower sending_queue.max_size_mib"
+    told = f" for queues and dead letters of at most {wanted // MIB} MiB" if wanted else ""
+    detail = f"{free // MIB} MiB free{told}"
+    advice = (
+        "free some space, name another service.data_dir, or lower sending_queue.max_size_mib or "
+        "service.dead_letters.max_size_mib"
+    )
     if free < _LEAST_FREE_BYTES:
         return Finding(check="disk", status="fail", detail=detail, advice=advice)
     if free < wanted:
         return Finding(check="disk", status="warn", detail=detail, advice=advice)
     return Finding(check="disk", status="ok", detail=detail)
+
+
+def _queue(settings: Settings, exporter_id: str) -> QueueConfig | None:
+    config = settings.exporters[exporter_id].config
+    return config.sending_queue if isinstance(config, ExporterConfig) else None
+
+
+def _undecided(settings: Settings, pipeline: PipelineConfig) -> QueueConfig | None:
+    """Return the queue for traces that a processor of stage 2 has not decided about."""
+    chosen = [settings.processors[processor_id] for processor_id in pipeline.processors]
+    if not any(issubclass(one.component, TraceProcessor) for one in chosen):
+        return None
+    behind = [_queue(settings, exporter_id) or QueueConfig() for exporter_id in pipeline.exporters]
+    return queue_settings(behind)
 
 
 def _existing(path: Path) -> Path:

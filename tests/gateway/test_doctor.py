@@ -2,15 +2,18 @@
 
 import asyncio
 import json
+import shutil
 import socket
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 from typer.testing import CliRunner
 
 from exporters.mlflow import exporter
 from gateway.cli import app
+from gateway.config.exporting import MIB
 from gateway.config.loader import load
 from gateway.data_dir import DataDir
 from gateway.diagnosis import Finding
@@ -67,6 +70,28 @@ async def test_all_is_well(server: FakeMlflow, tmp_path: Path) -> None:
     assert "will be created" in found["mlflow: experiment llm-traces"].detail
     assert ["Default"] == [experiment.name for experiment in server.experiments.values()]
     assert not (tmp_path / "data").exists()
+
+
+async def test_disk_smaller_than_all_that_may_be_written(
+    server: FakeMlflow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Traces that are not decided and dead letters count beside what waits for exporters."""
+    path = configured(tmp_path, server.url)
+    text = path.read_text()
+    path.write_text(
+        text.replace("exporters: [mlflow]", "processors: [tail_sampling], exporters: [mlflow]")
+        + "  dead_letters: {max_size_mib: 100}\n"
+        + "processors: {tail_sampling: {policies: [{name: all, type: always_sample}]}}\n"
+    )
+    total, used = 4096 * MIB, 2048 * MIB
+    usage = SimpleNamespace(total=total, used=used, free=total - used)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
+
+    disk = (await findings(path))["disk"]
+
+    assert "warn" == disk.status
+    assert "2048 MiB free for queues and dead letters of at most 2148 MiB" == disk.detail
+    assert "dead_letters.max_size_mib" in (disk.advice or "")
 
 
 async def test_server_that_is_away(tmp_path: Path) -> None:
