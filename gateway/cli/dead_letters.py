@@ -15,6 +15,7 @@ from gateway.cli.options import ConfigFiles, Overrides
 from gateway.cli.queue import failed, framed, json_line, target
 from gateway.config.loader import load
 from gateway.config.settings import Settings
+from gateway.numbers import several
 from gateway.queue.dead_letters import DeadLetter, LetterFile
 
 dead_letters = typer.Typer(
@@ -74,7 +75,7 @@ def list_(
     console = Console(width=None if sys.stdout.isatty() else 200, markup=False)
     if shown:
         console.print(table)
-    console.print(f"{len(found):,} dead letters" + _but(len(shown), len(found)))
+    console.print(several(len(found), "dead letter") + _but(len(shown), len(found)))
 
 
 @dead_letters.command()
@@ -125,7 +126,7 @@ def export(
                 file.write(encode(letter.payload))
     except OSError as error:
         raise failed(error) from None
-    typer.echo(f"{len(letters):,} spans written", err=True)
+    typer.echo(several(len(letters), "span") + " written", err=True)
 
 
 @dead_letters.command()
@@ -152,7 +153,7 @@ def drop(
     except OSError as error:
         raise failed(error) from None
     _audit(settings, "dead letters dropped", letters, dropped)
-    typer.echo(f"{dropped:,} dead letters dropped")
+    typer.echo(several(dropped, "dead letter") + " dropped")
 
 
 @dead_letters.command()

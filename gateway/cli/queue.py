@@ -12,6 +12,7 @@ import typer
 
 from gateway.cli.options import ConfigFiles, Overrides
 from gateway.config.loader import load
+from gateway.numbers import several
 
 queue = typer.Typer(
     add_completion=False,
@@ -70,7 +71,7 @@ def status(
     if found.waiting:
         console.print(table)
     spans = sum(one.spans for one in found.waiting)
-    console.print(f"{spans:,} spans wait in {folder}")
+    console.print(f"{several(spans, 'span')} {'waits' if spans == 1 else 'wait'} in {folder}")
     if found.damaged_records:
         console.print(
             f"{found.damaged_records} records are damaged; the next start sets them aside"
@@ -114,7 +115,7 @@ def export(
                 spans += meta.spans
     except OSError as error:
         raise failed(error) from None
-    typer.echo(f"{spans:,} spans written", err=True)
+    typer.echo(several(spans, "span") + " written", err=True)
 
 
 def _folder(config: list[Path] | None, overrides: list[str] | None) -> Path:

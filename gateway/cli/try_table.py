@@ -9,6 +9,7 @@ from rich.text import Text
 from gateway.batch import Batch, Span
 from gateway.cli.findings import Finding, Findings
 from gateway.gathering.offline import Verdict
+from gateway.numbers import several
 from gateway.otlp.values import Value
 
 WIDTH = 60
@@ -45,7 +46,7 @@ def show(
         table.add_row(Text(span.name), Text("added", style="green"))
     console = Console()
     console.print(table)
-    console.print(f"{len(before)} spans in, {len(after)} out")
+    console.print(f"{several(len(before), 'span')} in, {len(after):,} out")
     if verdicts:
         console.print(_traces(verdicts))
     for processor, found in findings.items():

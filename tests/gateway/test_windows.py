@@ -48,7 +48,7 @@ async def test_it_runs_and_stops_there(tmp_path: Path) -> None:
 
     assert INTERRUPTED == gateway.returncode
     assert b"the rest is on disk" in log
-    assert b"1 spans wait" in said
+    assert b"1 span waits" in said
     assert 0 == status.returncode
 
 

@@ -86,7 +86,7 @@ def test_the_table_shows_before_and_after(try_: Try) -> None:
     shown = try_(batch({"tag": "old"}).encode(), "--pipeline", "traces").stdout
     assert "old" in shown
     assert "oldx" in shown
-    assert "1 spans in, 1 out" in shown
+    assert "1 span in, 1 out" in shown
 
 
 def test_brackets_are_shown(try_: Try) -> None:
