@@ -23,6 +23,7 @@ from typing import NamedTuple
 import aiohttp
 import sqlalchemy
 
+from benchmarks import page
 from gateway.bench import usage
 from gateway.bench.payload import templates
 from gateway.bench.processes import gateway
@@ -60,6 +61,23 @@ service:
     metrics: {{endpoint: "127.0.0.1:0"}}
     status: {{endpoint: "127.0.0.1:0"}}
     logs: {{level: info, format: json}}
+"""
+
+
+TITLE = "Into MLflow"
+_HEAD = """\
+| store | a request from senders | to MLflow | spans/s | | CPU ms a span | |
+| --- | --- | --- | ---: | ---: | ---: | ---: |"""
+_LATENCY_HEAD = "| store | to MLflow | p50 ms | p90 ms |\n| --- | --- | ---: | ---: |"
+PAGE = """\
+Recorded with `python -m benchmarks.mlflow --record` on {machine}: the same traces of an LLM agent
+(6 spans, 6.5 KB each) straight from eight senders to a real MLflow, and from them through the
+gateway (default pipeline, queue on disk), {turns} turns of {total:,} spans each, medians. Spans a
+second are by the clock, from the first request until the last span stands in MLflow's database; the
+CPU time is MLflow's own, and the figure to compare where the machine has other work. What bounds
+MLflow is in [ADR 14](../docs/adr/0014-batches-into-mlflow.md).
+
+{table}
 """
 
 
@@ -216,6 +234,23 @@ def _tell(line: str) -> None:
 
 def main() -> None:
     """Measure and print a Markdown table."""
+    options = _parse()
+    stores = options.store or ("sqlite", "postgresql")
+    if options.latency:
+        rows = [row for kind in stores for row in asyncio.run(latency(kind, options.latency))]
+        print(_LATENCY_HEAD, *rows, sep="\n")
+        return
+    variants, rows = options.variants or [Knobs()], []
+    for kind in stores:
+        for spans in options.spans or WORK:
+            rows += asyncio.run(compare(kind, spans, variants, options.total, options.turns))
+    table = "\n".join([_HEAD, *rows])
+    if options.record:
+        page.put(TITLE, PAGE.format(machine=page.machine(), table=table, **vars(options)))
+    print(table)
+
+
+def _parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.mlflow", description=__doc__)
     parser.add_argument("--store", choices=("sqlite", "postgresql"), action="append")
     parser.add_argument("--spans", type=int, choices=WORK, action="append", help="of a request")
@@ -226,19 +261,8 @@ def main() -> None:
         help="settings of the exporter to compare, such as 4,500,8,500ms (the defaults)",
     )  # fmt: skip
     parser.add_argument("--latency", type=int, metavar="TRACES", help="one after the other")
-    options = parser.parse_args()
-    stores = options.store or ("sqlite", "postgresql")
-    if options.latency:
-        print("| store | to MLflow | p50 ms | p90 ms |\n| --- | --- | ---: | ---: |")
-        for kind in stores:
-            print("\n".join(asyncio.run(latency(kind, options.latency))), flush=True)
-        return
-    print("| store | a request from senders | to MLflow | spans/s | | CPU ms a span | |")
-    print("| --- | --- | --- | ---: | ---: | ---: | ---: |")
-    for kind in stores:
-        for spans in options.spans or WORK:
-            run = compare(kind, spans, options.variants or [Knobs()], options.total, options.turns)
-            print("\n".join(asyncio.run(run)), flush=True)
+    parser.add_argument("--record", action="store_true", help="write RESULTS.md")
+    return parser.parse_args()
 
 
 def _knobs(text: str) -> Knobs:
