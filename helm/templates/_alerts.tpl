@@ -81,6 +81,12 @@ SpangateProcessorFailing:
     {{- include "spangate.grew" (dict "metric" "spangate_processor_failures_total" "by" "processor, policy" "series" $series) | nindent 4 }}
   severity: warning
   summary: {{ "{{ $labels.processor }} fails on batches; its policy is {{ $labels.policy }}." | quote }}
+SpangateReloadFailed:
+  expr: |-
+    min by (namespace, pod) (spangate_config_last_reload_successful{ {{- $series }}}) == 0
+  for: 5m
+  severity: warning
+  summary: The configuration on disk does not run; the gateway goes on with an earlier one.
 SpangateCertificateEnding:
   expr: |-
     min by (namespace, pod, endpoint) (spangate_receiver_tls_certificate_expiry_timestamp_seconds{ {{- $series }}}) - time() < 14 * 86400

@@ -129,6 +129,23 @@ async def test_processor_failing(tmp_path: Path) -> None:
     assert "team.py:7" in told.err
 
 
+async def test_reload_failed(tmp_path: Path) -> None:
+    """``validate`` names the mistake, and a reload without it ends the alert."""
+    async with staged(tmp_path, "SpangateReloadFailed") as stage:
+        await stage.start()
+        stage.exporter["timeout"] = "soon"
+        stage.reload()
+        async with stage.watched():
+            await stage.fires()
+            told = await stage.run("spangate validate --config /etc/spangate/config/gateway.yaml")
+            stage.exporter["timeout"] = "10s"
+            stage.reload()
+            await stage.ends()
+
+    assert 2 == told.code
+    assert "timeout" in told.err
+
+
 async def test_certificate_ending(tmp_path: Path) -> None:
     """Renewed files are read again when a client connects, and the metric follows."""
 
