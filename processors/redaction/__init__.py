@@ -102,11 +102,7 @@ class Redaction(Processor[RedactionConfig]):
                 if walker.changed:
                     spans[at].renew()
                 continue
-            changes: list[tuple[places.Place, bytes]] = []
-            for place in found:
-                new = walker.attribute(spans[at].peek, place)
-                if new is not None:
-                    changes.append((place, new))
+            changes = walker.attributes(spans[at].peek, found)
             if changes:
                 rewritten[at] = with_attributes(data, hits.bounds[at], changes)
         if rewritten:

@@ -1,5 +1,6 @@
 """Walk every text of a request: resource, scope, span, events, links, attributes and their keys."""
 
+from collections.abc import Sequence
 from typing import Any
 
 from google.protobuf.message import Message
@@ -80,29 +81,32 @@ class Walker:
             setattr(message, name, new)
             self.changed = True
 
-    def attribute(self, span: trace_pb2.Span, place: Place) -> bytes | None:
-        """
-        Redact an attribute of a span in its message; known ones are not read again.
+    def attributes(
+        self, span: trace_pb2.Span, places: Sequence[Place]
+    ) -> list[tuple[Place, bytes]]:
+        """Redact attributes of a span in its message; return what changed, with its encoding."""
+        changes: list[tuple[Place, bytes]] = []
+        for place in places:
+            new = self._outcome(span, place)
+            if new is not None:
+                span.attributes[place.ordinal].ParseFromString(new)
+                changes.append((place, new))
+        return changes
 
-        Returns:
-            Its new encoding, or ``None`` if it stays.
-
-        """
+    def _outcome(self, span: trace_pb2.Span, place: Place) -> bytes | None:
+        """Return an attribute's new encoding, ``None`` if it stays; known ones are not read."""
         report = self._report
         outcome = self._memory.get(place.encoded) if report.findings is None else None
         if outcome is not None:
             report.types += outcome.types
-            new = outcome.new
-        else:
-            if report.findings is not None:
-                self._where = f'span "{span.name}"'
-            found = len(report.types)
-            new, is_final = self._attribute_afresh(span, place)
-            types = report.types[found:]
-            if is_final and FAILED not in types:
-                self._memory.put(place.encoded, Outcome(new, tuple(types)))
-        if new is not None:
-            span.attributes[place.ordinal].ParseFromString(new)
+            return outcome.new
+        if report.findings is not None:
+            self._where = f'span "{span.name}"'
+        found = len(report.types)
+        new, is_final = self._attribute_afresh(span, place)
+        types = report.types[found:]
+        if is_final and FAILED not in types:
+            self._memory.put(place.encoded, Outcome(new, tuple(types)))
         return new
 
     def _attribute_afresh(self, span: trace_pb2.Span, place: Place) -> tuple[bytes | None, bool]:
