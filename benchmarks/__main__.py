@@ -193,7 +193,10 @@ def _parse() -> argparse.Namespace:
     parser.add_argument("--all", action="store_true", help="every kind of work, and processors")
     parser.add_argument("--only", default="", help='rows that contain this, such as "LLM spans"')
     parser.add_argument("--record", action="store_true", help="write RESULTS.md and ratios.json")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.record and options.only:
+        parser.error("--record writes all rows anew: leave out --only")
+    return options
 
 
 def _page(results: Sequence[Row], rounds: int, seconds: float) -> str:

@@ -34,7 +34,8 @@ one thing:
 - **backlog**: spans that wait on disk since the destination does not answer: accepting some more,
   and delivering all of them once it answers again;
 - **tenants**, each with its token, that take turns;
-- **lanes** of the exporter: a request is split into as many records, as far as it has traces;
+- **lanes** of the exporter: a request is split into as many records, as far as it has traces, and a
+  measurement leaves in as many requests, which are smaller then;
 - **open traces**, those that `tail_sampling` has yet to decide on: gathering some more.
 
 {table}

@@ -77,6 +77,14 @@ def test_lists_the_rows_when_none_is_meant() -> None:
     assert "grpc to otlp_http, no processors, LLM spans, 500 a request" in ended.stderr
 
 
+def test_records_all_rows_or_none() -> None:
+    """A choice of rows would leave the others without a ratio to be compared with."""
+    ended = run("--only", "plain", "--record")
+
+    assert ended.returncode == 2
+    assert "leave out --only" in ended.stderr
+
+
 @pytest.mark.slow
 def test_fails_loudly_where_work_has_become_slower(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
