@@ -26,6 +26,7 @@ from gateway.bench.load import Protocol
 from gateway.bench.payload import Kind
 from gateway.bench.processes import BenchError
 from gateway.bench.scenario import Figures, Scenario, stand
+from gateway.compiled import flavour
 from gateway.version import __version__
 
 TITLE = "Throughput"
@@ -204,7 +205,7 @@ def _page(results: Sequence[Row], rounds: int, seconds: float) -> str:
     notes = "".join(f"- {note}\n" for note in report.warnings([row.figures for row in results]))
     return PAGE.format(
         version=__version__,
-        machine=machine + platform.python_version(),
+        machine=f"{machine}{platform.python_version()} ({flavour()})",
         rounds=rounds,
         seconds=seconds,
         table=_table(results),

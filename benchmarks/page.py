@@ -6,6 +6,8 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from gateway.compiled import flavour
+
 RESULTS = Path(__file__).with_name("RESULTS.md")
 
 
@@ -30,7 +32,7 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
 def machine() -> str:
     """Return what was measured on, in a few words."""
     kind = platform.machine().replace("_", "-")
-    version = f"CPython {platform.python_version()}"
+    version = f"CPython {platform.python_version()} ({flavour()})"
     return f"{os.cpu_count()} shared vCPUs, {kind}, {version}, load {os.getloadavg()[0]:.1f}"
 
 
