@@ -54,8 +54,19 @@ class Courtesy:
 
     def answering(self, tenant: str, cost: float) -> "Answering":
         """Note a request while it is answered, in a ``with`` block on the event loop."""
-        self._use(tenant, cost)
+        self.use(tenant, cost)
         return Answering(self, counts=self._uses_little(tenant))
+
+    def use(self, tenant: str, cost: float) -> None:
+        """Note what is to be done for a tenant; on the event loop."""
+        halves = (self._monotonic() - self._since) / HALF_LIFE_S
+        if halves > _MOST_HALVES:
+            left = 2.0**-halves
+            self._used = {t: used * left for t, used in self._used.items() if used * left > 1.0}
+            self._most *= left
+            self._since, halves = self._monotonic(), 0.0
+        used = self._used[tenant] = self._used.get(tenant, 0.0) + cost * 2.0**halves
+        self._most = max(self._most, used)
 
     def pace(self, tenant: str) -> "Pace":
         """Return the pace of work for a tenant."""
@@ -82,16 +93,6 @@ class Courtesy:
 
     def _gives_way(self, tenant: str) -> bool:
         return self._is_needed and not self._uses_little(tenant)
-
-    def _use(self, tenant: str, cost: float) -> None:
-        halves = (self._monotonic() - self._since) / HALF_LIFE_S
-        if halves > _MOST_HALVES:
-            left = 2.0**-halves
-            self._used = {t: used * left for t, used in self._used.items() if used * left > 1.0}
-            self._most *= left
-            self._since, halves = self._monotonic(), 0.0
-        used = self._used[tenant] = self._used.get(tenant, 0.0) + cost * 2.0**halves
-        self._most = max(self._most, used)
 
     def _uses_little(self, tenant: str) -> bool:
         return self._used.get(tenant, 0.0) <= LITTLE * self._most

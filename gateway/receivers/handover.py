@@ -7,6 +7,7 @@ import msgspec
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from gateway.batch import Batch, BatchContext
+from gateway.courtesy import COURTESY
 from gateway.errors import Flow, Reject, ShareFull
 from gateway.otlp import validate, wire
 from gateway.otlp.status import FORBIDDEN, Refusal
@@ -168,6 +169,7 @@ class HandOver:
                 refusal.spans = len(entries)
                 refused.add(refusal, name)
                 continue
+            COURTESY.use(name, len(data))
             mine = msgspec.structs.replace(context, tenant=name)
             request = checked.request if whole else None
             parts.append(_Part(mine, quota, len(data), data, entries, request))

@@ -15,8 +15,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
+from gateway.courtesy import Courtesy
 from gateway.errors import Busy
-from gateway.receivers import tenant_directory
+from gateway.receivers import handover, requests, tenant_directory
 
 Make = Callable[..., ExportTraceServiceRequest]
 Serve = Any  # the fixture's types live in conftest, which cannot be imported
@@ -193,6 +194,21 @@ async def test_trusted_tenants_send_for_others(serve: Serve) -> None:
     assert [("pay", 2), ("ship", 1), ("node", 1), ("ship", 1)] == [
         (batch.context.tenant, len(batch)) for batch in served.engine.batches
     ]
+
+
+async def test_who_floods_through_another_gives_way(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is sent for a tenant counts as used by it, beside those who use little."""
+    courtesy = Courtesy()
+    for module in (handover, requests):
+        monkeypatch.setattr(module, "COURTESY", courtesy)
+    served = await serve(auth=MERGING)
+
+    await served.send(merged(*["ship"] * 100, "pay"), {"x-api-key": NODE})
+
+    assert courtesy.pace("ship").gives_way
+    assert not courtesy.pace("pay").gives_way
 
 
 async def test_others_are_taken_at_no_word(serve: Serve) -> None:
