@@ -4,6 +4,7 @@ import errno
 import os
 import random
 import sys
+import threading
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -63,6 +64,32 @@ def test_a_place_that_is_not_the_last_one(file: Writes) -> None:
     found = file.path.read_bytes()
     assert b"9" * 5000 + b"abc" == found[:5003]
     assert b"9" * (9000 - 2 * BLOCK) + b"xyz" == found[2 * BLOCK : 9003]
+
+
+def test_readers_beside_the_writes(file: Writes) -> None:
+    """Another process that reads as others do finds what was written, whatever follows it."""
+    dice = random.Random(5)
+    written = [(0, b"")]
+    wrong: list[int] = []
+    done = threading.Event()
+
+    def read() -> None:
+        while not done.is_set():
+            at, piece = written[-1]
+            with file.path.open("rb", buffering=0) as reader:
+                reader.seek(at)
+                if piece != reader.read(len(piece)):
+                    wrong.append(at)
+
+    reading = threading.Thread(target=read)
+    reading.start()
+    for _ in range(200):
+        at, piece = len(file.wanted), dice.randbytes(dice.choice((40, 300, 5000, 20_000)))
+        file.add([piece])
+        written.append((at, piece))
+    done.set()
+    reading.join()
+    assert [] == wrong
 
 
 def test_a_system_that_writes_less(file: Writes, monkeypatch: pytest.MonkeyPatch) -> None:
