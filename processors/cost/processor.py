@@ -2,12 +2,10 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from functools import lru_cache
-from itertools import starmap
 from pathlib import Path
 from typing import Any
 
-from gateway.otlp.ready import number_attribute, text_attribute, text_pieces
+from gateway.otlp.ready import number_attribute
 from gateway.plugin import Batch, BatchContext, Context, LlmCall, Processor, Span
 from gateway.telemetry import metrics
 from processors.cost.book import PriceBook, Quote, installed
@@ -20,17 +18,8 @@ from processors.cost.reported import Reported, read_reported
 from processors.cost.settings import CostConfig
 from processors.cost.told import MODEL, NO_TYPE, OTHER_TYPES, ROLLUP
 from processors.cost.unknown import UnknownModels
-from processors.cost.written import (
-    CATALOGUE,
-    COST,
-    DIFFERENCE,
-    REPORTED,
-    RULE,
-    WRITTEN_KEYS,
-)
+from processors.cost.written import COST_JSON, DIFFERENCE, REPORTED, WRITTEN_KEYS, write
 
-_COST_JSON = '{"input_cost":%.12g,"output_cost":%.12g,"total_cost":%.12g}'
-"""Twelve digits: people read 0.0003, not the nearest binary fraction."""
 _TOLERANCE = 0.01
 """Part by which a reported cost may differ from ours before that counts."""
 
@@ -109,8 +98,10 @@ class Cost(Processor[CostConfig]):
         reported = None
         if self._reads_reported and call.layout.is_reported:
             reported = read_reported(call.span.attributes)
+        if call.layout.is_written and (quote is not None or reported is not None):
+            call.span.attributes.discard(WRITTEN_KEYS)
         if reported is not None and (quote is None or self._prefers_reported):
-            _write(call, _reported_json(reported), f"reported: {reported.key}", "")
+            write(call.span, _reported_json(reported), f"reported: {reported.key}", "")
             return reported.total
         if quote is not None:
             amounts = quote.price.cost(call.usage)
@@ -118,7 +109,7 @@ class Cost(Processor[CostConfig]):
             if self._compares and reported is not None:
                 numbers = _comparison(amounts, reported)
             rule = quote.rule_for(call.usage)
-            _write(call, _COST_JSON % amounts, rule, quote.catalogue, numbers)
+            write(call.span, COST_JSON % amounts, rule, quote.catalogue, numbers)
             return amounts.total
         return None
 
@@ -133,15 +124,6 @@ class Cost(Processor[CostConfig]):
 
         """
         return explain(Question(**question), config)
-
-
-@lru_cache(maxsize=4096)
-def _origin(rule: str, catalogue: str) -> tuple[bytes, dict[str, str]]:
-    """Return the attributes that say where a price is from, encoded and as they are."""
-    origin = {RULE: rule}
-    if catalogue:
-        origin[CATALOGUE] = catalogue
-    return b"".join(starmap(text_attribute, origin.items())), origin
 
 
 def _reported_json(reported: Reported) -> str:
@@ -159,23 +141,3 @@ def _comparison(amounts: Amounts, reported: Reported) -> bytes:
     if abs(difference) > _TOLERANCE * max(amounts.total, reported.total):
         metrics.llm_cost_differences.inc()
     return number_attribute(REPORTED, reported.total) + number_attribute(DIFFERENCE, difference)
-
-
-def _write(call: ModelCall, cost: str, rule: str, catalogue: str, numbers: bytes = b"") -> None:
-    """
-    Write what a call costs.
-
-    Args:
-        call: of a model.
-        cost: as JSON.
-        rule: what the price is from.
-        catalogue: which one said it; empty where none did.
-        numbers: more attributes, encoded.
-
-    """
-    if call.layout.is_written:
-        for key in WRITTEN_KEYS:
-            call.span.attributes.pop(key, None)
-    encoded, origin = _origin(rule, catalogue)
-    added = b"".join((*text_pieces(COST, cost), encoded, numbers))
-    call.span.append(added, None if numbers else {COST: cost, **origin})

@@ -1,5 +1,11 @@
 """The attributes that ``cost`` writes."""
 
+from functools import lru_cache
+from itertools import starmap
+
+from gateway.otlp.ready import text_attribute, text_pieces
+from gateway.plugin import Span
+
 COST = "mlflow.llm.cost"
 """JSON: ``input_cost``, ``output_cost``, ``total_cost`` in USD."""
 
@@ -16,3 +22,32 @@ DIFFERENCE = "spangate.cost.difference_usd"
 """How much more ours is than the reported cost, while costs are compared."""
 
 WRITTEN_KEYS = (COST, RULE, CATALOGUE, REPORTED, DIFFERENCE)
+
+COST_JSON = '{"input_cost":%.12g,"output_cost":%.12g,"total_cost":%.12g}'
+"""Twelve digits: people read 0.0003, not the nearest binary fraction."""
+
+
+@lru_cache(maxsize=4096)
+def _origin(rule: str, catalogue: str) -> tuple[bytes, dict[str, str]]:
+    """Return the attributes that say where a price is from, encoded and as they are."""
+    origin = {RULE: rule}
+    if catalogue:
+        origin[CATALOGUE] = catalogue
+    return b"".join(starmap(text_attribute, origin.items())), origin
+
+
+def write(span: Span, cost: str, rule: str, catalogue: str, numbers: bytes = b"") -> None:
+    """
+    Write what a call costs; the span must have none of these attributes.
+
+    Args:
+        span: of the call.
+        cost: as JSON.
+        rule: what the price is from.
+        catalogue: which one said it; empty where none did.
+        numbers: more attributes, encoded.
+
+    """
+    encoded, origin = _origin(rule, catalogue)
+    added = b"".join((*text_pieces(COST, cost), encoded, numbers))
+    span.append(added, None if numbers else {COST: cost, **origin})
