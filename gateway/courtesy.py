@@ -4,7 +4,7 @@ Let who uses much give way, for moments, while who uses little is being answered
 All threads share one interpreter. A tenant that floods holds up another's request at each of the
 few steps that it needs, although these are nothing beside the flood. So what is done for those who
 have used most lately is done one piece after the other, lets others go on in the middle, and waits
-while a request of somebody who has used little is under way.
+while a request of somebody who has used little is under way. See docs/adr/0018.
 """
 
 import asyncio
@@ -26,8 +26,11 @@ LARGE_BYTES = 64 * 1024
 """Work on fewer bytes is not worth a thread."""
 PATIENCE_S = 0.05
 """How long a piece of work waits in all: those that it waits for may wait for something else."""
+YIELD_EVERY_S = 0.002
+"""How long work goes on before it gives up the processor for once, where nobody is known to wait;
+on a busy machine it may be a while until it gets it back."""
 SPANS = 8
-"""After so many spans others may go on: some hundred microseconds of the usual processors."""
+"""After so many spans it is looked who waits: some hundred microseconds of the usual processors."""
 _MOST_HALVES = 20.0
 
 
@@ -111,7 +114,6 @@ class Courtesy:
     def wait(self, most_s: float) -> float:
         """Wait until nobody is being answered, but not longer; return how long it took."""
         if not self._answering:
-            time.sleep(0)  # lets those go on that are at what cannot be seen from here
             return 0.0
         begun = time.perf_counter()
         self._nobody.wait(most_s)
@@ -155,6 +157,7 @@ class Pace:
         self._courtesy = courtesy
         self.gives_way = gives_way
         self._patience_s = PATIENCE_S if gives_way else 0.0
+        self._yield_at = 0.0
 
     def __enter__(self) -> Self:
         return self
@@ -171,6 +174,9 @@ class Pace:
         """Let others go first."""
         if self._patience_s > 0:
             self._patience_s -= self._courtesy.wait(self._patience_s)
+            if time.perf_counter() > self._yield_at:
+                time.sleep(0)  # lets those go on that are at what cannot be seen from here
+                self._yield_at = time.perf_counter() + YIELD_EVERY_S
 
     def step(self) -> "Step":
         """Return a step of the work, to be done in a ``with`` block: one after the other."""
