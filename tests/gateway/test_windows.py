@@ -23,7 +23,8 @@ sys.platform = "win32"
 sys.modules.update(dict.fromkeys(["fcntl", "grp", "pwd", "resource", "termios", "uvloop"]))
 for module, names in {
     os: "chown fchmod fchown fdatasync fork getpgid getpgrp getuid killpg mkfifo O_DIRECT "
-        "O_DIRECTORY posix_fallocate preadv pwritev sched_getaffinity setpgid setsid statvfs sysconf",
+        "O_DIRECTORY posix_fallocate preadv pwritev sched_getaffinity setpgid setsid statvfs "
+        "sysconf",
     signal: "SIGALRM SIGCHLD SIGCONT SIGHUP SIGKILL SIGSTOP SIGUSR1 SIGUSR2",
 }.items():
     for name in names.split():
