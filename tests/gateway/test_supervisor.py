@@ -218,7 +218,10 @@ async def call(
     gateway: Gateway, acknowledged: set[bytes], stop: asyncio.Event, failures: list[str]
 ) -> None:
     """Send as ``send`` does, over gRPC, several calls at a time over one connection."""
-    options = [("grpc.use_local_subchannel_pool", 1)]
+    options = [
+        ("grpc.use_local_subchannel_pool", 1),
+        ("grpc.initial_reconnect_backoff_ms", 100),  # or one lost connection fails a call twice
+    ]
     async with grpc.aio.insecure_channel(gateway.endpoints["grpc"], options=options) as channel:
         export = channel.unary_unary(EXPORT, request_serializer=None, response_deserializer=None)
 
@@ -244,9 +247,7 @@ async def test_a_reload_under_load_fails_no_request(
     """
     Every request has success while workers are replaced; all arrives.
 
-    gRPC cannot promise that on a busy machine: what one connection has under way may fail, and who
-    connects in the instant that a worker closes is told so once more by its own client, which
-    waits for a second before it connects again.
+    gRPC cannot promise that on a busy machine: what one connection has under way may fail.
     """
     sink = Sink()
     acknowledged: set[bytes] = set()
@@ -275,7 +276,7 @@ async def test_a_reload_under_load_fails_no_request(
                 await asyncio.sleep(0.02)
         assert 0 == await gateway.end(gently=True)
     assert [] == failures
-    assert 2 * CALLERS >= len(failed_calls), failed_calls
+    assert CALLERS >= len(failed_calls), failed_calls
     assert acknowledged
     assert [] == waiting(tmp_path)
 
