@@ -104,11 +104,7 @@ async def flood(gateway: Gateway, seen: set[int]) -> AsyncIterator[None]:
 async def test_a_flood_delays_no_other_tenant(
     tmp_path: Path, quota: str, expected: set[int]
 ) -> None:
-    """
-    All others are accepted, and 99 of 100 answers take at most twice as long.
-
-    As much again as they usually take is for the test's own clients.
-    """
+    """All others are accepted, and 99 of 100 answers take at most twice as long."""
     alone: list[float] = []
     beside: list[float] = []
     statuses = set[int]()
@@ -118,4 +114,4 @@ async def test_a_flood_delays_no_other_tenant(
             async with flood(gateway, statuses):
                 beside.append(await measure())
     assert expected == statuses
-    assert statistics.median(beside) < 3 * statistics.median(alone), (alone, beside)
+    assert statistics.median(beside) < 2 * statistics.median(alone), (alone, beside)

@@ -40,9 +40,9 @@ async def main(folder: Path, step: str) -> None:
     """Do one step and print its figures as JSON."""
     store = Store(folder)
     queue = store.open("mlflow", QueueConfig(max_size_mib=4096, fsync="none"), follow=True)
-    before, begun = _resident_mib(), time.process_time()
+    before, begun = _resident_mib(), time.monotonic()
     await store.start()
-    seconds = time.process_time() - begun
+    seconds = time.monotonic() - begun
     if step == "fill":
         for start in range(0, RECORDS, _TOGETHER):
             numbers = range(start, start + _TOGETHER)

@@ -46,7 +46,7 @@ async def test_kill_under_load(tmp_path: Path) -> None:
     await rounds(tmp_path, 3)
 
 
-@pytest.mark.nightly
+@pytest.mark.nightly  # three seconds by the clock need a quiet machine
 @pytest.mark.timeout(1200)
 async def test_kill_under_load_fifty_times(tmp_path: Path) -> None:
     """The same fifty times."""
@@ -73,10 +73,10 @@ async def test_what_could_not_be_sent_goes_out_after_the_next_start(tmp_path: Pa
         await gateway.end(gently=True)
 
 
-@pytest.mark.nightly
+@pytest.mark.nightly  # three seconds by the clock need a quiet machine
 @pytest.mark.timeout(300)
 async def test_a_gigabyte_in_the_queue(tmp_path: Path) -> None:
-    """500,000 records cost the process less than 100 MB, and less than 3 s of CPU to take up."""
+    """500,000 records cost the process less than 100 MB, and less than 3 s to take up again."""
     script = [sys.executable, "-m", "tests.gateway.queue.fill", str(tmp_path / "queue")]
     home = Path(__file__).parents[3]
     figures = []
@@ -88,7 +88,7 @@ async def test_a_gigabyte_in_the_queue(tmp_path: Path) -> None:
         assert 0 == process.returncode
         figures.append(json.loads(out))
     filled, *opens = figures
-    opened = min(opens, key=lambda one: one["seconds"])  # others share the caches
+    opened = min(opens, key=lambda one: one["seconds"])  # others share the machine
     assert 500_000 == opened["records"]
     assert filled["grown_mib"] < 100, figures
     assert opened["grown_mib"] < 100, figures
