@@ -46,7 +46,7 @@ async def test_kill_under_load(tmp_path: Path) -> None:
     await rounds(tmp_path, 3)
 
 
-@pytest.mark.nightly  # three seconds by the clock need a quiet machine
+@pytest.mark.nightly
 @pytest.mark.timeout(1200)
 async def test_kill_under_load_fifty_times(tmp_path: Path) -> None:
     """The same fifty times."""
