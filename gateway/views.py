@@ -5,8 +5,7 @@ A view knows what was written through it, so that a batch encodes anew only what
 holds no batch: a cycle of references would keep each batch alive until garbage is collected.
 """
 
-from collections.abc import Container, Iterator, Mapping, MutableMapping
-from types import MappingProxyType
+from collections.abc import Container, Iterator, MutableMapping
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -15,15 +14,13 @@ from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from gateway.otlp import values
-from gateway.otlp.keys import Names, common
+from gateway.otlp.keys import Names, common, extended
 from gateway.otlp.values import Value
 
 M = TypeVar("M", resource_pb2.Resource, InstrumentationScope, trace_pb2.Span)
 
-Told = Mapping[str, str | bytes | bool | None]
+Told = dict[str, str | bytes | bool | None]
 """Keys to texts, as they are or in UTF-8, and flags; ``None`` is a text to be looked up."""
-
-_NOTHING: Told = MappingProxyType({})
 
 _UNPARSED: Any = object()
 
@@ -360,7 +357,7 @@ class Span(View[trace_pb2.Span]):
     def told(self) -> Told:
         """What was appended, as far as it was told and is still true: it need not be decoded."""
         if not self._told or (self._attributes is not None and self._attributes.stirred):
-            return _NOTHING
+            return {}
         if len(self._told) == 1:
             return self._told[0]
         joined = {key: told[key] for told in self._told for key in told}
@@ -387,7 +384,8 @@ class Span(View[trace_pb2.Span]):
         if self.known_names is None:
             self.known_names = common(tuple([field.key for field in self.peek.attributes]))
         elif self.news:
-            self.known_names += tuple([key for told in self.news for key in told])
+            for told in self.news:
+                self.known_names = extended(self.known_names, tuple(told))
         self.news = ()
         return self.known_names
 

@@ -1,16 +1,15 @@
 """What a call is priced by: the user's rules first, then the catalogue."""
 
 import datetime as dt
-from collections.abc import Callable, Sequence
-from functools import cached_property, lru_cache
+from collections.abc import Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from gateway import garbage
 from processors.cost.model_ids import is_free
 from processors.cost.price_file import Call, Rule
 from processors.cost.providers import canonical
-from processors.cost.rates import Price, Rates, Usage
+from processors.cost.rates import Price, Rates, Usage, UsualPrice
 
 if TYPE_CHECKING:
     from processors.cost.catalogue import Catalogue, Entry
@@ -26,17 +25,23 @@ def installed() -> str:
     return f"genai-prices {version('genai-prices')}"
 
 
-class Quote(NamedTuple):
+class Quote:
     """A price and where it is from."""
 
-    price: Price
-    rule: str
-    """What applied, for people: entry of the catalogue, rules, tier."""
-    catalogue: str
-    """Title of the catalogue; empty where the user's file alone says the price."""
-    entry: str
-    """``provider/model`` or the user's rule: two calls with the same one are of the same model."""
-    by_the_hour: bool = False
+    __slots__ = ("by_the_hour", "catalogue", "entry", "price", "rule", "usual")
+
+    def __init__(
+        self, price: Price, rule: str, catalogue: str, entry: str, *, by_the_hour: bool = False
+    ) -> None:
+        self.price = price
+        self.usual = UsualPrice(price)
+        self.rule = rule
+        """What applied, for people: entry of the catalogue, rules, tier."""
+        self.catalogue = catalogue
+        """Title of the catalogue; empty where the user's file alone says the price."""
+        self.entry = entry
+        """``provider/model`` or the user's rule: what has the same one is the same model."""
+        self.by_the_hour = by_the_hour
 
     def rule_for(self, usage: Usage) -> str:
         """Return what applied to a call, with what the price does not tell apart."""
@@ -50,10 +55,11 @@ class PriceBook:
 
     def __init__(self, rules: Sequence[Rule] = ()) -> None:
         self._rules = rules
-        self._by_day = lru_cache(maxsize=_REMEMBERED)(self._quote)
-        self._by_minute = lru_cache(maxsize=_REMEMBERED)(self._quote)
+        self._quotes: dict[tuple[str, str, str, str, int], Quote | None] = {}
+        self._entries: dict[tuple[str, str], Entry | None] = {}
+        self._catalogue: Catalogue | None = None
 
-    @cached_property
+    @property
     def catalogue(self) -> "Catalogue":
         """
         What everybody pays.
@@ -61,15 +67,12 @@ class PriceBook:
         Loaded for the first call of a model: that takes half a second and more than 20 MiB, which
         a worker without any does not need.
         """
-        from processors.cost.catalogue import catalogue  # noqa: PLC0415 - as said above
+        if self._catalogue is None:
+            from processors.cost.catalogue import catalogue  # noqa: PLC0415 - as said above
 
-        loaded = catalogue()
-        garbage.keep()
-        return loaded
-
-    @cached_property
-    def _find(self) -> "Callable[[str, str], Entry | None]":
-        return lru_cache(maxsize=_REMEMBERED)(self.catalogue.find)
+            self._catalogue = catalogue()
+            garbage.keep()
+        return self._catalogue
 
     def quote(self, provider: str, model: str, tier: str, tenant: str, at_ns: int) -> Quote | None:
         """
@@ -83,15 +86,21 @@ class PriceBook:
             at_ns: when the call was made.
 
         """
-        day = at_ns - at_ns % DAY_NS
-        found = self._by_day(provider, model, tier, tenant, day)
+        found = self._quote(provider, model, tier, tenant, at_ns - at_ns % DAY_NS)
         if found is not None and found.by_the_hour:
-            return self._by_minute(provider, model, tier, tenant, at_ns - at_ns % _MINUTE_NS)
+            return self._quote(provider, model, tier, tenant, at_ns - at_ns % _MINUTE_NS)
         return found
 
     def _quote(self, provider: str, model: str, tier: str, tenant: str, at_ns: int) -> Quote | None:
-        call = Call(provider, canonical(provider), model, tier, tenant)
-        return self._resolve(call, at_ns, self._rules)
+        key = (provider, model, tier, tenant, at_ns)
+        found = self._quotes.get(key)
+        if found is None and key not in self._quotes:
+            call = Call(provider, canonical(provider), model, tier, tenant)
+            found = self._resolve(call, at_ns, self._rules)
+            if len(self._quotes) >= _REMEMBERED:
+                self._quotes.clear()
+            self._quotes[key] = found
+        return found
 
     def _resolve(self, call: Call, at_ns: int, rules: Sequence[Rule]) -> Quote | None:
         day = at_ns // DAY_NS
@@ -120,7 +129,18 @@ class PriceBook:
         if price is None:
             return None
         rule = entry.name + self._tier_note(entry, call.tier)
-        return Quote(price, rule, title, entry.name, entry.by_the_hour)
+        return Quote(price, rule, title, entry.name, by_the_hour=entry.by_the_hour)
+
+    def _find(self, provider: str, model: str) -> "Entry | None":
+        """Return the entry of a model, which takes some looking for."""
+        key = (provider, model)
+        found = self._entries.get(key)
+        if found is None and key not in self._entries:
+            found = self.catalogue.find(provider, model)
+            if len(self._entries) >= _REMEMBERED:
+                self._entries.clear()
+            self._entries[key] = found
+        return found
 
     def _tier_note(self, entry: "Entry", tier: str) -> str:
         if not tier:
@@ -142,8 +162,9 @@ def _renamed(call: Call, rule: Rule) -> Call:
 
 def _under(found: Quote, rule: Rule) -> Quote:
     """Return a quote as a rule changes it."""
+    price = found.price
     label = found.rule if found.rule == rule.name else f"{rule.name}: {found.rule}"
-    if not rule.discount:
-        return found._replace(rule=label)
-    price = found.price.discounted(rule.discount)
-    return found._replace(price=price, rule=f"{label}, {rule.discount:.4g} discount")
+    if rule.discount:
+        price = price.discounted(rule.discount)
+        label = f"{label}, {rule.discount:.4g} discount"
+    return Quote(price, label, found.catalogue, found.entry, by_the_hour=found.by_the_hour)

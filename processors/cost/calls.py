@@ -10,7 +10,7 @@ from typing import Any
 import msgspec
 
 from gateway.plugin import Span
-from processors.cost.rates import Usage, checked
+from processors.cost.rates import NOTHING_SPECIAL, Usage, checked
 from processors.cost.told import (
     BATCH_FLAGS,
     CUT_OFF,
@@ -21,33 +21,40 @@ from processors.cost.told import (
     TOKEN_USAGE,
     TYPES,
     WRAPPER,
+    Layout,
     Told,
 )
 from processors.mlflow_mapping import dialects
 from processors.mlflow_mapping.model_calls import ModelCallReader
 
+_MOST = 2**53
+"""Larger numbers are no counters."""
 _FINISH = b'"finish_reason":"'
 _TAIL = 6
 """Last attributes among which mapping's type is looked for before all are."""
-
-
-NOT_COUNTED = Usage()
-"""Usage of a call that says nothing of tokens, as failed ones do."""
 
 
 class ModelCall:
     """A span that calls a model, and how many tokens that took."""
 
     __slots__ = (
-        "entry", "is_cut_off", "kind", "layout", "model", "provider", "span", "tier", "usage",
+        "cached", "entry", "given", "is_counted", "is_cut_off", "kind", "layout", "model",
+        "provider", "span", "special", "taken", "tier",
     )  # fmt: skip
 
-    def __init__(self, told: Told, kind: str, usage: Usage, model: str, provider: str) -> None:
+    def __init__(self, told: Told, kind: str, model: str, provider: str) -> None:
         self.span = told.span
         self.layout = told.layout
         self.kind = kind
         """``chat``, ``embedding`` or ``reranker``."""
-        self.usage = usage
+        self.is_counted = False
+        """Whether it says anything of tokens, as failed ones do not."""
+        self.taken = 0
+        self.given = 0
+        self.cached = 0
+        """Input tokens, output tokens, and those of the input that were read from the cache."""
+        self.special: Usage | None = None
+        """All tokens, where there is more to tell of them."""
         self.model = model
         self.provider = provider
         self.tier = _tier(told)
@@ -56,11 +63,22 @@ class ModelCall:
         self.entry = self.model
         """What it is priced by; calls with the same one are of the same model."""
 
+    def count(self, taken: int, given: int, cached: int) -> None:
+        """Note usual tokens."""
+        self.is_counted = True
+        self.taken, self.given, self.cached = taken, given, cached
+
+    def count_all(self, usage: Usage) -> None:
+        """Note tokens of whatever kinds."""
+        self.count(usage.input, usage.output, usage.cache_read)
+        if usage[3:] != NOTHING_SPECIAL or usage.cache_read > usage.input:
+            self.special = usage
+
 
 def written_type(span: Span) -> str:
     """Return the span type where mapping has just written it, among the last attributes."""
     told = span.told.get(SPAN_TYPE)
-    if isinstance(told, str):
+    if type(told) is str:
         return told
     fields = span.peek.attributes
     for at in range(1, min(len(fields), _TAIL) + 1):
@@ -71,10 +89,10 @@ def written_type(span: Span) -> str:
     return ""
 
 
-def read_call(span: Span) -> ModelCall | None:
+def read_call(span: Span, layout: Layout) -> ModelCall | None:
     """Return the call that a span is, or ``None`` where it is none or sums up others."""
-    told = Told(span)
-    if told.layout.is_rollup or _is_wrapper(told):
+    told = Told(span, layout)
+    if layout.is_rollup or _is_wrapper(told):
         return None
     written = told.text(SPAN_TYPE)
     if written is None or TOKEN_USAGE not in told.at:
@@ -82,8 +100,10 @@ def read_call(span: Span) -> ModelCall | None:
     kind = TYPES.get(written) or TYPES.get(written.strip('"').upper())
     if kind is None:
         return None
-    model, provider = told.first(told.layout.models), told.first(told.layout.providers)
-    return ModelCall(told, kind, _usage(told) or NOT_COUNTED, model, provider)
+    call = ModelCall(told, kind, told.first(layout.models), told.first(layout.providers))
+    if not _count_usual(call, told.utf8(TOKEN_USAGE)):
+        _count(call, _written_usage(told))
+    return call
 
 
 def _from_dialects(told: Told) -> ModelCall | None:
@@ -91,11 +111,10 @@ def _from_dialects(told: Told) -> ModelCall | None:
     found = _reader.read(told.span)
     if found is None:
         return None
-    usage = None
+    call = ModelCall(told, TYPES[found.type], found.model, found.provider)
     if found.usage is not None:
-        usage = _settled(_Written(**found.usage))
-    kind = TYPES[found.type]
-    return ModelCall(told, kind, usage or NOT_COUNTED, found.model, found.provider)
+        _count(call, _Written(**found.usage))
+    return call
 
 
 def is_transparent(span: Span) -> bool:
@@ -127,29 +146,39 @@ class _Written(msgspec.Struct):
 
 
 _astuple = msgspec.structs.astuple
-_NOTHING_SPECIAL = NOT_COUNTED[3:]
 _decode_usage = msgspec.json.Decoder(_Written).decode
+_decode = msgspec.json.Decoder().decode
 
 
 _reader = ModelCallReader(dialects.ALL)
 
 
-def _usage(told: Told) -> Usage | None:
+def _count_usual(call: ModelCall, written: bytes) -> bool:
+    """Count tokens with nothing special, as nearly all are; whether these are."""
     try:
-        written = _decode_usage(told.utf8(TOKEN_USAGE))
+        held = _decode(written)
     except msgspec.DecodeError:
-        written = _lenient(told)
-    return _usual(written) or _settled(written)
+        return False
+    if not isinstance(held, dict):
+        return False
+    taken, given = held.get("input_tokens"), held.get("output_tokens")
+    cached = held.get("cache_read_input_tokens", 0)
+    known = 2 + ("total_tokens" in held) + ("cache_read_input_tokens" in held)
+    if len(held) != known:
+        return False
+    if type(taken) is not int or type(given) is not int or type(cached) is not int:
+        return False
+    if not (0 < taken < _MOST and 0 <= given < _MOST and 0 <= cached <= taken):
+        return False
+    call.count(taken, given, cached)
+    return True
 
 
-def _usual(written: _Written) -> Usage | None:
-    """Return usage without anything special, as nearly all have; ``None``: it is not so simple."""
-    taken, given, cached = (
-        written.input_tokens, written.output_tokens, written.cache_read_input_tokens,
-    )  # fmt: skip
-    if taken > 0 <= given and 0 <= cached <= taken and _astuple(written)[3:-1] == _NOTHING_SPECIAL:
-        return Usage(taken, given, cached)
-    return None
+def _written_usage(told: Told) -> _Written:
+    try:
+        return _decode_usage(told.utf8(TOKEN_USAGE))
+    except msgspec.DecodeError:
+        return _lenient(told)
 
 
 def _lenient(told: Told) -> _Written:
@@ -160,17 +189,17 @@ def _lenient(told: Told) -> _Written:
     return _Written(**{name: _whole(held.get(name)) for name in _Written.__struct_fields__})
 
 
-def _settled(written: _Written) -> Usage | None:
-    """Return usage that fits together; ``None`` where no token was counted."""
+def _count(call: ModelCall, written: _Written) -> None:
+    """Count tokens so that they fit together, if there are any."""
     counters = _astuple(written)
     usage, total = Usage._make(counters[:-1]), counters[-1]
     if total > 0 and not usage.input and not usage.output:
         usage = usage._replace(input=total)
     if min(usage) < 0 or not any(usage):
-        return None
+        return
     if usage.reasoning and total == usage.input + usage.output + usage.reasoning:
         usage = usage._replace(output=usage.output + usage.reasoning)  # Gemini counts them apart
-    return checked(usage)
+    call.count_all(checked(usage))
 
 
 def _whole(value: Any) -> int:
@@ -180,7 +209,7 @@ def _whole(value: Any) -> int:
             value = float(value)
         except ValueError:
             return 0
-    if isinstance(value, int | float) and 0 <= value < 2**53:
+    if isinstance(value, int | float) and 0 <= value < _MOST:
         return int(value)
     return 0
 

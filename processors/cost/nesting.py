@@ -56,9 +56,7 @@ def _beside(calls: Sequence[ModelCall], parents: Sequence[tuple[bytes, bytes]]) 
     Some instrumentations (Traceloop's over Anthropic and Mistral) do not make their span the
     parent of what happens inside, so that the SDK's own span stands next to it.
     """
-    keys = [
-        (parent, call.entry, call.usage.input) for parent, call in zip(parents, calls, strict=True)
-    ]
+    keys = [(parent, call.entry, call.taken) for parent, call in zip(parents, calls, strict=True)]
     found: set[int] = set()
     if len(set(keys)) == len(keys):
         return found
@@ -93,10 +91,9 @@ def _repeats(outer: ModelCall, inside: Sequence[ModelCall]) -> bool:
     of call inside, such as an embedding, is a call of its own.
     """
     inner = [call for call in inside if call.kind == outer.kind]
-    usage = outer.usage
-    taken = sum(call.usage.input for call in inner)
-    given = sum(call.usage.output for call in inner)
-    if inner and (usage.input, usage.output) == (taken, given):
+    taken = sum(call.taken for call in inner)
+    given = sum(call.given for call in inner)
+    if inner and (outer.taken, outer.given) == (taken, given):
         return True
-    alike = [call.usage.output for call in inner if call.entry == outer.entry]
-    return bool(alike) and (sum(alike) <= usage.output or usage.output in alike)
+    alike = [call.given for call in inner if call.entry == outer.entry]
+    return bool(alike) and (sum(alike) <= outer.given or outer.given in alike)

@@ -25,7 +25,7 @@ class Usage(NamedTuple):
     image_output: int = 0
 
 
-_NONE_BUT_CACHED = Usage()[3:]
+NOTHING_SPECIAL = Usage()[3:]
 """What follows input, output and what was read from the cache, in most calls."""
 
 
@@ -92,14 +92,8 @@ class Price(NamedTuple):
 
     def cost(self, usage: Usage) -> Cost:
         """Return what a call costs."""
-        steps = self.steps
-        rates = self.rates[bisect_left(steps, usage.input)] if steps else self.rates[0]
-        uncached = usage.input - usage.cache_read
-        if usage[3:] == _NONE_BUT_CACHED and uncached >= 0:
-            taken = uncached * rates.input + usage.cache_read * rates.cache_read
-            given = usage.output * rates.output
-        else:
-            taken, given = _input(usage, rates), _output(usage, rates)
+        rates = self.rates[bisect_left(self.steps, usage.input)]
+        taken, given = _input(usage, rates), _output(usage, rates)
         return Cost(taken / MTOK, given / MTOK, (taken + given) / MTOK + self.per_request)
 
     def takes_audio_for_text(self, usage: Usage) -> bool:
@@ -127,6 +121,26 @@ class Price(NamedTuple):
         """Return the price less a part of it."""
         factor = 1.0 - discount
         return self.scaled([factor] * len(Rates._fields), factor)
+
+
+class UsualPrice:
+    """What a price says of most calls, whose tokens have nothing special; quick to reckon with."""
+
+    __slots__ = ("_cached", "_given", "_per_request", "_steps", "_taken")
+
+    def __init__(self, price: Price) -> None:
+        self._steps = list(price.steps)
+        self._taken = [rates.input for rates in price.rates]
+        self._given = [rates.output for rates in price.rates]
+        self._cached = [rates.cache_read for rates in price.rates]
+        self._per_request = price.per_request
+
+    def cost(self, taken: int, given: int, cached: int) -> tuple[float, float, float]:
+        """Return input, output and total in USD, as :meth:`Price.cost` does."""
+        at = bisect_left(self._steps, taken) if self._steps else 0
+        asked = (taken - cached) * self._taken[at] + cached * self._cached[at]
+        answered = given * self._given[at]
+        return asked / MTOK, answered / MTOK, (asked + answered) / MTOK + self._per_request
 
 
 def _input(usage: Usage, rates: Rates) -> float:
@@ -169,7 +183,7 @@ def checked(usage: Usage) -> Usage:
     Input that is less than what came from or went to the cache was counted without it; output
     that is less than its reasoning was counted without that.
     """
-    if usage[3:] == _NONE_BUT_CACHED and usage.cache_read <= usage.input:
+    if usage[3:] == NOTHING_SPECIAL and usage.cache_read <= usage.input:
         return usage
     cached = usage.cache_read + max(usage.cache_write, usage.cache_write_1h)
     if cached > usage.input:

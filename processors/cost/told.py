@@ -5,7 +5,7 @@ no word for, such as the service tier.
 
 from collections.abc import Iterable
 from itertools import chain
-from typing import NamedTuple
+from typing import Any
 
 from gateway.otlp.values import Value, decode
 from gateway.plugin import Span
@@ -70,45 +70,55 @@ _LONGEST = 300
 """Layouts that are kept, and attributes of the longest one; spans of one kind share a layout."""
 
 
-class Layout(NamedTuple):
+class Layout:
     """Where a span that has certain attributes holds what is looked at here."""
 
-    at: dict[str, int]
-    """Key to position."""
-    models: tuple[str, ...]
-    providers: tuple[str, ...]
-    tiers: tuple[str, ...]
-    parameters: tuple[str, ...]
-    finish: tuple[str, ...]
-    """Where it says why an answer ended."""
-    is_rollup: bool
-    may_be_batch: bool
-    is_reported: bool
-    is_written: bool
+    __slots__ = (
+        "at", "finish", "is_reported", "is_rollup", "is_written", "may_be_batch", "models",
+        "parameters", "providers", "tiers",
+    )  # fmt: skip
+
+    def __init__(self, at: dict[str, int]) -> None:
+        def present(wanted: Iterable[str]) -> list[str]:
+            return [key for key in wanted if key in at]
+
+        self.at = at
+        """Key to position."""
+        self.models = present(_MODEL)
+        self.providers = present(_PROVIDER)
+        self.tiers = present(_TIERS)
+        has_inputs = _MLFLOW_SDK in at
+        self.parameters = present((*_PARAMETERS, _MLFLOW_INPUTS) if has_inputs else _PARAMETERS)
+        self.finish = present(_FINISH_REASONS)
+        """Where it says why an answer ended."""
+        self.is_rollup = ROLLUP in at
+        self.may_be_batch = bool(present(BATCH_FLAGS))
+        self.is_reported = bool(present(REPORTED_KEYS))
+        self.is_written = bool(present(WRITTEN_KEYS))
 
 
 class Told:
     """The attributes of a span: no index is built, and only what is asked for is decoded."""
 
-    __slots__ = ("_added", "at", "layout", "span")
+    __slots__ = ("_added", "_fields", "at", "layout", "span")
 
-    def __init__(self, span: Span) -> None:
+    def __init__(self, span: Span, layout: Layout) -> None:
         self.span = span
-        keys = span.names()
+        self.layout = layout
+        self.at = layout.at
         self._added = span.told
-        self.layout = _layouts.get(keys) or _lay_out(keys)
-        self.at = self.layout.at
+        self._fields: Any = None
 
     def text(self, key: str) -> str | None:
         """Return a text, or ``None`` where there is none."""
-        added = self._added.get(key)
-        if added:
-            return added.decode() if isinstance(added, bytes) else str(added)
         at = self.at.get(key)
         if at is None:
             return None
-        message = self.span.core if key not in self._added else self.span.peek
-        return message.attributes[at].value.string_value or None
+        added = self._added.get(key)
+        if added:
+            return added.decode() if isinstance(added, bytes) else str(added)
+        text: str = self._field(key, at).value.string_value
+        return text or None
 
     def utf8(self, key: str) -> bytes:
         """Return a text as UTF-8; empty where there is none."""
@@ -117,8 +127,14 @@ class Told:
 
     def value(self, key: str) -> Value:
         """Return any value; the key must be there."""
-        message = self.span.core if key not in self._added else self.span.peek
-        return decode(message.attributes[self.at[key]].value)
+        return decode(self._field(key, self.at[key]).value)
+
+    def _field(self, key: str, at: int) -> Any:
+        if key in self._added:  # the message may lack it so far
+            return self.span.peek.attributes[at]
+        if self._fields is None:
+            self._fields = self.span.core.attributes
+        return self._fields[at]
 
     def first(self, keys: Iterable[str]) -> str:
         """Return the first text that says something."""
@@ -131,24 +147,12 @@ class Told:
 _layouts: dict[tuple[str, ...], Layout] = {}
 
 
-def _lay_out(keys: tuple[str, ...]) -> Layout:
-    at = {key: position for position, key in enumerate(keys) if key in _LOOKED_AT}
-
-    def present(wanted: Iterable[str]) -> tuple[str, ...]:
-        return tuple(key for key in wanted if key in at)
-
-    layout = Layout(
-        at,
-        present(_MODEL),
-        present(_PROVIDER),
-        present(_TIERS),
-        present((*_PARAMETERS, _MLFLOW_INPUTS) if _MLFLOW_SDK in at else _PARAMETERS),
-        present(_FINISH_REASONS),
-        ROLLUP in at,
-        bool(present(BATCH_FLAGS)),
-        bool(present(REPORTED_KEYS)),
-        bool(present(WRITTEN_KEYS)),
-    )
+def layout_of(keys: tuple[str, ...]) -> Layout:
+    """Return where spans with these keys hold what is looked at; the same one each time."""
+    known = _layouts.get(keys)
+    if known is not None:
+        return known
+    layout = Layout({key: at for at, key in enumerate(keys) if key in _LOOKED_AT})
     if len(keys) <= _LONGEST:
         if len(_layouts) >= _LAYOUTS:
             _layouts.clear()

@@ -36,7 +36,7 @@ def _origin(rule: str, catalogue: str) -> tuple[bytes, dict[str, str]]:
     return b"".join(starmap(text_attribute, origin.items())), origin
 
 
-def write(span: Span, cost: str, rule: str, catalogue: str, numbers: bytes = b"") -> None:
+def write(span: Span, cost: str, rule: str, catalogue: str, numbers: bytes) -> None:
     """
     Write what a call costs; the span must have none of these attributes.
 

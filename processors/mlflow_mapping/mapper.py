@@ -41,7 +41,8 @@ _ROLLUP = flag_attribute(keys.ROLLUP)
 _PEOPLE = {keys.SESSION: find_session, keys.USER: find_user}
 
 Texts = dict[str, str | bytes]
-Appended = tuple[bytes, Texts]
+Added = dict[str, str | bytes | bool | None]
+Appended = tuple[bytes, Added]
 """Attributes as they are added to a span: encoded, and told."""
 
 _LONGEST_NAME = 300
@@ -90,7 +91,7 @@ class Mapper:
         texts: Texts = {keys.SPAN_TYPE: self._plan.named_type(scope, name) or type_by_name(name)}
         if is_root and name:
             texts[keys.TRACE_NAME] = trace_name(name)
-        return b"".join(itertools.starmap(text_attribute, texts.items())), texts
+        return b"".join(itertools.starmap(text_attribute, texts.items())), cast("Added", texts)
 
     def _write(self, span: Span, reading: Reading, told: Told) -> None:
         """Map one span in place."""
@@ -235,7 +236,7 @@ def _store(
             parts.append(word_attribute(key, text))
         else:
             parts += text_pieces(key, text)
-    told = cast("dict[str, str | bytes | bool | None]", added)  # nobody else has it
+    told = cast("Added", added)  # nobody else has it
     if keys.INPUTS in told:
         told[keys.INPUTS] = None  # long, and nobody reads it again
     if rollup:
