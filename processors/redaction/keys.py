@@ -90,6 +90,7 @@ NAMES: dict[str, tuple[str, ...]] = {
     "date_of_birth": (
         *("date of birth", "birth date", "birthdate", "birthday", "dob", "geburtsdatum"),
         *("geburtstag", "geb datum", "date de naissance", "fecha de nacimiento", "data di nascita"),
+        *("date naissance", "fecha nacimiento", "data nascita", "data nascimento"),
         *("data de nascimento", "geboortedatum", "data urodzenia", "doğum tarihi"),
         *("生年月日", "出生日期", "생년월일"),
     ),

@@ -30,10 +30,10 @@ from stdnum.se import personnummer
 from stdnum.tr import tckimlik
 
 from processors.redaction.checks import alone, number_alone, whole
-from processors.redaction.rules import Bounds, Candidate, Rule
+from processors.redaction.rules import Bounds, Candidate, Rule, in_names
 
 _SEPARATORS = re.compile(r"[ ./-]")
-_BARE = re.compile(r"[ -]?[A-Za-z]\d*$")
+_BARE = re.compile(r"[ -]?[A-Za-z] ?\d*$")
 """A letter behind the number, which may begin the next word instead."""
 
 _Valid = Callable[[str], bool]
@@ -94,7 +94,10 @@ _COUNTRIES: tuple[tuple[tuple[str, ...], tuple[_Valid, ...]], ...] = (
 )
 """What the number is called, beside it or in its key, and what its digits must pass."""
 
-_PATTERNS = [(re.compile("|".join(words), re.IGNORECASE), valid) for words, valid in _COUNTRIES]
+_PATTERNS = [
+    (re.compile("|".join(map(in_names, words)), re.IGNORECASE), valid)
+    for words, valid in _COUNTRIES
+]
 
 
 def _named(candidate: Candidate) -> Bounds | None:
@@ -122,7 +125,7 @@ RULES: list[Rule] = [
     Rule(
         "national_id",
         r"\b(?:[A-Z][ -]?)?\d(?:[ ./-]?\d){6}",
-        r"(?:[ ./-]?\d){0,11}(?:[ -]?[A-Za-z]\d{0,3})?",
+        r"(?:[ ./-]?\d){0,11}(?:[ -]?[A-Za-z](?: \d{3}\b|\d{0,3}))?",
         _named,
         tuple(word for words, _ in _COUNTRIES for word in words),
     ),

@@ -123,7 +123,7 @@ RULES: list[Rule] = [
     ),
     Rule(
         "passport",
-        r"\b(?:[A-Z]{0,3}\d{6,9}[A-Z]?|[A-Z0-9]{8,9}|\d{2}[A-Z]{2}\d{5})\b",
+        r"\b(?:[A-Z]{0,3}\d{6,9}[A-Z]?|[A-Z0-9]{8,9}\d?|\d{2}[A-Z]{2}\d{5}|\d{12})\b",
         "",
         personal_checks.passport,
         (

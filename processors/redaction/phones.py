@@ -49,7 +49,14 @@ WORDS = (
     *(r"\bchiam(?:a|i|ami|are|ate|atemi)\b", r"\bmio numero\b", r"\bcell\."),
     *(r"\blig(?:a|ue|ar|uem)\b", r"\b(?:meu|nosso) n[úu]mero\b", r"\bzap\b"),
     *(r"\bbel (?:me|ons|mij)\b", r"\bmijn nummer\b", r"\bbereikbaar\b", r"\btelefoon"),
-    *(r"\bm[óo]j numer\b", r"\bkom[óo]rk", r"\bcep (?:tel|no|num)", r"\bnumara", r"\bteléfono"),
+    *(
+        r"\bzadzwo[ńn]",
+        r"\bm[óo]j numer\b",
+        r"\bkom[óo]rk",
+        r"\bcep (?:tel|no|num)",
+        r"\bnumara",
+        r"\bteléfono",
+    ),
     *("전화", "휴대폰", "핸드폰", "연락처", "電話", "携帯", "电话", "手机", "телефон"),
 )
 """Words near which bare digits may be a phone number."""

@@ -7,7 +7,7 @@ from operator import attrgetter
 from typing import NamedTuple
 
 from processors.redaction import regex
-from processors.redaction.rules import RAW_WINDOW, Bounds, Rule, relax
+from processors.redaction.rules import RAW_WINDOW, Bounds, Rule, relax, spaced
 
 _HIDDEN_ANYWHERE = (
     r"\\+u00[2-7]",  # a printable ASCII letter, escaped
@@ -174,13 +174,15 @@ def _relaxed_word(word: str) -> str:
     Behind a ``\b`` no small letter may follow; a capital may, which begins a key's next word.
     Before a ``\b`` any letter may stand where the word begins with a capital, for the same reason.
     """
+    word = spaced(word)
     ends = word.endswith(r"\b") and word[-3:-2].isascii()
     end = r"(?:(?-i:[^a-z])|\z)" if ends else ""
     begins = _BEGINS.match(word)
     if begins is None:
         return relax(word, bounded=False) + end
     later = relax(word[begins.end() :], bounded=False) + end
-    return f"(?:{relax(word[: begins.end()])}|(?-i:{begins[1].upper()})){later}"
+    first = begins[1]
+    return f"(?:{relax(word[: begins.end()])}|_{first}|(?-i:{first.upper()})){later}"
 
 
 _KEY_OF_SEVERAL = (r":\s{0,4}\[", r"\x12[\x00-\xff]{1,5}[\x2a\x18\x21]")

@@ -83,6 +83,34 @@ class Rule(NamedTuple):
         return _OPEN_END.sub(r"{\1}", relax(self.trigger, bounded=not self.context))
 
 
+_CLASS_OR_SPACE = re.compile(r"\\.|\[\^?\]?[^\]]*\]| ")
+
+
+def spaced(word: str) -> str:
+    """Return a context word whose spaces may also be underscores, as in names."""
+    return _CLASS_OR_SPACE.sub(lambda part: "[ _]" if part[0] == " " else part[0], word)
+
+
+_BEGINS = re.compile(r"\\b([a-z])")
+
+
+def in_names(word: str) -> str:
+    r"""
+    Return a context word that is also found within names.
+
+    An underscore parts words as a space does, and so do capitals: ``phone`` stands in
+    ``contact_phone``, ``homePhone`` and ``phoneNumber``.
+    """
+    word = spaced(word)
+    if word.endswith(r"\b"):
+        word = word.removesuffix(r"\b") + r"(?:\b|_|(?-i:[A-Z]))"
+    begins = _BEGINS.match(word)
+    if begins is not None:
+        first = begins[1]
+        return rf"(?:(?:\b|_){first}|(?-i:[a-z]{{2}}{first.upper()})){word[begins.end() :]}"
+    return r"(?:\b|_)" + word.removeprefix(r"\b") if word.startswith(r"\b") else word
+
+
 _OPEN_END = re.compile(r"\{(\d+),\}(?=\)*$)")
 
 

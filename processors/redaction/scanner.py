@@ -11,7 +11,7 @@ from typing import NamedTuple
 from processors.redaction import regex
 from processors.redaction.escapes import View, has_escapes
 from processors.redaction.prefilter import Hit
-from processors.redaction.rules import Candidate, Rule
+from processors.redaction.rules import Candidate, Rule, in_names
 
 
 class Span(NamedTuple):
@@ -215,7 +215,7 @@ def _lines(data: bytes, hits: Sequence[Hit]) -> bytes:
 
 
 def _any_of(words: tuple[str, ...]) -> str:
-    return f"(?i:{'|'.join(words)})"
+    return f"(?i:{'|'.join(map(in_names, words))})"
 
 
 def _merge(found: list[tuple[int, Span]]) -> list[Span]:
