@@ -64,16 +64,20 @@ _FOR_WHAT = (
 )
 _BESIDE = r"(?: - | ?\( ?| )\\{0,15}"
 
+_CALLED = r"\\*[\"'`] ?, ?\\*[\"'`]"
+_LISTED = r"[\"'\\]*(?:\s|\\+[nr])+(?:- )?value: ?"
+
 # One hint for all that begin with a name: the automaton would hold the names once for each. What
 # follows tokens and keys is asked more strictly: texts about models are full of tokens.
 _PASSWORD_HINT = (
     rf"{relax(_pattern((*NAMES['password'], *DOUBTFUL['password'])))}(?:{_ASSIGNS}|{_says_raw()}"
     r"| (?i:for|of|to|f|vom|zum|d[eaiou]|p[ae]r|va?o?o?[nr])"
-    rf"|[\"'`)]{{0,2}}(?: - | ?\( ?| )(?:\\*[\"'`]|[!-~\x80-\xff]*[0-9!#$%&*+?@^~_]))"
+    rf"|[\"'`)]{{0,2}}(?: - | ?\( ?| )(?:\\*[\"'`]|[!-~\x80-\xff]*[0-9!#$%&*+?@^~_])"
+    rf"|{_CALLED}|{_LISTED})"
 )
 _KEY_HINT = (
     rf"{relax(_pattern(tuple(name for kind in _KINDS[1:] for name in NAMES[kind])))}"
-    rf"(?:{_ASSIGNS}|{_says_raw()}[ :\\\"'`]*[!-~\x80-\xff]*[0-9])"
+    rf"(?:{_ASSIGNS}|{_says_raw()}[ :\\\"'`]*[!-~\x80-\xff]*[0-9]|{_CALLED}|{_LISTED})"
 )
 
 
@@ -83,6 +87,22 @@ def _named(kind: str, check: Check, said: Check) -> list[Rule]:
     return [
         Rule(kind, pattern, f"{_SEPARATOR}(?:{_QUOTED}|{_BARE})", check, hint=hint),
         Rule(kind, pattern, f"{_SAYS}{_BARE}", said, hint=hint),
+    ]
+
+
+def _beside(kind: str, check: Check) -> list[Rule]:
+    """Return rules for ``("name", "value")`` of a call and for a ``value:`` below a name."""
+    pattern = _pattern(NAMES[kind])
+    hint = _PASSWORD_HINT if kind == "password" else _KEY_HINT
+    return [
+        Rule(kind, pattern, rf"\\{{0,15}}[\"'`] ?, ?{_QUOTED}", check, hint=hint),
+        Rule(
+            kind,
+            pattern,
+            rf"[\"']?\s{{1,40}}(?:- )?value: ?(?:{_QUOTED}|{_BARE})",
+            check,
+            hint=hint,
+        ),
     ]
 
 
@@ -143,6 +163,12 @@ RULES: list[Rule] = [
     ),
     Rule(
         "password",
+        r"(?i:type=\\{0,15}[\"']password)",
+        r"[^<>]{0,200}? value=\\{0,15}[\"']([^\"'<>\\]{3,})",
+        secret_checks.option,
+    ),
+    Rule(
+        "password",
         _DOUBTFUL,
         f"(?:{_SEPARATOR}|{_SAYS})(?:{_QUOTED}|{_BARE})",
         secret_checks.mixed,
@@ -181,10 +207,22 @@ RULES: list[Rule] = [
         None,
     ),
     Rule("azure_key", r"(?i:[?&;]sig=)", r"([A-Za-z0-9+/%=_-]{20,200})", None),
+    # Where the query of a URL says key or code, it means one that opens something.
+    Rule(
+        "api_key",
+        r"[?&](?i:key|app_?id|auth)=",
+        r"([A-Za-z0-9_-]{20,200})",
+        secret_checks.looks_random,
+    ),
+    Rule("token", r"[?&](?i:code)=", r"([A-Za-z0-9._~%/-]{20,200})", secret_checks.looks_random),
     *_named("password", secret_checks.assigned, secret_checks.said),
     *_named("api_key", secret_checks.assigned_token, secret_checks.said_token),
     *_named("secret", secret_checks.assigned_token, secret_checks.said_token),
     *_named("token", secret_checks.assigned_token, secret_checks.said_token),
+    *_beside("password", secret_checks.mixed),
+    *_beside("api_key", secret_checks.made),
+    *_beside("secret", secret_checks.made),
+    *_beside("token", secret_checks.made),
     Rule(
         "cvv",
         r"(?i:\b(?:cvv2?|cvc2?|card verification value|security code)\b)",

@@ -20,6 +20,57 @@ RULES: list[Rule] = [
     ),
     Rule(
         "password",
+        r"(?i:\b(?:docker|podman|helm|oc|az|ldapsearch|ldapadd|ldapmodify|winrs)\b)",
+        r"[^\r\n|;]{0,160}? -[pw] ?['\"]?([^\s\"'`]{4,})",
+        secret_checks.mixed,
+        hint=r"(?i:docker|podman|helm|oc|az|ldap\w*|winrs) (?:[^\n]* )?-[pw] ",
+    ),
+    Rule(
+        "password",
+        r"(?i:\bhtpasswd )",
+        r"[^\r\n|;]{0,80}?-[a-zA-Z]*b[a-zA-Z]* \S{1,80} \S{1,80} ['\"]?([^\s\"'`]{3,})",
+        secret_checks.option,
+    ),
+    Rule(
+        "password",
+        r"(?i:\becho(?: -n)? )",
+        r"\\{0,15}[\"']?(?:[\w.-]{1,40}:)?([^\s\"'`|:\\]{3,})\\{0,15}[\"']? ?\| ?[^\r\n|;]{0,80}?"
+        r"(?:sudo [^|\r\n]{0,20}-S|--?(?:password-?)?stdin|chpasswd|passwd)",
+        secret_checks.option,
+        hint=r"(?i:echo)[^\n|]*\| ?(?:sudo|chpasswd|passwd|docker|podman|helm|oc|gh|op)",
+    ),
+    Rule(
+        "password",
+        r"(?i:\bsmbclient )",
+        r"[^\r\n|;]{0,80}?(?:-U|--user)[ =]?['\"]?[^\s%\"']{1,80}%([^\s\"'`]{3,})",
+        secret_checks.option,
+    ),
+    Rule(
+        "password",
+        r"(?i:\bnet user )",
+        r"\S{1,40} ([^\s/*\"'`][^\s\"'`]{3,})",
+        secret_checks.mixed,
+    ),
+    Rule(
+        "password",
+        r"(?i:ConvertTo-SecureString )",
+        r"(?:-String )?\\{0,15}[\"']([^\"'\\\r\n]{3,})",
+        secret_checks.option,
+    ),
+    Rule(
+        "password",
+        r"(?i:\b(?:HTTPBasicAuth|HTTPDigestAuth|BasicAuth|setBasicAuth|basic_auth|login|logon)\()",
+        rf"\s{{0,2}}{_QUOTE}[^\"'\\\r\n]{{1,80}}{_QUOTE}, ?{_QUOTE}([^\"'\\\r\n]{{3,}})",
+        secret_checks.mixed,
+    ),
+    Rule(
+        "token",
+        r"(?i:_authToken)",
+        r"[ =]{1,3}([A-Za-z0-9+/=._-]{8,})",
+        secret_checks.option,
+    ),
+    Rule(
+        "password",
         r"(?i:\b(?:auth|credentials|login|creds)\b)",
         rf" {{0,2}}= {{0,2}}\(\s{{0,2}}{_QUOTE}[^\"'\\\r\n]{{1,80}}{_QUOTE}, ?"
         rf"{_QUOTE}([^\"'\\\r\n]{{3,}})",

@@ -121,7 +121,11 @@ def bearer(candidate: Candidate) -> Bounds | None:
     """Believe what follows ``Bearer`` where it is no word of a sentence."""
     text = candidate.text.rstrip(".,;:")
     wordy = text.isalpha() and (text.islower() or text.istitle()) and len(text) < 24
-    return None if wordy or len(text) < 6 else (candidate.start, candidate.start + len(text))
+    return (
+        None
+        if wordy or len(text) < 6 or _is_placeholder(text)
+        else (candidate.start, candidate.start + len(text))
+    )
 
 
 _PLACEHOLDER = re.compile(
@@ -189,15 +193,29 @@ def assigned(candidate: Candidate, *, words: bool = True) -> Bounds | None:
     return found
 
 
+_DOTTED = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+(?:\(.*)?")
+"""What documentation sets between backticks: ``pass to `requests.Session.request()```."""
+
+
 def mixed(candidate: Candidate) -> Bounds | None:
     """Believe what looks chosen or made as a secret: a letter beside a digit or a sign."""
     found = assigned(candidate, words=False)
     if found is None:
         return None
     text = candidate.data[found[0] : found[1]].decode("utf-8", "replace")
+    if candidate.data[found[0] - 1 : found[0]] == b"`" and _DOTTED.fullmatch(text):
+        return None
     letters = any(char.isalpha() for char in text)
     others = any(not char.isalpha() and char not in " '-_./:" for char in text)
     return found if letters and others and len(text) >= 5 and " " not in text else None
+
+
+def made(candidate: Candidate) -> Bounds | None:
+    """Believe what is too long and too mixed for a word: twelve characters with a digit."""
+    found = mixed(candidate)
+    if found is None or found[1] - found[0] < 12:
+        return None
+    return found if re.search(rb"\d", candidate.data[found[0] : found[1]]) else None
 
 
 def juxtaposed(candidate: Candidate) -> Bounds | None:
@@ -251,6 +269,8 @@ def said(candidate: Candidate) -> Bounds | None:
         )
     if text.strip("!?").isalpha() and text[1:] in (text[1:].lower(), text[1:].upper()):
         if len(text) < 5 or not text.isascii() or _STATE.fullmatch(text.strip("!?")):
+            return None
+        if candidate.data[candidate.start - 3 : candidate.start] == b"to ":  # "to continue"
             return None
         return found if _ENDS_THERE.match(candidate.data, found[1]) else None
     if re.fullmatch(r"[a-z]+['_-][a-z]+[!?]?", text):

@@ -1,0 +1,120 @@
+"""Secrets and numbers that stand beside their names without a sign between."""
+
+import json
+
+import pytest
+
+from gateway.testing import batch, processor
+from processors.redaction import Redaction
+from tests.processors.redaction.reading import readable
+
+SECRET = "p4ss" + "W0rd~x"
+KEY = "q7Zk2" + "mX9rT4bV8nL1sD6f" * 2
+
+PASSWORDS = (
+    "page.fill('#password', '{}')",
+    'form.append("password", "{}")',
+    'define("DB_PASSWORD", "{}");',
+    'HTTPBasicAuth("bob", "{}")',
+    'conn.login("bob", "{}")',
+    '<input type="password" name="p" value="{}">',
+    "env:\n  - name: DB_PASSWORD\n    value: {}\n",
+    "docker login registry.example.com -u me -p {}",
+    "az login --service-principal -u x -p {} -t tenant",
+    "ldapsearch -D cn=admin -w {}",
+    "smbclient //h/s -U bob%{}",
+    "htpasswd -b .htpasswd bob {}",
+    'echo "{}" | sudo -S apt update',
+    "echo {} | docker login --password-stdin",
+    "net user bob {} /add",
+    "ConvertTo-SecureString '{}' -AsPlainText",
+)
+KEYS = (
+    'setenv("API_KEY", "{}", 1)',
+    'os.environ.setdefault("CLIENT_SECRET", "{}")',
+    "- name: GITHUB_TOKEN\n  value: {}",
+    "//registry.example.org/:_authToken {}",
+    "GET https://maps.example.com/?key={}",
+    "GET https://weather.example.com/?q=Bonn&appid={}",
+    "Location: https://app.example.com/callback?code={}&state=1",
+)
+NUMBERS = (
+    ("contact_phone=4155550132", "4155550132"),
+    ("homePhone: 4155550132", "4155550132"),
+    ('{"phone_number": "4155550132"', "4155550132"),
+    ('{"birthDate": "1985-04-12T00:00:00Z"', "1985-04-12"),
+    ('{"date_naissance": "12/04/1985"}', "12/04/1985"),
+    ('{"steuer_id": "36574261809"', "36574261809"),
+    ("Rentenversicherungsnummer 65 170839 J 008", "170839"),
+    ("Personalausweisnummer: L01X00T471", "L01X00T471"),
+    ("carte d'identité n° 880692310285", "880692310285"),
+    ("Zadzwoń pod 601 234 567", "601 234 567"),
+)
+_HEX = "0a1b2c3d4e5f6a7b8c9d"
+FORMS = (
+    "EAA" + "CEdEose0cBA" + KEY * 2,
+    "tfp" + "_" + KEY * 2,
+    "CLOJARS" + "_" + (KEY * 2)[:60],
+    "duffel" + "_live_" + KEY + "9" * 20,
+    "FLWSECK" + "-" + _HEX + "-X",
+    "pnu" + "_" + KEY,
+    "rdme" + "_" + KEY * 2,
+    "tk-" + "us-" + KEY * 2,
+    "aio" + "_" + KEY[:28],
+    "fo1" + "_" + KEY * 2,
+    "v1.0-" + (_HEX * 2)[:24] + "-" + _HEX * 7,
+    "BSA" + KEY[:28],
+    "sqp" + "_" + _HEX * 2,
+    "sgp" + "_" + _HEX * 2,
+    "sha256" + "~" + KEY + "9" * 10,
+    "access-" + "sandbox-" + "0a1b2c3d-4e5f-6a7b-8c9d-0a1b2c3d4e5f",
+    "CFPAT" + "-" + KEY * 2,
+    "shippo" + "_live_" + _HEX * 2,
+    "oy2" + (_HEX * 3)[:43],
+    "outlook.office.com/webhook/" + _HEX + "@" + _HEX + "/IncomingWebhook/" + _HEX,
+    "https://api.telegram.org/bot" + "1234567890:AA" + KEY[:33] + "/getMe",
+)
+CLEAN = (
+    'FIELDS = ("username", "password", "email")',
+    'one_of("api_key", "base_url", "model-4o")',
+    "kwargs: keyword arguments to pass to `requests.Session.request()`",
+    "Please enter your password to continue",
+    "docker run -p 8080:80 nginx",
+    'echo "done" | tee log.txt',
+    "GET https://shop.example.com/?code=SUMMER&page=2",
+    "Authorization: Bearer YOUR_API_KEY",
+    "My iPhone has 1234567 pictures",
+)
+
+
+@pytest.fixture(scope="module")
+def redaction() -> Redaction:
+    """One processor for all texts."""
+    return processor(Redaction)
+
+
+def _after(redaction: Redaction, text: str) -> str:
+    (span,) = redaction.process(batch({"input.value": text}))
+    return str(span.attributes["input.value"])
+
+
+@pytest.mark.parametrize(
+    ("text", "hidden"),
+    [
+        *((text.format(SECRET), SECRET) for text in PASSWORDS),
+        *((text.format(KEY), KEY) for text in KEYS),
+        *NUMBERS,
+        *((f"Use {key} for it.", key[-20:]) for key in FORMS[:-1]),
+        (FORMS[-1], KEY[:33]),
+    ],
+)
+def test_found_beside_its_name(redaction: Redaction, text: str, hidden: str) -> None:
+    """What stands beside its name goes, as text and in a message in JSON."""
+    for dressed in (text, json.dumps([{"role": "user", "content": text}])):
+        assert hidden not in readable(_after(redaction, dressed))
+
+
+@pytest.mark.parametrize("text", CLEAN)
+def test_words_beside_a_name_stay(redaction: Redaction, text: str) -> None:
+    """Names in lists, options that mean something else and documentation stay."""
+    assert text == _after(redaction, text)
