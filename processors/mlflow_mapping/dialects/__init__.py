@@ -5,6 +5,7 @@ To add a dialect, write a table and name it here. The order says whose answer wi
 speaks several; it follows MLflow's own translators where MLflow has one.
 """
 
+from processors.mlflow_mapping.dialects.agentops import AGENTOPS
 from processors.mlflow_mapping.dialects.claude_code import CLAUDE_CODE
 from processors.mlflow_mapping.dialects.gen_ai import GEN_AI
 from processors.mlflow_mapping.dialects.google import GEMINI_CLI, GOOGLE_ADK
@@ -50,6 +51,7 @@ ALL = (
     LANGTRACE,
     LANGWATCH,
     BRAINTRUST,
+    AGENTOPS,
     MASTRA,
     LOGFIRE,
     ANTHROPIC_SDK,
