@@ -1,6 +1,7 @@
 """Serve one lane of an exporter's queue: take what waits for a destination, send, acknowledge."""
 
 import asyncio
+import contextlib
 from collections import deque
 from collections.abc import Callable, Collection
 from typing import NamedTuple
@@ -24,6 +25,9 @@ from gateway.queue.fair_line import FairLine
 from gateway.queue.line import Line
 from gateway.queue.queue import Queue
 from gateway.slots import party
+
+OLDER_S = 2.0
+"""How long spans wait for older ones that another worker announced and does not bring."""
 
 
 class _Suspects(NamedTuple):
@@ -143,6 +147,7 @@ class Lane:
     async def _send_waiting(self, served: _Served, waiting: FairLine) -> None:
         if not served.postponed:
             await self._gather(served, waiting)
+            await self._await_older(served, waiting)
         async with self._turn(served, waiting) as turn:
             records = await self._queue.take(
                 waiting, self._max_spans, self._max_bytes, served.postponed or None
@@ -190,6 +195,14 @@ class Lane:
                 await served.bell.wait()
         finally:
             timer.cancel()
+
+    async def _await_older(self, served: _Served, waiting: FairLine) -> None:
+        """Wait, for a while, until nothing is on its way here that is older than what would go."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(OLDER_S):
+                while waiting.early:
+                    served.bell.clear()
+                    await served.bell.wait()
 
     async def _deliver(
         self,

@@ -31,6 +31,7 @@ class FairLine:
         self._turns: list[tuple[float, int, str]] = []  # a heap: parts had so far, by tenant
         self._serial = itertools.count()
         self._now = 0.0
+        self._behind: dict[object, int] = {}
 
     def __bool__(self) -> bool:
         return self._total.records > 0
@@ -52,6 +53,29 @@ class FairLine:
     def oldest_since(self) -> float:
         """Monotonic seconds when the oldest was queued; 0 where it was before the start."""
         return min(line.oldest_since for line in self.lines())
+
+    @property
+    def oldest_unix_ns(self) -> int:
+        """Receive time of the oldest; something waits."""
+        return min(line.oldest_unix_ns for line in self.lines())
+
+    @property
+    def early(self) -> bool:
+        """Whether what would go next is younger than what is on its way here."""
+        return bool(self._behind and self and not self._again) and self._is_early(self._next())
+
+    def expect(self, shelf: object, oldest_unix_ns: int) -> None:
+        """Note how old what another worker has yet to bring is at the most; 0 where nothing is."""
+        if oldest_unix_ns:
+            self._behind[shelf] = oldest_unix_ns
+        else:
+            self._behind.pop(shelf, None)
+
+    def expect_no_more(self, shelf: object) -> bool:
+        """Expect nothing of a shelf any more, of none for None; return whether something was."""
+        left = {one: ns for one, ns in self._behind.items() if shelf not in (None, one)}
+        gone, self._behind = len(left) < len(self._behind), left
+        return gone
 
     def lines(self) -> list[Line]:
         """Return every line with records."""
@@ -85,13 +109,21 @@ class FairLine:
         self._again.put_back(records)
 
     def take(self, max_spans: int, max_bytes: int, max_records: int | None = None) -> list[Record]:
-        """Take records that fit one request, at least one: what was put back, else in turn."""
+        """
+        Take records that fit one request, at least one: what was put back, else in turn.
+
+        Where even the first is early, what is on its way is waited for no longer.
+        """
         if self._again:
             return self._again.take(max_spans, max_bytes, max_records)
         taken: list[Record] = []
         spans = size = 0
         while self and (max_records is None or len(taken) < max_records):
             line = self._next()
+            if self._behind and self._is_early(line):
+                if taken:
+                    break
+                self._behind = {one: ns for one, ns in self._behind.items() if self._has(one)}
             more_spans, more_bytes = line.first_weight()
             if taken and (spans + more_spans > max_spans or size + more_bytes > max_bytes):
                 break
@@ -116,6 +148,14 @@ class FairLine:
         while not (lines := [line for line in self._lines[self._turns[0][2]].values() if line]):
             self._leave()
         return lines[0] if len(lines) == 1 else min(lines, key=lambda line: line.oldest_unix_ns)
+
+    def _is_early(self, line: Line) -> bool:
+        oldest = line.oldest_unix_ns
+        return any(ns < oldest and not self._has(shelf) for shelf, ns in self._behind.items())
+
+    def _has(self, shelf: object) -> bool:
+        """Tell whether records of another worker are here."""
+        return any(lines.get(shelf) for lines in self._lines.values())
 
     def _charge(self, line: Line, part: float) -> None:
         """Note what the first of the turns had."""

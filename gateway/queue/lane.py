@@ -1,6 +1,7 @@
 """One lane of a queue: its lines by destination, where its traces belong, and its bell."""
 
 import asyncio
+from typing import TYPE_CHECKING
 
 from gateway.otlp import wire
 from gateway.queue.base import Record
@@ -8,6 +9,9 @@ from gateway.queue.decisions import Decisions
 from gateway.queue.fair_line import FairLine
 from gateway.queue.homes import Homes
 from gateway.queue.line import Line
+
+if TYPE_CHECKING:
+    from gateway.queue.queue import Shelf
 
 
 class QueueLane:
@@ -68,6 +72,20 @@ class QueueLane:
         self._asides.pop(destination, None)
         if not self.lines:
             self.unsettled = False
+
+    def expect(self, destination: str, shelf: object, oldest_unix_ns: int) -> None:
+        """Note how old what another worker has yet to bring for a line is; 0 where nothing is."""
+        line = self.lines.get(destination)
+        if line is not None:
+            line.expect(shelf, oldest_unix_ns)
+
+    def evict(self, shelf: "Shelf | None") -> None:
+        """Forget guests that wait, and what was expected: of one shelf, or of all for None."""
+        for waiting in self.all_lines():
+            waiting.evict(shelf)
+        for destination, line in self.lines.items():
+            if line.expect_no_more(shelf):
+                self.ring(destination)
 
     def memories(self) -> dict[str, Homes]:
         """Return what the lane remembers of traces, by kind; it is kept on disk with the queue."""

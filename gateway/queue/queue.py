@@ -216,7 +216,7 @@ class Queue:
 
     def evict(self, shelf: Shelf | None = None, lanes: Sequence[QueueLane] | None = None) -> None:
         """
-        Forget guests that wait; those under way end in their time.
+        Forget guests that wait and those that were announced; those under way end in their time.
 
         Args:
             shelf: whose guests; None for all.
@@ -224,8 +224,7 @@ class Queue:
 
         """
         for lane in self.lanes if lanes is None else lanes:
-            for line in lane.all_lines():
-                line.evict(shelf)
+            lane.evict(shelf)
 
     def stats(self) -> QueueStats:
         """Return what waits now, or is under way."""
@@ -271,8 +270,18 @@ class Queue:
             if not self._drop_oldest():
                 return
 
-    def visit(self, record: Record, since: float) -> None:
-        """Take in a record that does not count here: a guest, kept by another worker."""
+    def visit(self, record: Record, since: float, behind_unix_ns: int | None = None) -> None:
+        """
+        Take in a record that does not count here: a guest, kept by another worker.
+
+        Args:
+            record: with its payload.
+            since: when it came, in monotonic seconds.
+            behind_unix_ns: receive time of what that worker brings next, 0 where nothing is left;
+                None for a record of our own.
+
+        """
+        candidate = record.destination
         record.since = since
         if record.position == NOWHERE:
             record.position = next(self._serial)
@@ -282,6 +291,8 @@ class Queue:
             self._pieces[record.position] = len(pieces)
         for piece in pieces:
             self._wait(piece, lane.line(piece.destination))
+        if behind_unix_ns is not None:
+            lane.expect(candidate, record.shelf, behind_unix_ns)
 
     def restore(self, position: int, size: int, commit: int, meta: Meta, path: Path) -> None:
         """Take in a record that was found on disk at start, in the file ``path``."""

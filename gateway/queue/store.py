@@ -321,9 +321,20 @@ class Store:
         """Tell whether there is such a lane."""
         return queue in self._queues and lane < len(self._queues[queue].lanes)
 
-    def visit(self, record: Record) -> None:
-        """Let a reader have a record that another worker keeps."""
-        self._queues[record.queue].visit(record, self._clock.monotonic())
+    def lane(self, queue: str, number: int) -> QueueLane:
+        """Return a lane; there is such a one."""
+        return self._queues[queue].lanes[number]
+
+    def visit(self, record: Record, behind_unix_ns: int = 0) -> None:
+        """
+        Let a reader have a record that another worker keeps.
+
+        Args:
+            record: its ``shelf`` is the other worker's.
+            behind_unix_ns: receive time of what comes next for the same destination, 0 for nothing.
+
+        """
+        self._queues[record.queue].visit(record, self._clock.monotonic(), behind_unix_ns)
 
     def leave(self, shelf: Shelf) -> None:
         """Forget what waits of another worker's records; it keeps them."""

@@ -8,7 +8,7 @@ from typing import Protocol
 from gateway.plugin import Logger
 from gateway.queue.queue import Queue
 from gateway.queue.store import Store
-from gateway.workers.handing import Courier, Peer, Reception
+from gateway.workers.handing import WINDOW_BYTES, Courier, Peer, Reception
 from gateway.workers.lane_locks import LaneLocks
 from gateway.workers.messages import Own
 
@@ -190,6 +190,8 @@ class Duties:
         for worker in set(self._peers) - owners:
             _, task = self._peers.pop(worker)
             await _cancel([task])
+        for peer, _ in self._peers.values():  # each of them gets as much from all others together
+            peer.window.max_bytes = WINDOW_BYTES // len(self._peers)
 
     async def _empty(self, log: int) -> None:
         try:

@@ -20,12 +20,14 @@ from gateway.delivery.parts import Part
 from gateway.errors import Flow
 from gateway.otlp import wire
 from gateway.queue.base import Record
+from gateway.queue.lane import QueueLane
 from gateway.queue.queue import PIPELINE_QUEUE, MemoryShelf, Queue
 from gateway.queue.store import Store
 from gateway.workers.channel import Channel
+from gateway.workers.window import Stream, Window
 
 WINDOW_BYTES = 16 * 1024 * 1024
-"""What may be under way to a worker, so that one that is slow costs little memory."""
+"""What may be under way to a worker from all others, so that an outage costs little memory."""
 TAKEN_SPANS = 2_000
 TAKEN_BYTES = 1024 * 1024
 AGAIN_S = 0.1
@@ -45,6 +47,17 @@ class Hand(msgspec.Struct, tag="hand", array_like=True):
     tenant: str
     received_unix_ns: int
     context: BatchContext | None
+    behind_unix_ns: int
+    """Receive time of what waits behind it for the same destination; 0 where nothing does."""
+
+
+class Behind(msgspec.Struct, tag="behind", array_like=True):
+    """To the worker that serves a lane: older spans wait for room on their way to it."""
+
+    queue: str
+    lane: int
+    destination: str
+    oldest_unix_ns: int
 
 
 class Done(msgspec.Struct, tag="done", array_like=True):
@@ -75,23 +88,33 @@ class _Sent(NamedTuple):
 
     record: Record
     queue: Queue
+    stream: Stream
     size: int
 
 
 class Peer:
-    """The connection to another worker, made again whenever it breaks; runs until cancelled."""
+    """
+    The connection to another worker, made again whenever it breaks; runs until cancelled.
 
-    def __init__(self, folder: Path, worker: int) -> None:
+    Args:
+        folder: where workers have their sockets.
+        worker: number of the other.
+        max_bytes: what may be under way to it.
+
+    """
+
+    def __init__(self, folder: Path, worker: int, max_bytes: int = WINDOW_BYTES) -> None:
         self._path = socket_path(folder, worker)
         self.acknowledged = 0
         """Records that the other worker has brought to their end."""
+        self.window = Window(max_bytes)
         self._under_way: dict[int, _Sent] = {}
         self._loop = asyncio.get_running_loop()
         self._resume_at = 0.0
-        self._bytes = 0
         self._last = 0
         self._channel: Channel[Done | Refused] | None = None
-        self._room = asyncio.Event()
+        self._held_up: dict[Stream, QueueLane] = {}
+        """What waits for room."""
 
     async def run(self) -> None:
         """Keep the connection and take the other worker's answers."""
@@ -100,19 +123,37 @@ class Peer:
                 await self._serve()
             await asyncio.sleep(AGAIN_S)
 
-    async def room(self) -> None:
-        """Return once something may be handed over."""
-        await self._room.wait()
+    def room(self, stream: Stream) -> int:
+        """Return how many bytes may be handed over now; 0 for none."""
+        if self._channel is None or self._loop.time() < self._resume_at:
+            return 0
+        return self.window.room(stream)
 
-    def hand(self, record: Record, queue: Queue) -> None:
-        """Hand a taken record over; it is acknowledged or put back in its queue later."""
+    def hold_up(self, stream: Stream, lane: QueueLane, oldest_unix_ns: int) -> None:
+        """Ring the lane's bell once there is room; the other worker knows that more waits."""
+        if stream not in self._held_up:
+            self._held_up[stream] = lane
+            if self._channel is not None:
+                self._channel.send(Behind(*stream, oldest_unix_ns))
+
+    def hand(self, record: Record, queue: Queue, behind_unix_ns: int = 0) -> None:
+        """
+        Hand a taken record over; it is acknowledged or put back in its queue later.
+
+        Args:
+            record: with its payload.
+            queue: it was taken from.
+            behind_unix_ns: receive time of what waits behind it; 0 where nothing does.
+
+        """
         if self._channel is None:
             queue.put_back(queue.lanes[record.lane].line(record.destination), [record])
             return
         self._last += 1
-        hand = _hand(self._last, record)
-        self._under_way[self._last] = _Sent(record, queue, len(hand.payload))
-        self._count(len(hand.payload))
+        hand = _hand(self._last, record, behind_unix_ns)
+        stream = Stream(record.queue, record.lane, record.destination)
+        self._under_way[self._last] = _Sent(record, queue, stream, len(hand.payload))
+        self.window.add(stream, len(hand.payload))
         self._channel.send(hand)
         record.payload = b""  # the other worker has it, and the disk
 
@@ -121,18 +162,18 @@ class Peer:
         for number, sent in list(self._under_way.items()):
             if sent.queue is queue and sent.record.lane == lane:
                 self._settled(number)
+        self._held_up = {s: at for s, at in self._held_up.items() if at is not queue.lanes[lane]}
 
     async def _serve(self) -> None:
         reader, writer = await asyncio.open_unix_connection(self._path)
         self._channel = Channel(reader, writer, Done | Refused)
-        self._count(0)
+        self._go_on()
         try:
             while (answer := await self._channel.receive()) is not None:
                 self._take(answer)
         finally:
             self._channel.close()
             self._channel = None
-            self._room.clear()
             for number in sorted(self._under_way, reverse=True):  # the oldest comes to the front
                 self._put_back(number)
 
@@ -140,8 +181,7 @@ class Peer:
         if isinstance(answer, Refused):
             self._put_back(answer.id)
             self._resume_at = self._loop.time() + AGAIN_S
-            self._room.clear()
-            self._loop.call_later(AGAIN_S, self._count, 0)
+            self._loop.call_at(self._resume_at, self._go_on)
         elif (sent := self._settled(answer.id)) is not None:
             self.acknowledged += 1
             sent.queue.ack(sent.record)
@@ -156,19 +196,20 @@ class Peer:
     def _settled(self, number: int) -> _Sent | None:
         sent = self._under_way.pop(number, None)
         if sent is not None:
-            self._count(-sent.size)
+            self.window.add(sent.stream, -sent.size)
+            lane = self._held_up.pop(sent.stream, None)
+            if lane is not None:
+                lane.ring(sent.stream.destination)
         return sent
 
-    def _count(self, size: int) -> None:
-        self._bytes += size
-        free = self._bytes < WINDOW_BYTES and self._loop.time() >= self._resume_at
-        if free and self._channel is not None:
-            self._room.set()
-        else:
-            self._room.clear()
+    def _go_on(self) -> None:
+        """Bring all that was held up."""
+        held_up, self._held_up = self._held_up, {}
+        for stream, lane in held_up.items():
+            lane.ring(stream.destination)
 
 
-def _hand(number: int, record: Record) -> Hand:
+def _hand(number: int, record: Record, behind_unix_ns: int) -> Hand:
     payload, trace_ids = record.payload, record.trace_ids
     if record.only is not None:
         entries = Part(record).entries()
@@ -185,6 +226,7 @@ def _hand(number: int, record: Record) -> Hand:
         record.tenant,
         record.received_unix_ns,
         record.context,
+        behind_unix_ns,
     )
 
 
@@ -208,11 +250,19 @@ class Courier:
             self._queue.recall(self._lane)
 
     async def _bring(self, destination: str) -> None:
+        """Bring what there is room for; the bell rings when there is more."""
         line = self._lane.line(destination)
+        stream = Stream(self._queue.name, self._lane.number, destination)
         while line:
-            await self._peer.room()
-            for record in await self._queue.take(line, TAKEN_SPANS, TAKEN_BYTES):
-                self._peer.hand(record, self._queue)
+            room = self._peer.room(stream)
+            if not room:
+                self._peer.hold_up(stream, self._lane, line.oldest_unix_ns)
+                return
+            records = await self._queue.take(line, TAKEN_SPANS, min(room, TAKEN_BYTES))
+            behind = [record.received_unix_ns for record in records[1:]]
+            behind.append(line.oldest_unix_ns if line else 0)
+            for record, next_unix_ns in zip(records, behind, strict=False):
+                self._peer.hand(record, self._queue, next_unix_ns)
         self._lane.forget(destination)
 
 
@@ -246,18 +296,18 @@ class Reception:
             self._server.close()
             (self._folder / f"{self._worker}.sock").unlink(missing_ok=True)
 
-    def serves(self, hand: Hand) -> bool:
+    def serves(self, hand: Hand | Behind) -> bool:
         """Tell whether a record's lane is served here."""
         return hand.lane in self.lanes and self._store.has(hand.queue, hand.lane)
 
     async def _welcome(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await Host(self, self._store, Channel(reader, writer, Hand)).run()
+        await Host(self, self._store, Channel(reader, writer, Hand | Behind)).run()
 
 
 class Host(MemoryShelf):
     """One connection of another worker: the shelf of what it handed over."""
 
-    def __init__(self, reception: Reception, store: Store, channel: Channel[Hand]) -> None:
+    def __init__(self, reception: Reception, store: Store, channel: Channel[Hand | Behind]) -> None:
         self._reception = reception
         self._store = store
         self._channel = channel
@@ -268,7 +318,9 @@ class Host(MemoryShelf):
         try:
             async with asyncio.TaskGroup() as tasks:
                 while (hand := await self._channel.receive()) is not None:
-                    if not self._reception.serves(hand):
+                    if isinstance(hand, Behind):
+                        self._expect(hand)
+                    elif not self._reception.serves(hand):
                         self._channel.send(Refused(hand.id))
                     elif hand.queue.startswith(PIPELINE_QUEUE):
                         tasks.create_task(self._keep(hand))
@@ -281,8 +333,13 @@ class Host(MemoryShelf):
     def _visit(self, hand: Hand) -> None:
         record = _record(hand)
         record.shelf = self
-        self._store.visit(record)
+        self._store.visit(record, hand.behind_unix_ns)
         self._ids[record.queue, record.position] = hand.id
+
+    def _expect(self, behind: Behind) -> None:
+        if self._reception.serves(behind) and not behind.queue.startswith(PIPELINE_QUEUE):
+            lane = self._store.lane(behind.queue, behind.lane)
+            lane.expect(behind.destination, self, behind.oldest_unix_ns)
 
     async def _keep(self, hand: Hand) -> None:
         """Take a record over for good: undecided traces are held for longer than a moment."""

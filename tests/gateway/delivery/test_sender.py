@@ -5,10 +5,11 @@ import time
 
 import pytest
 
-from gateway.batch import Batch
-from gateway.delivery import sender
+from gateway.batch import Batch, BatchContext
+from gateway.delivery import lane, sender
 from gateway.errors import Flow, Moved, Reject, Retry
 from gateway.queue import shelf
+from gateway.queue.queue import MemoryShelf
 from gateway.testing import batch
 from tests.gateway.delivery.conftest import Start, keys
 
@@ -296,6 +297,32 @@ async def test_a_backlog_goes_out_oldest_first(start: Start) -> None:
     order = [came[key] for key in bench.exporter.all_stored()]
     fives = [sorted(order[at : at + 5]) for at in range(0, len(order), 5)]  # sorted by trace id
     assert list(range(120)) == [at for five in fives for at in five]
+
+
+async def test_what_another_worker_never_brings_is_not_awaited_for_long(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Spans go out although older ones are announced, once those do not come."""
+    monkeypatch.setattr(lane, "OLDER_S", 0.05)
+    async with start(sending_queue={"num_lanes": 1}) as bench:
+        line = bench.sender.queue.lanes[0].line("")
+        line.expect(MemoryShelf(), 1)
+        await bench.put(batch({}, context=BatchContext(received_unix_ns=2)))
+        await bench.drained()
+    assert 1 == len(bench.exporter.all_stored())
+
+
+async def test_who_is_gone_brings_nothing(start: Start, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Spans go out at once where the worker that announced older ones has ended."""
+    monkeypatch.setattr(lane, "OLDER_S", 3600)
+    gone = MemoryShelf()
+    async with start(sending_queue={"num_lanes": 1}) as bench:
+        line = bench.sender.queue.lanes[0].line("")
+        line.expect(gone, 1)
+        await bench.put(batch({}, context=BatchContext(received_unix_ns=2)))
+        bench.store.leave(gone)
+        await bench.drained()
+    assert 1 == len(bench.exporter.all_stored())
 
 
 async def test_a_moved_trace_follows_its_home(start: Start) -> None:

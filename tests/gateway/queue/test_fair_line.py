@@ -121,3 +121,29 @@ def test_a_tenant_has_one_turn_in_all_workers() -> None:
             shared.append(guest(shelf, "ada"))
     taken = shared.take(max_spans=20, max_bytes=MIB)
     assert {"ada": 10, "bob": 10} == Counter(each.tenant for each in taken)
+
+
+def test_nothing_younger_goes_with_what_has_older_behind_it() -> None:
+    """A request ends before it overtakes what another worker announced; later that is early."""
+    shared, shelf = FairLine("a", 0, ""), MemoryShelf()
+    guests = [guest(shelf, "ada") for _ in range(3)]
+    announced, own = record(tenant="ada"), record(tenant="ada")
+    for one in (own, *guests):
+        shared.append(one)
+    shared.expect(shelf, announced.received_unix_ns)
+    first, early = shared.take(max_spans=10, max_bytes=MIB), shared.early
+    announced.shelf = shelf
+    shared.append(announced)
+    shared.expect(shelf, 0)
+    assert guests == first
+    assert early
+    assert not shared.early
+    assert [announced, own] == shared.take(max_spans=10, max_bytes=MIB)
+
+
+def test_what_is_younger_than_the_oldest_here_delays_nothing() -> None:
+    """What another worker announced is waited for only if it is older than what would go."""
+    shared = line(ada=3)
+    shared.expect(MemoryShelf(), record().received_unix_ns)
+    assert not shared.early
+    assert 3 == len(shared.take(max_spans=10, max_bytes=MIB))
