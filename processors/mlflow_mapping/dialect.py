@@ -42,6 +42,9 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     # who answered
     model: Keys = ()
     provider: Keys = ()
+    model_behind: Names = _NONE
+    """Key to a beginning of its value behind which provider and model stand; a value that begins
+    otherwise names something else."""
 
     # tokens
     input_tokens: Keys = ()
@@ -57,6 +60,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     image_output: Keys = ()
     usage: Keys = ()
     """Keys of JSON objects that hold counters under a vendor's names."""
+    usage_within: Keys = ()
+    """Keys of JSON objects of which one member, ``usage``, holds counters."""
     exclusive: Keys = ()
     """Providers whose input tokens leave out those that came from or went to the cache; ``*`` is
     all of them. Holds where a scope or ``only_with`` shows that the span is of this dialect."""
@@ -92,6 +97,8 @@ class Dialect(msgspec.Struct, frozen=True, kw_only=True):
     # tools
     tools: Keys = ()
     tool_groups: Keys = ()
+    tools_within: Keys = ()
+    """Keys of JSON objects of which one member, ``tools``, lists those a model may call."""
 
     # whose it is
     session: Keys = ()

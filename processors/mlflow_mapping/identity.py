@@ -48,8 +48,18 @@ def find_text(reading: Reading, concept: str) -> str | None:
 
 def find_model(reading: Reading) -> str | None:
     """Return the model's name as the span has it."""
-    model = find_text(reading, "model")
+    model = find_text(reading, "model") or _behind(reading)[1]
     return model[:MAX_ID] if model else None
+
+
+def _behind(reading: Reading) -> tuple[str, str]:
+    """Return the provider and the model that stand behind what says that a model follows."""
+    for hit in reading.get("model_behind"):
+        text = string(reading.value(hit))
+        if text.startswith(hit.detail):
+            provider, _, model = text.removeprefix(hit.detail).rpartition("/")
+            return provider, model
+    return "", ""
 
 
 def find_provider(reading: Reading) -> str | None:
@@ -58,7 +68,7 @@ def find_provider(reading: Reading) -> str | None:
         name = provider_name(reading.fields[hit.place].value.string_value)
         if name:
             return name
-    return None
+    return provider_name(_behind(reading)[0])
 
 
 def find_session(reading: Reading) -> str | None:

@@ -136,7 +136,7 @@ class Mapper:
         if chat and keys.MESSAGE_FORMAT not in reading.keys:
             texts[keys.MESSAGE_FORMAT] = "openai"
         if reading.layout.has_tools and keys.CHAT_TOOLS not in reading.keys:
-            tools = _tools(reading)
+            tools = _tools(reading, kind)
             if tools:
                 texts[keys.CHAT_TOOLS] = tools
 
@@ -155,13 +155,24 @@ class Mapper:
         counted = usage is not None or keys.TOKEN_USAGE in reading.keys
         rollup = counted and (kind in keys.ROLLUP_TYPES or is_rollup(reading))
         model = find_model(reading)
-        if model and keys.MODEL not in reading.keys:
+        if keys.MODEL not in reading.keys and (model or (rollup and _names_model(texts))):
             # MLflow 3.17 finds the model by itself and prices whatever has one and tokens, which
             # would hide the costs of the calls below; an empty name stops it.
-            texts[keys.MODEL] = "" if rollup else model
+            texts[keys.MODEL] = "" if rollup else model or ""
         if provider and keys.PROVIDER not in reading.keys:
             texts[keys.PROVIDER] = provider
         return usage, rollup
+
+
+_MODEL = '"model":'
+
+
+def _names_model(texts: Texts) -> bool:
+    """Whether inputs or outputs name a model, where MLflow looks for it."""
+    written = (texts.get(keys.INPUTS, ""), texts.get(keys.OUTPUTS, ""))
+    return any(
+        _MODEL in text if isinstance(text, str) else _MODEL.encode() in text for text in written
+    )
 
 
 def _add_person(
@@ -179,7 +190,7 @@ def _add_person(
         texts[key] = short_id(found)
 
 
-def _tools(reading: Reading) -> bytes:
+def _tools(reading: Reading, kind: str) -> bytes:
     """Return the tools that a model may call, as JSON; empty where there are none."""
     for hit in reading.get("tools"):
         value = reading.value(hit)
@@ -191,6 +202,10 @@ def _tools(reading: Reading) -> bytes:
         tools = _as_json(listed)
         if tools:
             return tools
+    for hit in reading.get("tools_within") if kind in keys.MODEL_CALLS else ():
+        held = read(reading.value(hit))
+        if isinstance(held, dict) and isinstance(held.get("tools"), list):
+            return _as_json(held["tools"])
     return b""
 
 

@@ -159,7 +159,15 @@ def _think(draft: Draft, part: Part) -> None:
 
 
 def _call(draft: Draft, part: Part) -> None:
-    for key in ("tool_call", "toolCall", "function_call", "functionCall", "toolUse", "tool_use"):
+    for key in (
+        "tool_call",
+        "toolCall",
+        "function_call",
+        "functionCall",
+        "toolUse",
+        "tool_use",
+        "toolRequest",
+    ):
         inner = part.get(key)
         if isinstance(inner, dict):
             part = inner
@@ -168,7 +176,9 @@ def _call(draft: Draft, part: Part) -> None:
     if isinstance(function, dict):
         part = {**part, **function}
     draft.call(
-        first(part, "call_id", "id", "toolCallId", "toolUseId", "tool_call_id", "tool_use_id"),
+        first(
+            part, "call_id", "id", "toolCallId", "toolUseId", "tool_call_id", "tool_use_id", "ref"
+        ),
         first(part, "name", "toolName", "tool_name", "function_name"),
         first(part, "arguments", "args", "input", "parameters", "tool_kwargs", "arguments_json"),
         thought_signature=first(part, "thought_signature", "reasoning_signature"),
@@ -178,6 +188,7 @@ def _call(draft: Draft, part: Part) -> None:
 def _result(draft: Draft, part: Part) -> None:
     for key in (
         "tool_call_result", "toolResult", "tool_result", "function_response", "functionResponse",
+        "toolResponse",
     ):  # fmt: skip
         inner = part.get(key)
         if isinstance(inner, dict):
@@ -187,7 +198,9 @@ def _result(draft: Draft, part: Part) -> None:
     if isinstance(origin, dict):
         part = {**origin, **part}
     draft.result(
-        first(part, "call_id", "tool_use_id", "toolCallId", "toolUseId", "tool_call_id", "id"),
+        first(
+            part, "call_id", "tool_use_id", "toolCallId", "toolUseId", "tool_call_id", "id", "ref"
+        ),
         first(part, "name", "toolName", "tool_name"),
         first(part, "response", "result", "output", "content", "value"),
     )
@@ -226,14 +239,14 @@ def _audio(draft: Draft, part: Part) -> None:
 
 
 def _media(draft: Draft, part: Part) -> None:
-    for key in ("inline_data", "inlineData", "file_data", "fileData", "source", "file"):
+    for key in ("inline_data", "inlineData", "file_data", "fileData", "source", "file", "media"):
         inner = part.get(key)
         if isinstance(inner, dict):
             part = {**part, **inner}
             break
     draft.media(
         part.get("modality"),
-        first(part, "mime_type", "mimeType", "media_type", "mediaType"),
+        first(part, "mime_type", "mimeType", "media_type", "mediaType", "contentType"),
         first(part, "uri", "url", "file_uri", "fileUri", "file_url"),
         first(part, "content", "data", "file_data"),
         part,
@@ -292,6 +305,7 @@ BY_KEY: dict[str, _Reader] = {
     "function_call": _call, "functionCall": _call, "toolUse": _call, "tool_call": _call,
     "function_response": _result, "functionResponse": _result, "toolResult": _result,
     "tool_call_result": _result, "tool_result": _result,
+    "toolRequest": _call, "toolResponse": _result, "media": _media,
     "inline_data": _media, "inlineData": _media, "file_data": _media, "fileData": _media,
     "reasoningContent": lambda draft, part: _think(draft, part["reasoningContent"]),
     "reasoning": _think, "thinking": _think,

@@ -40,12 +40,20 @@ _TELLING = 300
 _PLAIN = (
     "model", "provider", "input_tokens", "output_tokens", "total_tokens", "cache_read",
     "cache_write", "cache_write_1h", "reasoning", "audio_input", "audio_output",
-    "image_input", "image_output", "usage", "system",
+    "image_input", "image_output", "usage", "usage_within", "system",
     "input_messages", "output_messages", "finish", "inputs", "outputs", "document_lists", "vectors",
-    "tools", "session", "user", "trace_name", "tags", "metadata", "error_type", "error_message",
-    "error_level",
+    "tools", "tools_within", "session", "user", "trace_name", "tags", "metadata", "error_type",
+    "error_message", "error_level",
 )  # fmt: skip
-_NAMED = ("reply", "input_fields", "output_fields", "hints", "tag_fields", "rollups")
+_NAMED = (
+    "model_behind",
+    "reply",
+    "input_fields",
+    "output_fields",
+    "hints",
+    "tag_fields",
+    "rollups",
+)
 _GROUPED = (
     "input_groups",
     "output_groups",
@@ -56,11 +64,12 @@ _GROUPED = (
 )
 _OURS = frozenset({SPAN_TYPE, MODEL, PROVIDER, MESSAGE_FORMAT, SESSION, USER, TRACE_NAME})
 _ERRORS = frozenset({"error_type", "error_message", "error_level"})
+_TOOLS = frozenset({"tools", "tool_groups", "tools_within"})
 _COUNTED = (
     "input_tokens", "output_tokens", "total_tokens", "cache_read", "cache_write", "cache_write_1h",
     "reasoning", "audio_input", "audio_output", "image_input", "image_output",
 )  # fmt: skip
-_CALLED = frozenset({"model", "provider", "usage", *_COUNTED})
+_CALLED = frozenset({"model", "model_behind", "provider", "usage", "usage_within", *_COUNTED})
 
 SUSPECTS = (
     "gen_ai.conversation.id",
@@ -133,7 +142,7 @@ class Layout:
         """Whether a key tells of a model, its provider, or tokens."""
         self.has_own = not OWN.isdisjoint(keys)
         """Whether there are words that MLflow's own SDK may have written."""
-        self.has_tools = "tools" in hits or "tool_groups" in hits
+        self.has_tools = not _TOOLS.isdisjoint(hits)
         self.memo: dict[Any, Any] = {}
         """What readers found out about such spans, by reader."""
         self.people = tuple(

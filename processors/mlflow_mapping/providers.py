@@ -18,6 +18,7 @@ PROVIDERS = {
     "google": "gemini", "gemini": "gemini", "google_genai": "gemini", "google-gla": "gemini",
     "google-genai": "gemini", "google.generative-ai": "gemini", "google_generativeai": "gemini",
     "google_ai_studio": "gemini", "gen_ai_google": "gemini", "google-vertex-ai": "vertex_ai",
+    "googleai": "gemini",
     "mistral_ai": "mistral", "mistralai": "mistral", "mistral": "mistral",
     "x_ai": "xai", "x-ai": "xai", "xai": "xai", "grok": "xai",
     "together": "together_ai", "togetherai": "together_ai", "together_ai": "together_ai",

@@ -175,7 +175,9 @@ def _output(value: Mapping[str, Any]) -> list[Message] | None:
             held = held["message"]
         found = read_messages(held) if isinstance(held, list | dict) else None
         if found:
-            if reason := first(value, "stopReason", "stop_reason", "finish_reason", "done_reason"):
+            if reason := first(
+                value, "stopReason", "stop_reason", "finish_reason", "done_reason", "finishReason"
+            ):
                 found[-1].setdefault("finish_reason", as_text(reason))
             return found
     return None

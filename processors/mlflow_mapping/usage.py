@@ -37,7 +37,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
     "cache_read": (
         "cache_read_input_tokens", "input_cached_tokens", "cacheReadInputTokens", "cached_tokens",
         "cached_content_token_count", "cachedContentTokenCount", "cachedInputTokens",
-        "input_cache_read", "cache_read_tokens", "prompt_cached_tokens", "cache_read",
+        "cachedContentTokens", "input_cache_read", "cache_read_tokens", "prompt_cached_tokens",
+        "cache_read",
         "prompt_cache_hit_tokens", "input_cache_read_tokens",
     ),
     "cache_write": (
@@ -51,7 +52,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
     ),
     "reasoning": (
         "reasoning_tokens", "output_reasoning_tokens", "thoughts_token_count",
-        "thoughtsTokenCount", "reasoningTokens", "completion_reasoning_tokens", "output_reasoning",
+        "thoughtsTokenCount", "reasoningTokens", "thoughtsTokens", "completion_reasoning_tokens",
+        "output_reasoning",
     ),
     "audio_input": (
         "input_audio_tokens", "prompt_audio_tokens", "audio_input_tokens", "input_audio",
@@ -146,6 +148,11 @@ def read_usage(reading: Reading) -> Counters:
             for concept, number in from_object(held).items():
                 if not counters.get(concept):
                     counters.setdefault(concept, number)
+    for hit in reading.get("usage_within"):
+        held = read(reading.value(hit))
+        inner = held.get("usage") if isinstance(held, dict) else None
+        if isinstance(inner, dict):
+            return {**from_object(inner), **counters}
     return counters
 
 

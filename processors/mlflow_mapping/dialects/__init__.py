@@ -8,6 +8,7 @@ speaks several; it follows MLflow's own translators where MLflow has one.
 from processors.mlflow_mapping.dialects.agentops import AGENTOPS
 from processors.mlflow_mapping.dialects.claude_code import CLAUDE_CODE
 from processors.mlflow_mapping.dialects.gen_ai import GEN_AI
+from processors.mlflow_mapping.dialects.genkit import GENKIT
 from processors.mlflow_mapping.dialects.google import GEMINI_CLI, GOOGLE_ADK
 from processors.mlflow_mapping.dialects.langfuse import LANGFUSE
 from processors.mlflow_mapping.dialects.langsmith import LANGSMITH, LANGSMITH_KINDS
@@ -52,6 +53,7 @@ ALL = (
     LANGWATCH,
     BRAINTRUST,
     AGENTOPS,
+    GENKIT,
     MASTRA,
     LOGFIRE,
     ANTHROPIC_SDK,

@@ -1242,6 +1242,82 @@ CASES = {
         ),
         name="chroma.query",
     ),
+    "genkit picture and thoughts": Case(
+        {
+            "genkit:type": "action",
+            "genkit:metadata:subtype": "model",
+            "genkit:key": "/model/googleai/gemini-2.5-flash",
+            "genkit:sessionId": "s1",
+            "genkit:input": j(
+                {
+                    "messages": [
+                        {
+                            "role": "user",
+                            "content": [
+                                {"text": "What is this?"},
+                                {"media": {"url": "https://x/a.png", "contentType": "image/png"}},
+                            ],
+                        }
+                    ],
+                }
+            ),
+            "genkit:output": j(
+                {
+                    "message": {
+                        "role": "model",
+                        "content": [{"reasoning": "It has ears."}, {"text": "A cat."}],
+                    },
+                    "finishReason": "stop",
+                    "usage": {
+                        "inputTokens": 300,
+                        "outputTokens": 20,
+                        "thoughtsTokens": 8,
+                        "totalTokens": 328,
+                        "cachedContentTokens": 100,
+                    },
+                }
+            ),
+        },
+        {
+            TYPE: "CHAT_MODEL",
+            MODEL: "gemini-2.5-flash",
+            PROVIDER: "gemini",
+            SESSION: "s1",
+            "user": [
+                {"type": "text", "text": "What is this?"},
+                {"type": "image_url", "image_url": {"url": "https://x/a.png"}},
+            ],
+            "answer": "A cat.",
+            USAGE: {
+                "input_tokens": 300,
+                "output_tokens": 28,
+                "total_tokens": 328,
+                "cache_read_input_tokens": 100,
+                "reasoning_tokens": 8,
+            },
+        },
+    ),
+    "genkit flow whose result looks like usage": Case(
+        {
+            "genkit:type": "action",
+            "genkit:metadata:subtype": "flow",
+            "genkit:key": "/flow/count",
+            "genkit:input": j({"tools": ["hammer"], "model": "T"}),
+            "genkit:output": j({"input": 5, "output": 7, "total": 12}),
+        },
+        {TYPE: "WORKFLOW", USAGE: None, TOOLS: None, MODEL: None},
+    ),
+    "genkit call around calls": Case(
+        {
+            "genkit:type": "util",
+            "genkit:name": "generate",
+            "genkit:input": j(
+                {"model": "openai/gpt-4o", "messages": [{"role": "user", "content": []}]}
+            ),
+            "genkit:output": j({"usage": {"inputTokens": 10, "outputTokens": 2}}),
+        },
+        {TYPE: "CHAIN", MODEL: "", "spangate.rollup": True},
+    ),
     "plain http": Case(
         {
             "http.request.method": "GET",
