@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -50,3 +51,38 @@ def test_what_is_remembered_is_bounded() -> None:
     assert len(keys.known_shapes) <= keys.MOST
     assert all(len(names) <= keys.LONGEST for names in keys.known_shapes.values())
     assert all(len(shape) <= keys.LONGEST_BYTES for shape in keys.known_shapes)
+
+
+VALUE = b"\x12\x03\x0a\x01v"
+ODD = {
+    "usual": b"\x4a\x08\x0a\x01a" + VALUE,
+    "long key": b"\x4a\xd0\x01\x0a\xc8\x01" + b"k" * 200 + VALUE + b"\x4a\x08\x0a\x01a" + VALUE,
+    "empty attribute": b"\x4a\x00\x0a\x01a",
+    "no value": b"\x4a\x03\x0a\x01a",
+    "value first": b"\x4a\x08" + VALUE + b"\x0a\x01a",
+    "two keys": b"\x4a\x0b\x0a\x01a\x0a\x01b" + VALUE,
+    "two values": b"\x4a\x0d\x0a\x01a" + VALUE + VALUE,
+    "key behind the value": b"\x4a\x0b\x0a\x01a" + VALUE + b"\x0a\x01b",
+    "field of the future": b"\x4a\x0a\x0a\x01a" + VALUE + b"\x18\x01",
+    "length in five bytes": b"\x4a\x88\x80\x80\x80\x00\x0a\x01a" + VALUE,
+    "long length of a key": b"\x4a\x09\x0a\x81\x00a" + VALUE,
+    "long length of a value": b"\x4a\x09\x0a\x01a\x12\x83\x00\x0a\x01v",
+    "long tag": b"\xca\x00\x08\x0a\x01a" + VALUE,
+    "flags": b"\x85\x01\x01\x00\x00\x00\x4a\x03\x0a\x01a",
+    "times": b"\x39" + bytes(8) + b"\x4a\x03\x0a\x01a\x41" + bytes(8),
+    "kind": b"\x30\x81\x01\x4a\x03\x0a\x01a",
+    "attribute as a number": b"\x48\x01\x4a\x03\x0a\x01a",
+    "field 17": b"\x8a\x01\x03\x4a\x01a\x4a\x03\x0a\x01a",
+    "field 50": b"\x92\x03\x03\x4a\x01a\x4a\x03\x0a\x01a",
+    "group": b"\x83\x01\x4a\x03\x0a\x01x\x84\x01\x4a\x03\x0a\x01a",
+    "nothing": b"",
+}
+
+
+@pytest.mark.parametrize("span", ODD.values(), ids=ODD)
+def test_keys_of_unusual_encodings_are_protobufs(span: bytes) -> None:
+    """However an attribute is encoded, its key is what protobuf says, beside usual spans too."""
+    usual = encoded("x", [("b", 1)])
+    expected = tuple(field.key for field in Span.FromString(span).attributes)
+
+    assert [("b",), expected, ("b",)] == keys.names_of([usual, span, usual])
