@@ -426,7 +426,8 @@ class Span(View[trace_pb2.Span]):
     @property
     def is_root(self) -> bool:
         """Whether the span has no parent; an all-zero parent id means none."""
-        return not self.core.parent_span_id.strip(b"\0")
+        parent = self.core.parent_span_id
+        return not parent or (parent[0] == 0 and not parent.strip(b"\0"))
 
     @property
     def is_error(self) -> bool:

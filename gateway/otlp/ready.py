@@ -6,13 +6,14 @@ Source: opentelemetry/proto/trace/v1/trace.proto, Span.attributes; protobuf enco
 
 import struct
 from functools import lru_cache
+from typing import Final
 
-_ATTRIBUTES = b"\x4a"  # Span.attributes, field 9
-_KEY = b"\x0a"  # KeyValue.key
-_VALUE = b"\x12"  # KeyValue.value
-_STRING = b"\x0a"  # AnyValue.string_value
-_TRUE = b"\x12\x02\x10\x01"  # KeyValue.value with AnyValue.bool_value
-_DOUBLE = b"\x12\x09\x21"  # KeyValue.value with AnyValue.double_value
+_ATTRIBUTES: Final = b"\x4a"  # Span.attributes, field 9
+_KEY: Final = b"\x0a"  # KeyValue.key
+_VALUE: Final = b"\x12"  # KeyValue.value
+_STRING: Final = b"\x0a"  # AnyValue.string_value
+_TRUE: Final = b"\x12\x02\x10\x01"  # KeyValue.value with AnyValue.bool_value
+_DOUBLE: Final = b"\x12\x09\x21"  # KeyValue.value with AnyValue.double_value
 
 
 def _varint(size: int) -> bytes:
@@ -24,7 +25,7 @@ def _varint(size: int) -> bytes:
     return bytes(out)
 
 
-_LENGTHS = tuple(_varint(size) for size in range(0x4000))
+_LENGTHS: Final = tuple(_varint(size) for size in range(0x4000))
 """Lengths of one and two bytes, nearly all that there are."""
 
 
@@ -59,8 +60,18 @@ def text_attribute(key: str, text: str | bytes) -> bytes:
     return b"".join(text_pieces(key, text))
 
 
-word_attribute = lru_cache(maxsize=4096)(text_attribute)
-"""The same for texts that are short and few, such as the names of models."""
+_words: dict[tuple[str, str | bytes], bytes] = {}
+_WORDS: Final = 4096
+
+
+def word_attribute(key: str, word: str | bytes) -> bytes:
+    """Return the same for texts that are short and few, such as the names of models."""
+    known = _words.get((key, word))
+    if known is None:
+        if len(_words) >= _WORDS:
+            _words.clear()
+        _words[key, word] = known = text_attribute(key, word)
+    return known
 
 
 def flag_attribute(key: str) -> bytes:

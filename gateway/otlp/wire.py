@@ -11,20 +11,20 @@ Source: opentelemetry/proto/trace/v1/trace.proto; protobuf encoding specificatio
 import struct
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from gateway.otlp.ready import length
 
-_LEN = 2  # wire type of length-delimited fields
-_RESOURCE_SPANS = 0x0A  # request.resource_spans
-_CHILDREN = 0x12  # ResourceSpans.scope_spans and ScopeSpans.spans
-_SPAN_HEAD = b"\x0a\x10"  # Span.trace_id, 16 bytes
-_SPAN_ID_HEAD = b"\x12\x08"  # Span.span_id, 8 bytes
-_TRACE_STATE = b"\x1a"  # Span.trace_state
-_PARENT = b"\x22\x08"  # Span.parent_span_id, 8 bytes
-_IDS = struct.Struct("2s16s2s8s")  # both ids as encoders put them
+_LEN: Final = 2  # wire type of length-delimited fields
+_RESOURCE_SPANS: Final = 0x0A  # request.resource_spans
+_CHILDREN: Final = 0x12  # ResourceSpans.scope_spans and ScopeSpans.spans
+_SPAN_HEAD: Final = b"\x0a\x10"  # Span.trace_id, 16 bytes
+_SPAN_ID_HEAD: Final = b"\x12\x08"  # Span.span_id, 8 bytes
+_TRACE_STATE: Final = b"\x1a"  # Span.trace_state
+_PARENT: Final = b"\x22\x08"  # Span.parent_span_id, 8 bytes
+_IDS: Final = struct.Struct("2s16s2s8s")  # both ids as encoders put them
 
 
 class MalformedError(ValueError):

@@ -3,7 +3,7 @@
 import datetime as dt
 from collections.abc import Sequence
 from importlib.metadata import version
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from gateway import garbage
 from processors.cost.model_ids import is_free
@@ -14,10 +14,10 @@ from processors.cost.rates import Price, Rates, Usage, UsualPrice
 if TYPE_CHECKING:
     from processors.cost.catalogue import Catalogue, Entry
 
-DAY_NS = 86_400_000_000_000
-_MINUTE_NS = 60_000_000_000
-_REMEMBERED = 4096
-_FREE = Price((Rates(),))
+DAY_NS: Final = 86_400_000_000_000
+_MINUTE_NS: Final = 60_000_000_000
+_REMEMBERED: Final = 4096
+_FREE: Final = Price((Rates(),))
 
 
 def installed() -> str:

@@ -5,7 +5,7 @@ Read the calls of models from spans: which model, who ran it, how many tokens.
 knows is read as it is.
 """
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 
@@ -27,10 +27,10 @@ from processors.cost.told import (
 from processors.mlflow_mapping import dialects
 from processors.mlflow_mapping.model_calls import ModelCallReader
 
-_MOST = 2**53
+_MOST: Final = 2**53
 """Larger numbers are no counters."""
-_FINISH = b'"finish_reason":"'
-_TAIL = 6
+_FINISH: Final = b'"finish_reason":"'
+_TAIL: Final = 6
 """Last attributes among which mapping's type is looked for before all are."""
 
 
@@ -145,12 +145,12 @@ class _Written(msgspec.Struct):
     total_tokens: int = 0
 
 
-_astuple = msgspec.structs.astuple
-_decode_usage = msgspec.json.Decoder(_Written).decode
-_decode = msgspec.json.Decoder().decode
+_astuple: Final = msgspec.structs.astuple
+_decode_usage: Final = msgspec.json.Decoder(_Written).decode
+_decode: Final = msgspec.json.Decoder().decode
 
 
-_reader = ModelCallReader(dialects.ALL)
+_reader: Final = ModelCallReader(dialects.ALL)
 
 
 def _count_usual(call: ModelCall, written: bytes) -> bool:

@@ -7,13 +7,14 @@ span of their own. The innermost one is priced, since an outer one may sum up se
 
 import itertools
 from collections.abc import Sequence
+from typing import Final
 
 from gateway.plugin import Span
 from processors.cost.calls import ModelCall, is_transparent
 
-_MOST_ALIKE = 32
+_MOST_ALIKE: Final = 32
 """Calls beside each other with the same model and tokens, beyond which none are compared."""
-_MAX_STEPS = 16
+_MAX_STEPS: Final = 16
 """How far up the way to an outer call is followed."""
 
 

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
+from typing import Final
 
 from gateway.otlp.ready import number_attribute
 from gateway.plugin import Batch, BatchContext, LlmCall, Span
@@ -15,7 +16,7 @@ from processors.cost.told import MODEL, NO_TYPE, OTHER_TYPES, ROLLUP, Layout, la
 from processors.cost.unknown import UnknownModels
 from processors.cost.written import COST_JSON, DIFFERENCE, REPORTED, WRITTEN_KEYS, write
 
-_TOLERANCE = 0.01
+_TOLERANCE: Final = 0.01
 """Part by which a reported cost may differ from ours before that counts."""
 
 _Noted = tuple[Span, str, int, int, float | None, bool]

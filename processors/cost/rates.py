@@ -2,9 +2,9 @@
 
 from bisect import bisect_left
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-MTOK = 1_000_000
+MTOK: Final = 1_000_000
 
 
 class Usage(NamedTuple):
@@ -25,7 +25,7 @@ class Usage(NamedTuple):
     image_output: int = 0
 
 
-NOTHING_SPECIAL = Usage()[3:]
+NOTHING_SPECIAL: Final = Usage()[3:]
 """What follows input, output and what was read from the cache, in most calls."""
 
 
@@ -46,7 +46,7 @@ class Rates(NamedTuple):
     cached_image: float = 0.0
 
 
-FALLBACKS = {
+FALLBACKS: Final = {
     "cache_read": "input",
     "cache_write": "input",
     "cache_write_1h": "cache_write",

@@ -5,68 +5,68 @@ no word for, such as the service tier.
 
 from collections.abc import Iterable
 from itertools import chain
-from typing import Any
+from typing import Any, Final
 
 from gateway.otlp.values import Value, decode
 from gateway.plugin import Span
 from processors.cost.reported import REPORTED_KEYS
 from processors.cost.written import WRITTEN_KEYS
 
-SPAN_TYPE = "mlflow.spanType"
-TOKEN_USAGE = "mlflow.chat.tokenUsage"  # noqa: S105 - tokens of a model, no secret
-ROLLUP = "spangate.rollup"
-MODEL = "mlflow.llm.model"
+SPAN_TYPE: Final = "mlflow.spanType"
+TOKEN_USAGE: Final = "mlflow.chat.tokenUsage"  # noqa: S105 - tokens of a model, no secret
+ROLLUP: Final = "spangate.rollup"
+MODEL: Final = "mlflow.llm.model"
 
 CHAT, _EMBEDDING, _RERANKER = "chat", "embedding", "reranker"
-TYPES = {"LLM": CHAT, "CHAT_MODEL": CHAT, "EMBEDDING": _EMBEDDING, "RERANKER": _RERANKER}
+TYPES: Final = {"LLM": CHAT, "CHAT_MODEL": CHAT, "EMBEDDING": _EMBEDDING, "RERANKER": _RERANKER}
 """Span types that call a model; usage on any other repeats that of spans below."""
-OTHER_TYPES = frozenset({
+OTHER_TYPES: Final = frozenset({
     "CHAIN", "AGENT", "TOOL", "RETRIEVER", "PARSER", "MEMORY", "WORKFLOW", "TASK", "GUARDRAIL",
     "EVALUATOR", "CLASSIFIER",
 })  # fmt: skip
-NO_TYPE = "UNKNOWN"
-WRAPPER = "ai.operationId"
+NO_TYPE: Final = "UNKNOWN"
+WRAPPER: Final = "ai.operationId"
 
-_MODEL = (
+_MODEL: Final = (
     MODEL, "gen_ai.response.model", "llm.response.model_name", "ai.response.model",
     "llm.model_name", "gen_ai.request.model", "llm.request.model_name", "embedding.model_name",
     "reranker.model_name", "ai.model.id", "langfuse.observation.model.name",
 )  # fmt: skip
-_PROVIDER = (
+_PROVIDER: Final = (
     "mlflow.llm.provider", "gen_ai.provider.name", "llm.provider", "gen_ai.system",
     "ai.model.provider", "llm.system",
 )  # fmt: skip
 
-_TIERS = (
+_TIERS: Final = (
     "gen_ai.openai.response.service_tier", "openai.response.service_tier",
     "gen_ai.response.service_tier", "gen_ai.usage.service_tier", "gen_ai.request.service_tier",
     "gen_ai.openai.request.service_tier", "openai.request.service_tier", "service_tier",
 )  # fmt: skip
 """Where the service tier stands: the one that served before the one that was asked for."""
-_PARAMETERS = ("llm.invocation_parameters", "langfuse.observation.model.parameters")
+_PARAMETERS: Final = ("llm.invocation_parameters", "langfuse.observation.model.parameters")
 """JSON in which callers pass ``service_tier`` on."""
 _MLFLOW_SDK, _MLFLOW_INPUTS = "mlflow.traceRequestId", "mlflow.spanInputs"
 """The sign of MLflow's own SDK, and where it writes parameters."""
-BATCH_FLAGS = ("gen_ai.request.batch", "gen_ai.batch", "llm.batch")
-STANDARD_TIERS = frozenset({"", "auto", "default", "standard", "standard_only", "on_demand"})
+BATCH_FLAGS: Final = ("gen_ai.request.batch", "gen_ai.batch", "llm.batch")
+STANDARD_TIERS: Final = frozenset({"", "auto", "default", "standard", "standard_only", "on_demand"})
 
-OUTPUTS = "mlflow.spanOutputs"
-_FINISH_REASONS = (
+OUTPUTS: Final = "mlflow.spanOutputs"
+_FINISH_REASONS: Final = (
     "gen_ai.response.finish_reasons", "gen_ai.response.finish_reason", "ai.response.finishReason",
     "llm.finish_reason", "llm.response.finish_reason", OUTPUTS,
 )  # fmt: skip
-CUT_OFF = frozenset({"length", "max_tokens", "max_output_tokens", "model_length"})
+CUT_OFF: Final = frozenset({"length", "max_tokens", "max_output_tokens", "model_length"})
 """What providers say, in lower case, when an answer reached the limit of tokens."""
 
-_LOOKED_AT = frozenset(
+_LOOKED_AT: Final = frozenset(
     chain(
         (SPAN_TYPE, TOKEN_USAGE, ROLLUP, WRAPPER, _MLFLOW_SDK, _MLFLOW_INPUTS),
         _MODEL, _PROVIDER, _TIERS, _PARAMETERS,
         BATCH_FLAGS, REPORTED_KEYS, WRITTEN_KEYS, _FINISH_REASONS,
     )
 )  # fmt: skip
-_LAYOUTS = 4096
-_LONGEST = 300
+_LAYOUTS: Final = 4096
+_LONGEST: Final = 300
 """Layouts that are kept, and attributes of the longest one; spans of one kind share a layout."""
 
 

@@ -2,28 +2,29 @@
 
 from functools import lru_cache
 from itertools import starmap
+from typing import Final
 
 from gateway.otlp.ready import text_attribute, text_pieces
 from gateway.plugin import Span
 
-COST = "mlflow.llm.cost"
+COST: Final = "mlflow.llm.cost"
 """JSON: ``input_cost``, ``output_cost``, ``total_cost`` in USD."""
 
-RULE = "spangate.cost.rule"
+RULE: Final = "spangate.cost.rule"
 """What the price is from: an entry of the catalogue, a rule of the user, or a report."""
 
-CATALOGUE = "spangate.cost.catalogue"
+CATALOGUE: Final = "spangate.cost.catalogue"
 """Name, version and date of the catalogue, where it said the price."""
 
-REPORTED = "spangate.cost.reported_usd"
+REPORTED: Final = "spangate.cost.reported_usd"
 """What the instrumentation reported, while costs are compared."""
 
-DIFFERENCE = "spangate.cost.difference_usd"
+DIFFERENCE: Final = "spangate.cost.difference_usd"
 """How much more ours is than the reported cost, while costs are compared."""
 
-WRITTEN_KEYS = (COST, RULE, CATALOGUE, REPORTED, DIFFERENCE)
+WRITTEN_KEYS: Final = (COST, RULE, CATALOGUE, REPORTED, DIFFERENCE)
 
-COST_JSON = '{"input_cost":%.12g,"output_cost":%.12g,"total_cost":%.12g}'
+COST_JSON: Final = '{"input_cost":%.12g,"output_cost":%.12g,"total_cost":%.12g}'
 """Twelve digits: people read 0.0003, not the nearest binary fraction."""
 
 

@@ -1,17 +1,17 @@
 """A value that goes in or comes out, ready to be written."""
 
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from processors.mlflow_mapping.texts import encode, read, reparse
 
-REDACTED = "<REDACTED>"
+REDACTED: Final = "<REDACTED>"
 """What Claude Code writes in place of content."""
 
 
-_REPLY = b'{"choices":[{"index":0,"message":{"role":"assistant","content":%b}}]}'
+_REPLY: Final = b'{"choices":[{"index":0,"message":{"role":"assistant","content":%b}}]}'
 
 
 class Content(msgspec.Struct, frozen=True, gc=False):

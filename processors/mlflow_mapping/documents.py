@@ -1,7 +1,7 @@
 """Documents that were searched, found or ranked, and texts that were embedded."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from gateway.otlp import values
 from processors.mlflow_mapping.parts import first
@@ -10,9 +10,9 @@ from processors.mlflow_mapping.texts import as_text, parse, read, reparse
 
 Document = dict[str, Any]
 
-_TEXT = ("content", "text", "page_content", "document", "pageContent")
-_SIMPLE = frozenset({"content", "score", "id"})
-_READ = frozenset({*_TEXT, "metadata", "id", "score"})
+_TEXT: Final = ("content", "text", "page_content", "document", "pageContent")
+_SIMPLE: Final = frozenset({"content", "score", "id"})
+_READ: Final = frozenset({*_TEXT, "metadata", "id", "score"})
 
 
 def read_document(item: Any) -> Document | None:

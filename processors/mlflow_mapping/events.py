@@ -1,7 +1,7 @@
 """Conversations and documents that instrumentations write as span events."""
 
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -12,15 +12,15 @@ from processors.mlflow_mapping.parts import Message
 from processors.mlflow_mapping.requests import read_answer, read_request, system_messages
 from processors.mlflow_mapping.texts import reparse
 
-_ROLES = {
+_ROLES: Final = {
     "gen_ai.system.message": "system",
     "gen_ai.user.message": "user",
     "gen_ai.assistant.message": "assistant",
     "gen_ai.tool.message": "tool",
 }
-_DOCUMENTS = ("db.query.result", "db.search.result")
-_OUTPUT_KEYS = ("output", "content", "diff")
-_REDACTED = "<REDACTED>"
+_DOCUMENTS: Final = ("db.query.result", "db.search.result")
+_OUTPUT_KEYS: Final = ("output", "content", "diff")
+_REDACTED: Final = "<REDACTED>"
 
 
 class Told:
@@ -38,7 +38,7 @@ class Told:
         """Whether they tell nothing, but perhaps that there was an exception."""
 
 
-NO_EVENTS = Told()
+NO_EVENTS: Final = Told()
 
 
 def read_events(events: Iterable[Span.Event]) -> Told:

@@ -4,7 +4,7 @@ import functools
 import hashlib
 import re
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
@@ -15,23 +15,23 @@ from processors.mlflow_mapping.plan import Reading
 from processors.mlflow_mapping.providers import provider_name
 from processors.mlflow_mapping.texts import dump, parse, read, string, unquoted
 
-MAX_ID = 250
+MAX_ID: Final = 250
 """Longest session that MLflow takes; the whole request fails with a longer one."""
 
-MAX_TAG = 4000
-MAX_TAGS = 50
+MAX_TAG: Final = 4000
+MAX_TAGS: Final = 50
 
-_SESSION_NAMES = ("session_id", "thread_id", "conversation_id", "sessionId", "threadId",
+_SESSION_NAMES: Final = ("session_id", "thread_id", "conversation_id", "sessionId", "threadId",
                   "conversationId", "session")  # fmt: skip
-_USER_NAMES = ("user_id", "userId", "user")
-_WHO = frozenset({*_SESSION_NAMES, *_USER_NAMES, "tags", "chat_id", "chatId"})
-_CALL = frozenset({"_type", "model", "model_name", "stream", "stop", "runId", "run_id"})
+_USER_NAMES: Final = ("user_id", "userId", "user")
+_WHO: Final = frozenset({*_SESSION_NAMES, *_USER_NAMES, "tags", "chat_id", "chatId"})
+_CALL: Final = frozenset({"_type", "model", "model_name", "stream", "stop", "runId", "run_id"})
 """Parameters of calls, which LangSmith writes as metadata, and ids of single runs."""
-_NOISE = ("ls_", "lc_", "langgraph_", "langsmith_", "langchain_", "checkpoint_", "__pregel",
+_NOISE: Final = ("ls_", "lc_", "langgraph_", "langsmith_", "langchain_", "checkpoint_", "__pregel",
           "langfuse_", "revision_id", "LANGSMITH_", "LANGCHAIN_", "run_attempt")  # fmt: skip
 """Beginnings of metadata that frameworks add for themselves."""
-_TAGGED = frozenset({"tag_fields", "tags", "metadata_prefixes", "metadata"})
-_TAG_KEY = re.compile(r"[\w./ -]{1,250}")
+_TAGGED: Final = frozenset({"tag_fields", "tags", "metadata_prefixes", "metadata"})
+_TAG_KEY: Final = re.compile(r"[\w./ -]{1,250}")
 
 
 def find_text(reading: Reading, concept: str) -> str | None:
@@ -97,8 +97,8 @@ def _metadata(value: AnyValue) -> dict[Any, Any]:
     return held if isinstance(held, dict) else {}
 
 
-_LONGEST_METADATA = 4000
-_parsed = functools.lru_cache(maxsize=512)(parse)
+_LONGEST_METADATA: Final = 4000
+_parsed: Final = functools.lru_cache(maxsize=512)(parse)
 
 
 def short_id(text: str) -> str:
@@ -150,9 +150,25 @@ def _tags(reading: Reading) -> Iterator[tuple[str, str]]:
             value = reading.value(hit)
             yield hit.detail, string(value) or _plain(values.decode(value))
     for hit in reading.get("metadata"):
-        for key, value in _metadata(reading.value(hit)).items():
-            if isinstance(key, str) and _is_telling(key):
-                yield key, _plain(value)
+        value = reading.value(hit)
+        text = value.string_value
+        short = 0 < len(text) <= _LONGEST_METADATA
+        yield from _tags_in_text(text) if short else _tags_in(read(value))
+
+
+def _tags_in(held: object) -> list[tuple[str, str]]:
+    """Return the tags that metadata holds."""
+    return [
+        (key, _plain(value))
+        for key, value in (held.items() if isinstance(held, dict) else ())
+        if isinstance(key, str) and _is_telling(key)
+    ]
+
+
+@functools.lru_cache(maxsize=512)
+def _tags_in_text(text: str) -> list[tuple[str, str]]:
+    """Return the same of metadata in JSON; the traces of an agent have the same ones."""
+    return _tags_in(parse(text))
 
 
 def _is_telling(key: str) -> bool:

@@ -6,6 +6,7 @@ shows the last turn in its lists. Everything else stays as it was written.
 """
 
 from collections.abc import Callable, Collection, Sequence
+from typing import Final
 
 from processors.mlflow_mapping.calls import answer, conversation, one_reply, prompts, ready
 from processors.mlflow_mapping.content import Content, turn
@@ -60,23 +61,23 @@ def _plain(concept: str) -> tuple[Collection[str], _Read]:
     return (concept,), read
 
 
-_ASKED = ("input_groups", "input_messages")
-_ANSWERED = ("output_groups", "output_messages", "reply", "input_messages")
+_ASKED: Final = ("input_groups", "input_messages")
+_ANSWERED: Final = ("output_groups", "output_messages", "reply", "input_messages")
 
-_REQUEST = _Ways(
+_REQUEST: Final = _Ways(
     (("inputs",), lambda reading, _told, _kind: ready(reading, "inputs", is_ready_request)),
     (_ASKED, lambda reading, told, _kind: conversation(reading, told)),
     (_ASKED, lambda reading, _told, kind: prompts(reading, kind)),
     _plain("inputs"),
     (("input_fields",), lambda reading, _told, _kind: fields(reading)),
 )
-_REPLY = _Ways(
+_REPLY: Final = _Ways(
     (("outputs",), lambda reading, _told, _kind: ready(reading, "outputs", is_ready_answer)),
     (("output_groups",), lambda reading, _told, _kind: one_reply(reading)),
     (_ANSWERED, lambda reading, told, _kind: answer(reading, told)),
     _plain("outputs"),
 )
-_INPUTS = _Ways(
+_INPUTS: Final = _Ways(
     (
         ("input_fields", "input_documents", "texts", *_ASKED),
         lambda reading, _told, kind: searched(reading, kind),
@@ -86,7 +87,7 @@ _INPUTS = _Ways(
     _plain("input_messages"),
     (("input_fields",), lambda reading, _told, _kind: fields(reading)),
 )
-_OUTPUTS = _Ways(
+_OUTPUTS: Final = _Ways(
     (("texts", "vectors", "documents", "document_lists"), found),
     _plain("outputs"),
     ((), lambda _reading, told, _kind: tool_output(told)),

@@ -3,7 +3,7 @@
 import functools
 import itertools
 from collections.abc import Callable, Collection, Iterable
-from typing import cast
+from typing import Final, cast
 
 from gateway.otlp.ready import flag_attribute, text_attribute, text_pieces, word_attribute
 from gateway.plugin import Batch, Scope, Span
@@ -36,16 +36,16 @@ from processors.mlflow_mapping.texts import encode, parse, read, string
 from processors.mlflow_mapping.tools import read_tools
 from processors.mlflow_mapping.usage import Counters, normalise, read_usage
 
-_ROLLUP = flag_attribute(keys.ROLLUP)
+_ROLLUP: Final = flag_attribute(keys.ROLLUP)
 
-_PEOPLE = {keys.SESSION: find_session, keys.USER: find_user}
+_PEOPLE: Final = {keys.SESSION: find_session, keys.USER: find_user}
 
 Texts = dict[str, str | bytes]
 Added = dict[str, str | bytes | bool | None]
 Appended = tuple[bytes, Added]
 """Attributes as they are added to a span: encoded, and told."""
 
-_LONGEST_NAME = 300
+_LONGEST_NAME: Final = 300
 """Letters of the longest name by which is remembered what was added."""
 
 
@@ -209,7 +209,7 @@ def _tools(reading: Reading, kind: str) -> bytes:
     return b""
 
 
-_LONGEST_TOOLS = 32_000
+_LONGEST_TOOLS: Final = 32_000
 
 
 @functools.lru_cache(maxsize=128)
@@ -223,8 +223,9 @@ def _as_json(held: object) -> bytes:
     return encode(tools) if tools else b""
 
 
-_WORDS = frozenset({keys.SPAN_TYPE, keys.MESSAGE_FORMAT, keys.MODEL, keys.PROVIDER, keys.SESSION,
-                    keys.USER})  # fmt: skip
+_WORDS: Final = frozenset({
+    keys.SPAN_TYPE, keys.MESSAGE_FORMAT, keys.MODEL, keys.PROVIDER, keys.SESSION, keys.USER,
+})  # fmt: skip
 """What is short, and the same on many spans."""
 
 
@@ -238,7 +239,7 @@ def _store(
     """
     present = reading.keys
     added = texts
-    if reading.layout.has_own or not present.keys().isdisjoint(texts):
+    if reading.layout.has_own or any(key in present for key in texts):
         added = {key: text for key, text in texts.items() if key not in present}
         mended = {key: text for key, text in texts.items() if key in present}
         for key, text in {**_unquoted(reading), **mended}.items():

@@ -6,12 +6,12 @@ name and arguments as text, and each part of content is text, an image or sound.
 """
 
 from collections.abc import Iterable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from processors.mlflow_mapping.parts import Draft, Message, first, read_calls, read_part
 from processors.mlflow_mapping.texts import as_text, reparse
 
-ROLES = {
+ROLES: Final = {
     "system": "system", "developer": "system", "systemmessage": "system",
     "systemmessagechunk": "system",
     "user": "user", "human": "user", "humanmessage": "user", "humanmessagechunk": "user",
@@ -26,28 +26,30 @@ ROLES = {
 }  # fmt: skip
 """Names of roles (lower case, underscores) to the four that MLflow shows."""
 
-_ITEMS = {"function_call", "function_call_output", "reasoning", "custom_tool_call", "mcp_call",
-          "custom_tool_call_output"}  # fmt: skip
+_ITEMS: Final = {
+    "function_call", "function_call_output", "reasoning", "custom_tool_call", "mcp_call",
+    "custom_tool_call_output",
+}  # fmt: skip
 """Responses API items that are no messages but belong to the conversation."""
 
-_PLAIN_ROLES = ("system", "user", "assistant")
-_TURN = {"role", "content"}
-_PARTS_TURN = {"role", "parts", "finish_reason"}
-_CALLING_TURN = {"role", "content", "tool_calls"}
-_CALL = {"id", "function"}
-_TYPED_CALL = {"id", "function", "type"}
-_FUNCTION = {"name", "arguments"}
-_MAYBE_PARTS = ("[{", '{"')
+_PLAIN_ROLES: Final = ("system", "user", "assistant")
+_TURN: Final = {"role", "content"}
+_PARTS_TURN: Final = {"role", "parts", "finish_reason"}
+_CALLING_TURN: Final = {"role", "content", "tool_calls"}
+_CALL: Final = {"id", "function"}
+_TYPED_CALL: Final = {"id", "function", "type"}
+_FUNCTION: Final = {"name", "arguments"}
+_MAYBE_PARTS: Final = ("[{", '{"')
 """Beginnings of texts that may be parts of a message, written as JSON."""
 
-_READ = frozenset({
+_READ: Final = frozenset({
     "role", "_role", "content", "_content", "parts", "contents", "blocks", "tool_calls",
     "toolCalls", "tool_call_id", "toolCallId", "function_call", "name", "_name", "reasoning",
     "reasoning_content", "refusal", "type", "data", "lc", "kwargs", "message", "finish_reason",
     "finishReason", "text", "thinking", "function_call_name", "function_call_arguments_json",
     "event.name", "source", "_meta", "meta", "stop_reason",
 })  # fmt: skip
-_NOISE = frozenset({
+_NOISE: Final = frozenset({
     "additional_kwargs", "response_metadata", "usage_metadata", "invalid_tool_calls", "example",
     "tool_call_chunks", "artifact", "chunk_position", "usage", "gen_ai.system", "id", "status",
     "gen_ai.message.index", "timestamp", "index", "created_at", "models_usage", "token_usage",

@@ -6,15 +6,15 @@ LangChain, LlamaIndex, Haystack, AutoGen, OpenInference.
 """
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Final
 
 from processors.mlflow_mapping.texts import as_text, dump, reparse
 
 Part = Mapping[str, Any]
 Message = dict[str, Any]
 
-_SPOKEN = ("wav", "mp3")
-_WRAPPERS = ("message_content", "value", "root")
+_SPOKEN: Final = ("wav", "mp3")
+_WRAPPERS: Final = ("message_content", "value", "root")
 
 
 class Draft:

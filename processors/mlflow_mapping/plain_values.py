@@ -1,6 +1,6 @@
 """Values that were written as they are: kept, or made a conversation where they hold one."""
 
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
@@ -14,16 +14,16 @@ from processors.mlflow_mapping.requests import read_answer, read_request
 from processors.mlflow_mapping.texts import parse, read
 from processors.mlflow_mapping.wrappers import MARKS, unwrapped
 
-NEVER_CHAT = frozenset({"TOOL", "EMBEDDING", "RERANKER"})
+NEVER_CHAT: Final = frozenset({"TOOL", "EMBEDDING", "RERANKER"})
 
-_OUT = ("outputs", "output_messages")
-_OPENING = ("{", "[")
-_LONG = 20
+_OUT: Final = ("outputs", "output_messages")
+_OPENING: Final = ("{", "[")
+_LONG: Final = 20
 """Letters of a text that says something."""
-_NEAR = 40
+_NEAR: Final = 40
 """Letters at the beginning among which a wrapper shows."""
 
-_CHAT_KEYS = frozenset({
+_CHAT_KEYS: Final = frozenset({
     "update", "messages", "contents", "input", "prompt", "chat_history", "items", "history",
     "choices", "text",
     "generations", "candidates", "output", "message", "response", "content", "role", "lc", "data",
@@ -32,7 +32,7 @@ _CHAT_KEYS = frozenset({
 """An object with none of these keys is no conversation."""
 
 
-_READY = {"inputs": is_ready_request, "outputs": is_ready_answer}
+_READY: Final = {"inputs": is_ready_request, "outputs": is_ready_answer}
 
 
 def one_value(value: AnyValue, concept: str, kind: str) -> Content | None:

@@ -91,14 +91,18 @@ class Meaning(NamedTuple):
     gate: tuple[str, ...] = ()
 
 
-class Hit(NamedTuple):
+class Hit:
     """An attribute that tells something."""
 
-    rank: int
-    key: str
-    place: int
-    """Where among the span's attributes it stands."""
-    detail: Any
+    __slots__ = ("detail", "key", "place", "rank")
+
+    def __init__(self, rank: int, key: str, place: int, detail: Any) -> None:
+        self.rank = rank
+        self.key = key
+        self.place = place
+        """Where among the span's attributes it stands."""
+        self.detail = detail
+        """The name in an object, the path in a flattened list, or the table of a kind."""
 
 
 _NO_HITS: dict[str, tuple[Hit, ...]] = dict.fromkeys(
@@ -110,8 +114,8 @@ class Layout:
     """What the keys of a span tell together."""
 
     __slots__ = (
-        "counters", "get", "has_own", "has_tools", "hits", "is_silent", "keys", "may_fail", "memo",
-        "only_kind", "people", "suspects", "tells_of_calls", "trees",
+        "counters", "get", "has_own", "has_tools", "hits", "is_silent", "keys", "kind_place",
+        "kind_table", "may_fail", "memo", "people", "suspects", "tells_of_calls", "trees",
     )  # fmt: skip
 
     def __init__(self, keys: dict[str, int], hits: dict[str, tuple[Hit, ...]]) -> None:
@@ -136,8 +140,9 @@ class Layout:
         """Whether no key tells anything."""
         kinds = hits.get("kinds", ())
         is_clear = len(kinds) == 1 and not self.suspects
-        self.only_kind = (kinds[0].place, kinds[0].detail) if is_clear else None
-        """Where the only word stands that tells a span's type, and its table."""
+        self.kind_place: int = kinds[0].place if is_clear else -1
+        """Where the only word stands that tells a span's type; -1: it is not so clear."""
+        self.kind_table: dict[str, str] = kinds[0].detail if is_clear else {}
         self.tells_of_calls = TOKEN_USAGE in keys or not _CALLED.isdisjoint(hits)
         """Whether a key tells of a model, its provider, or tokens."""
         self.has_own = not OWN.isdisjoint(keys)

@@ -1,15 +1,15 @@
 """Whole requests to models and their answers, as vendors shape them, turned into conversations."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from processors.mlflow_mapping.messages import is_empty, read_message, read_messages
 from processors.mlflow_mapping.parts import Message, first
 from processors.mlflow_mapping.texts import as_text, reparse
 from processors.mlflow_mapping.wrappers import unwrapped
 
-_MESSAGES = ("messages", "contents", "input", "prompt", "chat_history", "items", "history")
-_SYSTEM = ("system", "instructions", "system_instruction", "systemInstruction", "preamble")
+_MESSAGES: Final = ("messages", "contents", "input", "prompt", "chat_history", "items", "history")
+_SYSTEM: Final = ("system", "instructions", "system_instruction", "systemInstruction", "preamble")
 
 
 def system_messages(value: Any) -> list[Message]:

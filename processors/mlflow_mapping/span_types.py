@@ -1,6 +1,7 @@
 """What a span is, in MLflow's words."""
 
 import functools
+from typing import Final
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
@@ -9,12 +10,12 @@ from processors.mlflow_mapping.keys import CUSTOM_TYPES, SPAN_TYPE, SPAN_TYPES, 
 from processors.mlflow_mapping.plan import Plan, Reading
 from processors.mlflow_mapping.texts import leaves, read, string
 
-MAX_LENGTH = 250
+MAX_LENGTH: Final = 250
 """Longest type that MLflow's table holds on every database."""
 
-_VECTOR_STORES = ("chroma", "pinecone", "qdrant", "weaviate", "milvus", "lancedb", "marqo",
+_VECTOR_STORES: Final = ("chroma", "pinecone", "qdrant", "weaviate", "milvus", "lancedb", "marqo",
                   "faiss", "pgvector", "opensearch_vector", "vespa", "astra")  # fmt: skip
-_SEARCHES = ("query", "search", "get", "find", "hybrid", "similarity")
+_SEARCHES: Final = ("query", "search", "get", "find", "hybrid", "similarity")
 
 
 def said_type(reading: Reading) -> str | None:
@@ -43,11 +44,10 @@ def kind_of(value: AnyValue) -> str:
 
 def plain_type(reading: Reading) -> str | None:
     """Return the type that the only key says which tells it; ``None``: it is not so simple."""
-    only = reading.layout.only_kind
-    if only is None:
+    layout = reading.layout
+    if layout.kind_place < 0:
         return None
-    place, table = only
-    found: str | None = table.get(reading.fields[place].value.string_value)
+    found = layout.kind_table.get(reading.fields[layout.kind_place].value.string_value)
     return None if found == UNKNOWN else found
 
 

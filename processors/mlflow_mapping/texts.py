@@ -2,16 +2,16 @@
 
 import json
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from gateway.otlp import values
 
-_decode = msgspec.json.Decoder().decode
-_encode = msgspec.json.Encoder().encode
-_OPENING = ("{", "[")
+_decode: Final = msgspec.json.Decoder().decode
+_encode: Final = msgspec.json.Encoder().encode
+_OPENING: Final = ("{", "[")
 
 
 def parse(text: str) -> Any:

@@ -1,7 +1,7 @@
 """Token counters, normalised: whole numbers, input including the cache, total the sum."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
@@ -10,7 +10,7 @@ from processors.mlflow_mapping.texts import read
 
 Counters = dict[str, int]
 
-_WRITTEN = {
+_WRITTEN: Final[dict[str, str]] = {
     "cache_read": "cache_read_input_tokens",
     "cache_write": "cache_creation_input_tokens",
     "cache_write_1h": "cache_creation_input_tokens_above_1hr",
@@ -91,17 +91,17 @@ _NESTED: dict[str, dict[str, str]] = {
     "inputTokenDetails": {"cacheReadTokens": "cache_read", "cacheWriteTokens": "cache_write"},
     "outputTokenDetails": {"reasoningTokens": "reasoning"},
 }  # fmt: skip
-_BY_MODALITY = {
+_BY_MODALITY: Final = {
     "prompt_tokens_details": ("audio_input", "image_input"),
     "promptTokensDetails": ("audio_input", "image_input"),
     "candidates_tokens_details": ("audio_output", "image_output"),
     "candidatesTokensDetails": ("audio_output", "image_output"),
 }
 """Gemini's lists of counts by modality, to what their sound and pictures are called here."""
-_MOST = 2**53
+_MOST: Final = 2**53
 """Larger numbers are no counters."""
 
-_HOLDERS = ("usage_metadata", "usageMetadata", "usage", "token_usage")
+_HOLDERS: Final = ("usage_metadata", "usageMetadata", "usage", "token_usage")
 
 
 def whole(value: Any) -> int | None:

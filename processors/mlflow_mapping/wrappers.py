@@ -1,20 +1,20 @@
 """What frameworks put around the values that they trace."""
 
-from typing import Any
+from typing import Any, Final
 
-_BESIDE = frozenset({"tags", "metadata", "kwargs", "input_str", "color", "name", "run_id"})
+_BESIDE: Final = frozenset({"tags", "metadata", "kwargs", "input_str", "color", "name", "run_id"})
 """What Traceloop writes beside a LangChain step's inputs and outputs."""
 
-_HOLDERS = ("inputs", "outputs", "input", "output")
-_COMMAND = frozenset({"graph", "update", "resume", "goto"})
+_HOLDERS: Final = ("inputs", "outputs", "input", "output")
+_COMMAND: Final = frozenset({"graph", "update", "resume", "goto"})
 """LangGraph's ``Command``."""
 
-_TELLING = frozenset({"type", "lc", "update", *_HOLDERS})
+_TELLING: Final = frozenset({"type", "lc", "update", *_HOLDERS})
 """An object without one of these keys is no wrapper."""
 
-_DEEPEST = 3
+_DEEPEST: Final = 3
 
-MARKS = ('"input', '"output', '"type"', '"lc"', '"graph"')
+MARKS: Final = ('"input', '"output', '"type"', '"lc"', '"graph"')
 """One of these stands near the beginning of every wrapper."""
 
 
