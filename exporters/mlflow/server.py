@@ -5,15 +5,19 @@ from collections.abc import Mapping
 import msgspec
 from yarl import URL
 
-from exporters.http_client import Answer, HttpClient
+from exporters.http_client import KIB, Answer, HttpClient
 from exporters.mlflow import answers
 from exporters.mlflow.credentials import Credentials
 from exporters.mlflow.line import Line
-from exporters.mlflow.settings import MlflowConfig, addresses
+from exporters.mlflow.settings import MlflowConfig, addresses, is_databricks
 from gateway.errors import Flow, Retry
 from gateway.plugin import Clock
 
 OLDEST_VERSION = (3, 17)
+
+HEAVY_BYTES = 256 * KIB
+"""What a process of MLflow is busy with for so long that the next request should find another."""
+
 _INFO_LIFETIME_S = 300.0
 _HEALTH_PATH = "/health"
 _INFO_PATH = "/api/3.0/mlflow/server-info"
@@ -67,6 +71,7 @@ class Server:
         base, self._traces_path = addresses(config)
         self._client = HttpClient(config, base)
         self._auth = config.auth
+        self._spreads = not is_databricks(config)
         self._host = _host_header(URL(base))
         self.base = base
         self.clock: Clock | None = None
@@ -86,7 +91,10 @@ class Server:
 
     async def post_traces(self, body: bytes, headers: Mapping[str, str]) -> Answer:
         """
-        Send an encoded trace request.
+        Send an encoded trace request; a heavy one is the last on its connection.
+
+        A kept connection stays with one of MLflow's processes, or with one of several servers
+        behind an address, and two of them may stay with the same, while others have nothing to do.
 
         Raises:
             Retry: there was no answer.
@@ -94,6 +102,8 @@ class Server:
         """
         async with self._line.turn():
             sent = {**headers, **await self._credentials.headers()}
+            if self._spreads and len(body) >= HEAVY_BYTES:
+                sent["Connection"] = "close"
             answer = self._seen(await self._client.post(self._traces_path, body, headers=sent))
         if answers.is_locked(answer):
             self._line.form()
