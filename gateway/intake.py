@@ -9,7 +9,6 @@ import contextlib
 from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import NamedTuple, Protocol
-from zlib import crc32
 
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
@@ -24,7 +23,7 @@ from gateway.plugin import Deliver
 from gateway.queue.base import Record
 from gateway.queue.store import Store
 from gateway.telemetry import llm_calls, logs, metrics
-from gateway.telemetry.history import HISTORY, MAX_REASON, Detail, trace_ids
+from gateway.telemetry.history import HISTORY, MAX_REASON, Detail
 from gateway.telemetry.llm_figures import ExperimentOf, Figures
 from gateway.telemetry.once import Once
 from gateway.tenants import Tenants
@@ -125,23 +124,8 @@ class Outlet:
             Forbidden: the tenant may not write where the batch points.
 
         """
-        places: dict[bytes, tuple[int, str]] = {}
-        groups: dict[tuple[int, str], list[wire.Entry]] = {}
-        destination = ""
-        resource: bytes | None = None
-        for entry in batch.entries():
-            if self._routes is not None and entry.resource is not resource:
-                resource = entry.resource
-                destination = self._routes.find(context, resource)
-            place = places.get(entry.trace_id)
-            if place is None:
-                lane = crc32(entry.trace_id) % self._num_lanes
-                place = places[entry.trace_id] = (lane, destination)
-            group = groups.get(place)
-            if group is None:
-                groups[place] = [entry]
-            else:
-                group.append(entry)
+        find = None if self._routes is None else partial(self._routes.find, context)
+        groups = wire.by_lane(batch.entries(), self._num_lanes, find)
         return [
             Record(
                 queue=self.queue,
@@ -149,7 +133,7 @@ class Outlet:
                 destination=home,
                 payload=batch.encode() if len(groups) == 1 else wire.assemble(group),
                 spans=len(group),
-                trace_ids=frozenset(entry.trace_id for entry in group),
+                trace_ids=frozenset(wire.trace_ids(group)),
                 tenant=context.tenant,
                 received_unix_ns=context.received_unix_ns,
             )
@@ -277,11 +261,13 @@ class Delivery:
         except Flow as flow:
             if len(batches) == len(requests):
                 for context, entries in came:
-                    HISTORY.note(_refused(context, flow), trace_ids(entries))
+                    HISTORY.note(_refused(context, flow), wire.trace_ids(entries))
             raise
         for context, entries in came:
             # As of its receipt: what became of it, here or in another process, comes after it.
-            HISTORY.note(self._origins.find(context), trace_ids(entries), context.received_unix_ns)
+            HISTORY.note(
+                self._origins.find(context), wire.trace_ids(entries), context.received_unix_ns
+            )
         for tenant, experiment, calls, dropped in seen:
             self._figures.count(calls, tenant, experiment)
             for detail, traces in dropped:
@@ -336,7 +322,7 @@ def _dropped(
     pipeline: str, entries: Sequence[wire.Entry], done: Batch
 ) -> list[tuple[Detail, frozenset[bytes]]]:
     """Return by whom and why traces were dropped, whole or in part."""
-    came, left = trace_ids(entries), trace_ids(done.entries())
+    came, left = wire.trace_ids(entries), wire.trace_ids(done.entries())
     unexplained = frozenset(came - left)
     told: list[tuple[Detail, frozenset[bytes]]] = []
     for by, reason, traces in done.dropped:

@@ -41,6 +41,10 @@ def cut(
 
     ``entries`` are arranged by trace; a trace is cut only where it exceeds a request by itself.
     """
+    if len(entries) <= max_spans and wire.size_of(entries) <= max_bytes:
+        if entries:
+            yield list(entries)
+        return
     request: list[wire.Entry] = []
     size = 0
     for trace in by_trace(entries):

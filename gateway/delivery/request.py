@@ -18,7 +18,7 @@ from gateway.plugin import Clock, Exporter
 from gateway.queue.dead_letters import DeadLetters
 from gateway.slots import Party, Place, Slots
 from gateway.telemetry import metrics
-from gateway.telemetry.history import HISTORY, Detail, trace_ids
+from gateway.telemetry.history import HISTORY, Detail
 
 PROBES = 8
 
@@ -194,8 +194,7 @@ class Request:
             await self._bury(spans, "refused", reason)
 
     async def _export(self, entries: Sequence[wire.Entry]) -> None:
-        size = sum(len(entry.span) for entry in entries)
-        batch = await COURTESY.aside(size, self._batch, entries)
+        batch = await COURTESY.aside(wire.size_of(entries), self._batch, entries)
         crashes = self._shared.crashes
         if crashes is None:
             await exporter_guard.export(self._shared.exporter, batch)
@@ -284,7 +283,7 @@ class Request:
 
     def _taken(self, entries: Sequence[wire.Entry]) -> None:
         spans = len(entries)
-        HISTORY.note(self._sent, trace_ids(entries))
+        HISTORY.note(self._sent, wire.trace_ids(entries))
         self._shared.sent.inc(spans)
         self._shared.whole.succeeded(spans)
         self._state.succeeded(spans)

@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import Sequence
 from typing import Literal
-from zlib import crc32
 
 from gateway.batch import Batch, BatchContext, Resource
 from gateway.config.exporting import QueueConfig
@@ -83,22 +82,20 @@ class Gatherer:
         entries = batch.entries()
         for outlet in self._outlets:
             outlet.check(context, entries)
-        lanes: dict[int, list[wire.Entry]] = {}
-        for entry in entries:
-            lanes.setdefault(crc32(entry.trace_id) % len(self._lanes), []).append(entry)
+        groups = wire.by_lane(entries, len(self._lanes), None)
         return [
             Record(
                 queue=self.queue.name,
                 lane=lane,
                 destination="",
-                payload=batch.encode() if len(lanes) == 1 else wire.assemble(some),
+                payload=batch.encode() if len(groups) == 1 else wire.assemble(some),
                 spans=len(some),
-                trace_ids=frozenset(entry.trace_id for entry in some),
+                trace_ids=frozenset(wire.trace_ids(some)),
                 tenant=context.tenant,
                 received_unix_ns=context.received_unix_ns,
                 context=context,
             )
-            for lane, some in lanes.items()
+            for (lane, _), some in groups.items()
         ]
 
     def experiment(self, context: BatchContext, resource: Resource) -> str:

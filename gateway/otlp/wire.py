@@ -12,6 +12,7 @@ import struct
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Final, NamedTuple
+from zlib import crc32
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -231,3 +232,45 @@ def arrange(entries: Sequence[Entry], *, unique: bool) -> list[Entry]:
     if unique:
         entries = list({(entry[0], entry[1]): entry for entry in entries}.values())
     return sorted(entries, key=lambda entry: (entry[0], entry[2], entry[3]))
+
+
+def trace_ids(entries: Iterable[Entry]) -> set[bytes]:
+    """Return the traces of spans."""
+    return {entry[0] for entry in entries}
+
+
+def size_of(entries: Iterable[Entry]) -> int:
+    """Return the bytes of spans."""
+    size = 0
+    for entry in entries:
+        size += len(entry[4])
+    return size
+
+
+def by_lane(
+    entries: Iterable[Entry], lanes: int, destination_of: Callable[[bytes], str] | None
+) -> dict[tuple[int, str], list[Entry]]:
+    """
+    Return spans by lane and destination; a trace goes where its first span goes.
+
+    Args:
+        entries: the spans, in order.
+        lanes: how many there are.
+        destination_of: returns it for a resource; ``None`` where there is one destination.
+
+    """
+    homes: dict[bytes, list[Entry]] = {}
+    groups: dict[tuple[int, str], list[Entry]] = {}
+    destination = ""
+    last: bytes | None = None
+    for entry in entries:
+        trace_id, _, resource, _, _ = entry
+        if destination_of is not None and resource is not last:
+            last = resource
+            destination = destination_of(resource)
+        group = homes.get(trace_id)
+        if group is None:
+            group = groups.setdefault((crc32(trace_id) % lanes, destination), [])
+            homes[trace_id] = group
+        group.append(entry)
+    return groups

@@ -106,3 +106,43 @@ def test_keeps_the_last_of_equal_ids() -> None:
     old, new = entry(1, 1), entry(1, 1)._replace(span=b"new")
     assert [b"new"] == [e.span for e in wire.arrange([old, new], unique=True)]
     assert 2 == len(wire.arrange([old, new], unique=False))
+
+
+def test_a_trace_goes_where_its_first_span_goes() -> None:
+    """Whatever the resources of its later spans: one lane, one destination."""
+    entries = [entry(1, 1, b"a"), entry(2, 2, b"b"), entry(1, 3, b"b"), entry(2, 4, b"a")]
+
+    groups = wire.by_lane(entries, 1, lambda resource: resource.decode() * 2)
+
+    assert {(0, "aa"): [entries[0], entries[2]], (0, "bb"): [entries[1], entries[3]]} == groups
+
+
+def test_lanes_share_the_traces() -> None:
+    """Each trace is in one lane, in order; many traces use all lanes."""
+    entries = [entry(trace, span) for span in range(3) for trace in range(100)]
+
+    groups = wire.by_lane(entries, 4, None)
+
+    assert {(lane, "") for lane in range(4)} == set(groups)
+    assert 100 == sum(len(wire.trace_ids(group)) for group in groups.values())
+    assert all([e for e in entries if e in group] == group for group in groups.values())
+
+
+def test_a_destination_is_asked_for_once_in_a_row() -> None:
+    """Neighbours of one resource share one question."""
+    asked: list[bytes] = []
+    shared = b"resource"
+
+    def destination_of(resource: bytes) -> str:
+        asked.append(resource)
+        return ""
+
+    wire.by_lane([entry(trace, 1, shared) for trace in range(5)], 2, destination_of)
+
+    assert [shared] == asked
+
+
+def test_knows_the_size_of_spans() -> None:
+    """It is that of the encoded spans, without what they belong to."""
+    entries = wire.index(request_of([("a", [("b", [(b"1" * 16, b"2" * 8), (b"", b"")])])]))
+    assert sum(len(one.span) for one in entries) == wire.size_of(entries)
