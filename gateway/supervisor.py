@@ -287,9 +287,9 @@ class Supervisor:
         if child.stopping and self._state == "running":
             self._logs[child.number] = None
         elif not (child.stopping or child.trial) and self._state == "running":
-            notes = self._suspect(child)
+            delay_s, blamed = self._account(child, code)
             self._waiting.add(child.number)
-            self._tasks.create_task(self._replace(child, code, notes))
+            self._tasks.create_task(self._replace(child, delay_s, blamed))
         self._share()
 
     def _suspect(self, child: Child) -> Sequence[Note]:
@@ -299,24 +299,34 @@ class Supervisor:
             other.send(messages.Suspect(self._suspects.known))
         return notes
 
-    async def _replace(self, child: Child, code: int, notes: Sequence[Note]) -> None:
-        """Start another worker in place of one that ended by itself."""
+    def _account(self, child: Child, code: int) -> tuple[float, list[str]]:
+        """
+        Say why a worker ended by itself; return when to start another, and who is to blame.
+
+        The others learn of it before they do what they had passed on to it.
+        """
+        notes = self._suspect(child)
         now = asyncio.get_running_loop().time()
-        delay = self._backoff.next(now, now - child.begun, last=not self._children)
+        delay_s = self._backoff.next(now, now - child.begun, last=not self._children)
         metrics.worker_restarts.inc()
         stood = crash.frames(self._data_dir.path, child.number)
         blamed, told = crash.account(stood, notes, code, self._suspects, self._loaded.settings)
-        self._trip([*child.hung, *blamed])
+        blamed = [*child.hung, *blamed]
+        self._trip(blamed)
         self._logger.error(
             "a worker ended unexpectedly; another takes its place",
             worker=child.number,
             pid=child.pid,
             reason="; ".join(child.reasons) or None,
             **told,
-            after_seconds=round(delay, 1),
+            after_seconds=round(delay_s, 1),
         )
+        return delay_s, blamed
+
+    async def _replace(self, child: Child, delay_s: float, blamed: Sequence[str]) -> None:
+        """Start another worker in place of one that ended by itself."""
         with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(delay):
+            async with asyncio.timeout(delay_s):
                 await self._stop_wanted.wait()
         async with self._changing:
             self._waiting.discard(child.number)
@@ -324,7 +334,7 @@ class Supervisor:
                 return
             going_on = [one for one in self._children.values() if not one.stopping]
             if len(going_on) < wanted(self._loaded.settings.service.workers):
-                await self._spawn(child.number, tripped=[*child.hung, *blamed])
+                await self._spawn(child.number, tripped=blamed)
             else:  # a reload has brought all that are wanted
                 self._logs[child.number] = None
                 self._share()
