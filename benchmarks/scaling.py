@@ -29,7 +29,7 @@ default pipeline, queue on disk, {seconds:g} s of load each. Load generator and 
 processors with the gateway, so that two workers cannot be twice as fast as one. Over HTTP each
 connection has one request under way, over gRPC all connections together have {calls}. Shares are
 of the CPU time of the workers: where one connection brings everything to one worker, the other
-still delivers half of the lanes.
+processes what that one passes on, and delivers half of the lanes.
 
 {table}
 """

@@ -15,7 +15,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 from gateway import exporter_guard
 from gateway.batch import Batch, BatchContext, Resource
 from gateway.delivery.sender import Sender
-from gateway.errors import Flow, Forbidden, Reject
+from gateway.errors import Flow, Forbidden, Reject, Retry
 from gateway.joining import Joiner, joined
 from gateway.otlp import wire
 from gateway.pipeline import Pipeline
@@ -28,9 +28,14 @@ from gateway.telemetry.llm_figures import ExperimentOf, Figures
 from gateway.telemetry.once import Once
 from gateway.tenants import Tenants
 from gateway.views import Encoding
+from gateway.workers.relief import Relief
+from gateway.workers.siblings import Sibling
 
 ROUTES_KEPT = 4096
 ORIGINS_KEPT = 1024
+LEAST_S, MOST_S = 0.001, 1.0
+"""What processors take for requests that are passed on to another worker: less is not worth it, and
+more is no sign of work but of waiting, and might be too long for who waits."""
 LARGEST_KEPT = 16 * 1024
 """Resources larger than this are looked at each time: kept, they could fill the memory."""
 
@@ -158,14 +163,20 @@ class Intake:
         fed: Mapping[str, Sequence[tuple[Pipeline, Sequence[Splitter]]]],
         store: Store,
         once: Once | None = None,
+        relief: Relief | None = None,
     ) -> None:
         self._fed = fed
         self._store = store
+        self._relief = relief
         self._figures = Figures(once or Once())
 
     def deliver(self, receiver_id: str) -> Deliver:
         """Return how a receiver hands over what it has read."""
-        return Delivery(receiver_id, self._fed.get(receiver_id, ()), self._store, self._figures)
+        routes = self._fed.get(receiver_id, ())
+        delivery = Delivery(receiver_id, routes, self._store, self._figures, self._relief)
+        if self._relief is not None:
+            self._relief.guests.serve(receiver_id, delivery.deliver)
+        return delivery
 
 
 class Seen(NamedTuple):
@@ -221,12 +232,15 @@ class Delivery:
         routes: Sequence[tuple[Pipeline, Sequence[Splitter]]],
         store: Store,
         figures: Figures,
+        relief: Relief | None = None,
     ) -> None:
         self._receiver_id = receiver_id
         self._routes = routes
         self._store = store
         self._figures = figures
         self._origins = Origins(receiver_id)
+        self._siblings = relief.siblings if relief is not None else None
+        self._load = relief.load if relief is not None else contextlib.nullcontext()
         self._joiner = Joiner(self._deliver_joined, self._pace_s)
         self._gates = [gate for pipeline, _ in routes for gate in pipeline.gates]
 
@@ -239,13 +253,51 @@ class Delivery:
         """Process batches in all pipelines and commit them to all queues, or to none."""
         for batch in batches:
             _check(batch)
-        if len(batches) == 1 and not any(p.suspects(batches[0]) for p, _ in self._routes):
+        if self._suspects(batches):
+            await self.deliver(batches)
+        elif len(batches) == 1:
             await self._joiner.deliver(batches[0])
         else:
-            await self._deliver(batches, batches)
+            await self._deliver_somewhere(batches)
 
-    async def _deliver_joined(self, batches: Sequence[Batch]) -> None:
-        await self._deliver([joined(batches)] if len(batches) > 1 else batches, batches)
+    def _suspects(self, requests: Sequence[Batch]) -> bool:
+        return any(p.suspects(request) for p, _ in self._routes for request in requests)
+
+    async def _deliver_joined(self, requests: Sequence[Batch]) -> None:
+        await self._deliver_somewhere(requests, join=len(requests) > 1)
+
+    async def _deliver_somewhere(self, requests: Sequence[Batch], *, join: bool = False) -> None:
+        """Deliver requests here, or in a worker that has more time."""
+        sibling = self._sibling(requests)
+        if sibling is None or not await sibling.deliver(self._receiver_id, requests, join=join):
+            await self.deliver(requests, join=join)
+
+    def _sibling(self, requests: Sequence[Batch]) -> Sibling | None:
+        """Return a worker to pass requests on to, where there is one and they are worth it."""
+        if self._siblings is None:
+            return None
+        sibling = self._siblings.free(sum(len(request.encode()) for request in requests))
+        if sibling is None or self._suspects(requests):
+            return None
+        pace_s = self._pace_s() or 0.0
+        takes_s = pace_s * sum(len(request.entries()) for request in requests)
+        return sibling if LEAST_S <= takes_s <= MOST_S else None
+
+    async def deliver(self, requests: Sequence[Batch], join: bool = False) -> None:
+        """
+        Process requests in this worker and commit them, all or none.
+
+        Args:
+            requests: checked.
+            join: whether they are processed as one batch.
+
+        Raises:
+            Flow: what their sender is to be told.
+
+        """
+        if join and self._suspects(requests):
+            raise Retry("one of the requests may have ended a worker")  # each goes alone then
+        await self._deliver([joined(requests)] if join else requests, requests)
 
     async def _deliver(self, batches: Sequence[Batch], requests: Sequence[Batch]) -> None:
         """Deliver batches in which these requests came; what is joined and fails is not noted."""
@@ -293,7 +345,8 @@ class Delivery:
             first = pipeline is self._routes[0][0]
             mine = batch if first else Batch(data, context, entries=entries)
             mine.parts = batch.parts
-            done = await pipeline.process(mine)
+            with self._load:
+                done = await pipeline.process(mine)
             if done.calls or done.dropped:
                 experiment = partial(_experiment, outlets, context)
                 dropped = _dropped(pipeline.name, entries, done) if done.dropped else ()

@@ -47,7 +47,9 @@ from gateway.why import Told
 from gateway.workers import count
 from gateway.workers.duties import Duties
 from gateway.workers.lane_locks import LaneLocks
+from gateway.workers.load import Load
 from gateway.workers.messages import Own
+from gateway.workers.relief import Relief
 
 CLOSING_S = 1.0
 """Of ``shutdown_timeout``, kept for closing what is open after the queues have drained."""
@@ -65,6 +67,9 @@ class Seat(Protocol):
 
     poison: Poison
     """What is being processed, for them too."""
+
+    load: Load
+    """How busy each worker is."""
 
     once: Once
     """Which calls of models were counted by any worker."""
@@ -141,6 +146,9 @@ class Service:
         self._gatherers: list[Gatherer] = []
         self._sending: list[asyncio.Task[None]] = []
         self._duties: Duties | None = None
+        self._relief = (
+            Relief(seat.sockets, seat.number, seat.load, logs.get("workers")) if seat else None
+        )
         self._handing_over = False
         self._pipelines: list[Pipeline] = []
         self._dead_letters = DeadLetters(
@@ -258,6 +266,8 @@ class Service:
         """Serve these lanes and logs from now on."""
         if self._duties is not None:
             self._duties.change(own)
+        if self._relief is not None:
+            self._relief.change(own.siblings)
 
     def leave(self, *, reload: bool) -> None:
         """Say, before :meth:`run` is told to stop, whether another worker goes on instead."""
@@ -305,9 +315,11 @@ class Service:
                 crashes=self._seat.crashes if self._seat else None,
             )
         once = self._seat.once if self._seat else None
-        intake = Intake(await self._wire(), self._store, once)
+        intake = Intake(await self._wire(), self._store, once, self._relief)
         if self._seat is not None:
             self._sending = [tasks.create_task(await self._take_seat(self._seat))]
+            if self._relief is not None:
+                self._sending.append(tasks.create_task(self._relief.run()))
         else:
             await self._store.start()
             self._sending = [tasks.create_task(worker.run()) for worker in self._workers()]
@@ -382,9 +394,14 @@ class Service:
         if not self._handing_over:
             self._state = "stopping"
         deadline = self._clock.monotonic() + float(self._settings.service.shutdown_timeout)
+        if self._relief is not None:
+            self._relief.guests.decline()
         for receiver_id, receiver in self._components.receivers.items():
             leaving = receiver.hand_over() if self._handing_over else receiver.refuse()
             await lifecycle.stop(receiver_id, leaving, self._logger, self._left_s(deadline))
+        if self._relief is not None:
+            finishing = self._relief.guests.finish()
+            await lifecycle.stop("workers", finishing, self._logger, self._left_s(deadline))
         await self._drain(self._left_s(deadline))
         if self._seat is not None and was_running:
             await self._seat.drained()

@@ -263,7 +263,7 @@ class Supervisor:
         lock = self._data_dir.descriptor
         assert lock is not None, "run() holds the data directory"
         child = self._children[number] = await spawn(number, [lock])
-        child.trial = trial
+        child.trial, child.loaded = trial, self._loaded
         tree = pickle.dumps(self._loaded.tree)
         sockets = str(self._sockets)
         suspects = self._suspects.known
@@ -454,7 +454,8 @@ class Supervisor:
             if child.built:
                 taken = [log for log, who in self._logs.items() if who == child.number]
                 mine, shared = self._lanes.of(child.number), len(self._children) > 1
-                child.send(messages.Own(mine, taken, owners, shared))
+                siblings = self._crew.siblings(child)
+                child.send(messages.Own(mine, taken, owners, shared, siblings))
 
     # Ending.
 

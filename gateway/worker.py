@@ -29,6 +29,8 @@ from gateway.trace_guard import TraceGuard
 from gateway.workers import crash, messages
 from gateway.workers.cells import Cells
 from gateway.workers.channel import Channel
+from gateway.workers.load import SIZE as LOAD_SIZE
+from gateway.workers.load import Load
 from gateway.workers.messages import ToWorker
 from gateway.workers.suspects import processing, sending
 from gateway.workers.watch import Watch
@@ -50,6 +52,7 @@ class Worker:
         self.number = begin.number
         self.sockets = Path(begin.sockets)
         self.cells = Cells(self.sockets)
+        self.load = Load(self.cells.block("load", LOAD_SIZE), begin.number)
         self.once = Once(self.cells.block("counted", SIZE))
         suspects = begin.suspects
         self.crashes = Crashes(sending(self.sockets, begin.number), _traces(suspects))

@@ -267,6 +267,14 @@ worker_restarts = Counter(
     "Workers that ended by themselves, or hung, and were replaced; the log says why.",
     registry=REGISTRY,
 )
+worker_passed_on = Counter(
+    "spangate_worker_passed_on_requests_total",
+    "Requests that a worker with more to do passed on to another: done there, refused there, or "
+    "done by itself after all, since the other was stopping (declined), had ended (broken) or did "
+    "not answer (late).",
+    ("outcome",),
+    registry=REGISTRY,
+)
 config_reloads = Counter(
     "spangate_config_reloads_total",
     "Reloads of the configuration: done, or refused, so that the old one runs; the log says why.",

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import msgspec
 
+from gateway.config.loader import Loaded
 from gateway.memory import SUPERVISOR
 from gateway.telemetry.status import Status
 from gateway.why import Told
@@ -36,6 +37,8 @@ class Child:
         self.stopping = False
         self.trial = False
         """Whether it is the first with a new configuration: if it cannot start, none does."""
+        self.loaded: Loaded | None = None
+        """The configuration that it runs."""
         self.hung: list[str] = []
         """Processors that did not come back."""
         self.ports: set[tuple[str, str, int]] = set()

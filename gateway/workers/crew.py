@@ -40,6 +40,17 @@ class Crew:
         if child.status is not None:
             self._past = [merge([*self._past, remains(child.status)])]
 
+    def siblings(self, child: Child) -> list[int]:
+        """Return the workers to which one may pass requests on."""
+        return [
+            other.number
+            for other in self.children.values()
+            if other is not child
+            and other.started
+            and not other.stopping
+            and other.loaded is child.loaded
+        ]
+
     def status(
         self, service: ServiceConfig, state: str, endpoints: Mapping[str, str], refusal: str
     ) -> Status:

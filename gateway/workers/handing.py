@@ -72,14 +72,14 @@ class Refused(msgspec.Struct, tag="refused", array_like=True):
     id: int
 
 
-def socket_path(folder: Path, worker: int) -> str:
+def socket_path(folder: Path, worker: int, suffix: str = "sock") -> str:
     """Return where a worker listens, in as few bytes as sockets allow."""
-    path = str(folder / f"{worker}.sock")
+    path = str(folder / f"{worker}.{suffix}")
     if len(os.fsencode(path)) > _MOST_PATH_BYTES:
         path = os.path.relpath(path)
     if len(os.fsencode(path)) > _MOST_PATH_BYTES and sys.platform == "linux":
         descriptor = os.open(folder, os.O_PATH | os.O_DIRECTORY)  # open for as long as we run
-        path = f"/proc/self/fd/{descriptor}/{worker}.sock"
+        path = f"/proc/self/fd/{descriptor}/{worker}.{suffix}"
     return path
 
 

@@ -49,6 +49,8 @@ class Own(msgspec.Struct, tag="own"):
     """Worker by lane, as far as there is one."""
     shared: bool
     """Whether there are other workers, which may bring something."""
+    siblings: list[int]
+    """Other workers that take requests and run the same configuration."""
 
 
 class Suspect(msgspec.Struct, tag="suspect"):

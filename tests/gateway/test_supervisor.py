@@ -203,6 +203,11 @@ async def reloaded(folder: Path, gateway: Gateway) -> dict[str, Any]:
     return told(folder)[-1]
 
 
+def passing_on(folder: Path) -> list[Path]:
+    """Return the sockets on which workers take requests over from each other."""
+    return list(folder.glob("**/*.orders"))
+
+
 def audited(folder: Path, sink: str, workers: int, extra: str = "") -> None:
     """Write a configuration with an audit file."""
     configure(folder, sink, workers)
@@ -269,6 +274,7 @@ async def test_a_reload_under_load_fails_no_request(
             assert any("headers" in path for path in verdict["changed"])
             assert not before & set(gateway.workers())
             assert workers == len(gateway.workers())
+            assert (workers > 1) == bool(passing_on(tmp_path))
         stop.set()
         await asyncio.gather(*senders)
         async with asyncio.timeout(60):
