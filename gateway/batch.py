@@ -14,8 +14,10 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from gateway.courtesy import SPANS
-from gateway.otlp import keys, wire
-from gateway.views import Attributes, Encoding, Resource, Scope, Span
+from gateway.otlp import wire
+from gateway.otlp.fields import Fields
+from gateway.otlp.keys import Names
+from gateway.views import Attributes, Encoding, Resource, Scope, Span, fields_of
 
 __all__ = [
     "Attributes",
@@ -290,19 +292,20 @@ class Batch:
             for scope_spans in resource_spans.scope_spans
         )
 
-    def names(self) -> list[keys.Names]:
+    def names(self) -> list[Names]:
         """
         Return the keys of each span's attributes, as :meth:`Span.names` does.
 
         To find them at once takes half of what it takes one by one.
         """
+        return [names for names, _ in self.fields()]
+
+    def fields(self) -> list[tuple[Names, Fields]]:
+        """Return the keys of each span's attributes, and these to be read, not written."""
         entries, spans = self.entries(), self.spans
         if len(entries) != len(spans):  # it is encoded in an unusual way
-            return [span.names() for span in spans]
-        found = keys.names_of([entry.span for entry in entries])
-        for span, names in zip(spans, found, strict=True):
-            span.known_names, span.news = names, ()
-        return found
+            return [(span.names(), Fields(span.peek)) for span in spans]
+        return fields_of(spans, [entry.span for entry in entries])
 
     @property
     def resources(self) -> list[Resource]:

@@ -5,7 +5,7 @@ A view knows what was written through it, so that a batch encodes anew only what
 holds no batch: a cycle of references would keep each batch alive until garbage is collected.
 """
 
-from collections.abc import Container, Iterator, MutableMapping
+from collections.abc import Container, Iterator, MutableMapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
@@ -14,7 +14,8 @@ from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from gateway.otlp import values
-from gateway.otlp.keys import Names, common, extended
+from gateway.otlp.fields import Fields
+from gateway.otlp.keys import Names, common, extended, outlines_of
 from gateway.otlp.values import Value
 
 M = TypeVar("M", resource_pb2.Resource, InstrumentationScope, trace_pb2.Span)
@@ -436,3 +437,12 @@ class Span(View[trace_pb2.Span]):
 
     def __repr__(self) -> str:
         return f"<Span {self.name!r} {self.trace_id.hex()}:{self.span_id.hex()}>"
+
+
+def fields_of(spans: Sequence[Span], encoded: Sequence[bytes]) -> list[tuple[Names, Fields]]:
+    """Return the keys of the spans' attributes, which they remember, and what reads these."""
+    found: list[tuple[Names, Fields]] = []
+    for span, data, (names, spots) in zip(spans, encoded, outlines_of(encoded), strict=True):
+        span.known_names, span.news = names, ()
+        found.append((names, Fields(span.peek, data, spots)))
+    return found

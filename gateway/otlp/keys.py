@@ -13,12 +13,15 @@ from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
+from gateway.otlp.fields import end_of, spot_of, value_at
 from gateway.otlp.ready import length
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
 
 Names = tuple[str, ...]
+Outline = tuple[Names, list[int] | None]
+"""The keys of a span's attributes, and where their values stand, where that is known."""
 
 _SPANS: Final = b"\x12"  # ScopeSpans.spans
 _ATTRIBUTES: Final = 0x4A  # Span.attributes, field 9
@@ -95,38 +98,51 @@ def names_of(spans: Sequence[bytes]) -> list[Names]:
         spans: encoded spans.
 
     """
+    return [names for names, _ in outlines_of(spans)]
+
+
+def outlines_of(spans: Sequence[bytes]) -> list[Outline]:
+    """Return the same, each with where the values stand, as :class:`Fields` takes it."""
     if not _IS_COMPILED:
-        return _decoded(spans)
-    known = known_shapes.get
-    names = []
+        return [(names, None) for names in _decoded(spans)]
+    outlines: list[Outline] = []
     for span in spans:
-        keys = _encoded_keys(span)
+        spots: list[int] = []
+        keys = _encoded_keys(span, spots)
         if keys is None:
-            names += _decoded((span,))
+            outlines.append((_decoded((span,))[0], None))
         else:
             shape = b"".join(keys)
-            names.append(known(shape) or _learn(shape, [key[2:].decode() for key in keys]))
-    return names
+            names = known_shapes.get(shape)
+            if names is None:
+                names = _learn(shape, [key[2:].decode() for key in keys])
+            outlines.append((names, spots))
+    return outlines
 
 
-def _encoded_keys(span: bytes) -> list[bytes] | None:
-    """Return the keys, each behind its head of two bytes; ``None``: the encoding is unusual."""
+def _encoded_keys(span: bytes, spots: list[int]) -> list[bytes] | None:
+    """
+    Return the keys, each behind its head of two bytes; ``None``: the encoding is unusual.
+
+    Where the values stand is added to ``spots``.
+    """
     keys: list[bytes] = []
     at: i64 = 0
     end: i64 = len(span)
     while at < end:
         tag: i64 = span[at]
         if tag == _ATTRIBUTES:
-            start: i64 = _value_at(span, at + 1)
-            at = _end_of(span, at + 1)
+            start: i64 = value_at(span, at + 1)
+            at = end_of(span, at + 1)
             if start + 2 > at or at > end or span[start] != _KEY or span[start + 1] >= 0x80:
                 return None
             value: i64 = start + 2 + span[start + 1]
-            if value != at and (
-                value + 2 > at or span[value] != _VALUE or _end_of(span, value + 1) != at
-            ):
-                return None
             keys.append(span[start:value])
+            if value != at:
+                if value + 2 > at or span[value] != _VALUE or end_of(span, value + 1) != at:
+                    return None
+                value = value_at(span, value + 1)
+            spots.append(spot_of(value, at))
         elif tag < 0x80:
             at = _skip(span, at + 1, tag & 7)
         elif at + 1 < end and span[at + 1] in (1, 2):  # fields 16 to 47, in two bytes
@@ -136,32 +152,12 @@ def _encoded_keys(span: bytes) -> list[bytes] | None:
     return keys if at == end else None
 
 
-def _value_at(span: bytes, at: "i64") -> "i64":
-    """Return where a value begins whose length stands at a place."""
-    while span[at] >= 0x80:
-        at += 1
-    return at + 1
-
-
-def _end_of(span: bytes, at: "i64") -> "i64":
-    """Return where a value ends whose length stands at a place."""
-    size: i64 = 0
-    shift: i64 = 0
-    byte: i64 = span[at]
-    while byte >= 0x80 and shift < 28:
-        size |= (byte & 0x7F) << shift
-        shift += 7
-        at += 1
-        byte = span[at]
-    return at + 1 + (size | byte << shift)
-
-
 def _skip(span: bytes, at: "i64", kind: "i64") -> "i64":
     """Return the end of a field's value; one behind the span's where it has none."""
     if kind == 2:
-        return _end_of(span, at)
+        return end_of(span, at)
     if kind == 0:
-        return _value_at(span, at)
+        return value_at(span, at)
     if kind == 1:
         return at + 8
     return at + 4 if kind == 5 else len(span) + 1

@@ -3,19 +3,19 @@
 from collections.abc import Callable
 from typing import Any
 
-from processors.mlflow_mapping.content import REDACTED, Content, are_texts, as_json, held_by, turn
+from processors.mlflow_mapping.content import REDACTED, Content, are_texts, as_json, turn
 from processors.mlflow_mapping.events import Told
 from processors.mlflow_mapping.messages import as_choices, is_empty, is_text, read_messages
 from processors.mlflow_mapping.parts import Draft, Message, read_calls
 from processors.mlflow_mapping.plan import Reading
 from processors.mlflow_mapping.requests import read_answer, read_request, system_messages
-from processors.mlflow_mapping.texts import as_text, read
+from processors.mlflow_mapping.texts import as_text, reparse
 
 
 def ready(reading: Reading, concept: str, is_ready: Callable[[str], bool]) -> Content | None:
     """Return what is written in the wanted shape already."""
     for hit in reading.get(concept):
-        text = reading.value(hit).string_value
+        text = reading.text(hit)
         if text[:1] == "{" and is_ready(text):
             return Content(text, chat=True)
     return None
@@ -36,7 +36,7 @@ def messages_in(reading: Reading, told: Told) -> tuple[list[Message], dict[str, 
         if messages and not is_empty(messages):
             return messages, {}
     for hit in reading.get("input_messages"):
-        request = read_request(_asked(held_by(reading.value(hit))))
+        request = read_request(_asked(reparse(reading.held(hit))))
         if request and not is_empty(request[0]):
             return request[0], small(request[1])
     if told.messages:
@@ -65,7 +65,7 @@ def with_system(reading: Reading, messages: list[Message]) -> list[Message]:
     if any(message["role"] == "system" for message in messages):
         return messages
     for hit in reading.get("system"):
-        system = system_messages(held_by(reading.value(hit)))
+        system = system_messages(reparse(reading.held(hit)))
         if system:
             return [*system, *messages]
     return messages
@@ -73,7 +73,7 @@ def with_system(reading: Reading, messages: list[Message]) -> list[Message]:
 
 def prompts(reading: Reading, kind: str) -> Content | None:
     """Return prompts that were written without roles, one or a list."""
-    written = [held_by(reading.value(hit)) for hit in reading.get("input_messages")]
+    written = [reparse(reading.held(hit)) for hit in reading.get("input_messages")]
     for found in (*reading.lists("input_groups"), *written):
         if not found or found == REDACTED:
             continue
@@ -106,7 +106,7 @@ def answer(reading: Reading, told: Told) -> Content | None:
         if messages and not is_empty(messages):
             return as_json(as_choices(messages, finish), chat=True)
     for hit in reading.get("output_messages"):
-        held = held_by(reading.value(hit))
+        held = reparse(reading.held(hit))
         answer = read_answer(held)
         if answer and not is_empty(answer):
             return as_json(as_choices(answer, finish), chat=True)
@@ -132,8 +132,8 @@ def one_reply(reading: Reading) -> Content | None:
         return None
     fields = reading.fields
     role, content = trees[0].turn
-    text = fields[content].value.string_value
-    if not is_text(text) or fields[role].value.string_value != "assistant":
+    text = fields.text(content)
+    if not is_text(text) or fields.text(role) != "assistant":
         return None
     return turn(text, "outputs")
 
@@ -142,7 +142,7 @@ def _chosen(reading: Reading) -> list[Message] | None:
     """Return the answer at the end of pydantic-ai's old list of events."""
     for hit in reading.get("input_messages"):
         if hit.key in ("events", "all_messages_events"):
-            held = held_by(reading.value(hit))
+            held = reparse(reading.held(hit))
             if isinstance(held, list):
                 return read_messages([item for item in held if _is_choice(item)])
     return None
@@ -160,7 +160,7 @@ def _reply(reading: Reading) -> Message | None:
     draft = Draft()
     files: Any = None
     for hit in reading.get("reply"):
-        held = read(reading.value(hit))
+        held = reading.held(hit)
         if held in (None, "", [], {}, REDACTED):
             continue
         if hit.detail == "tool_calls":
@@ -170,7 +170,7 @@ def _reply(reading: Reading) -> Message | None:
         elif hit.detail == "files":
             files = held
         elif not draft.content:
-            draft.text(reading.value(hit).string_value or held)
+            draft.text(reading.text(hit) or held)
     if not (draft.content or draft.calls or draft.reasoning or files):
         return None
     message: Message = {"role": "assistant", "content": None}
@@ -187,7 +187,7 @@ def _reply(reading: Reading) -> Message | None:
 
 def _finish(reading: Reading) -> str | None:
     for hit in reading.get("finish"):
-        held = read(reading.value(hit))
+        held = reading.held(hit)
         if isinstance(held, list):
             held = held[0] if held else None
         if held:

@@ -3,9 +3,8 @@
 from typing import Any, Final
 
 import msgspec
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
-from processors.mlflow_mapping.texts import encode, read, reparse
+from processors.mlflow_mapping.texts import encode
 
 REDACTED: Final = "<REDACTED>"
 """What Claude Code writes in place of content."""
@@ -31,11 +30,6 @@ def turn(text: str, concept: str) -> Content:
     if concept == "inputs":
         return as_json({"messages": [{"role": "user", "content": text}]}, chat=True)
     return Content(_REPLY % encode(text), chat=True)
-
-
-def held_by(value: AnyValue) -> Any:
-    """Return a value whose list items may be JSON texts themselves."""
-    return reparse(read(value))
 
 
 def are_texts(held: Any) -> bool:

@@ -6,7 +6,7 @@ from typing import Any, Final
 from gateway.otlp import values
 from processors.mlflow_mapping.parts import first
 from processors.mlflow_mapping.plan import Reading
-from processors.mlflow_mapping.texts import as_text, parse, read, reparse
+from processors.mlflow_mapping.texts import as_text, parse, reparse
 
 Document = dict[str, Any]
 
@@ -51,9 +51,7 @@ def _read(item: Mapping[str, Any]) -> Document:
 
 def read_documents(reading: Reading, concept: str) -> list[Document]:
     """Return documents from flattened keys or from a list under one key."""
-    lists: list[Any] = reading.lists(concept) or [
-        read(reading.value(hit)) for hit in reading.get(concept)
-    ]
+    lists: list[Any] = reading.lists(concept) or [reading.held(hit) for hit in reading.get(concept)]
     for held in lists:
         if not isinstance(held, list):
             continue
@@ -96,7 +94,7 @@ def read_sizes(reading: Reading) -> dict[str, int] | None:
             size = len(value.array_value.values) or _length(values.decode(value))
     if not count:
         for hit in reading.get("vectors"):
-            count, size = _sizes(read(reading.value(hit)))
+            count, size = _sizes(reading.held(hit))
             break
     return {"embeddings": count, "dimensions": size} if count else None
 

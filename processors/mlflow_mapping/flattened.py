@@ -1,11 +1,10 @@
 """Lists that were flattened into keys such as ``llm.input_messages.0.message.role``."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from opentelemetry.proto.common.v1.common_pb2 import KeyValue
-
 from gateway.otlp import values
+from gateway.otlp.fields import Fields
 
 Path = tuple[str | int, ...]
 
@@ -42,17 +41,11 @@ class Tree:
         if self._is_flat and len(shape) == 1 and shape[0].keys() == {"role", "content"}:
             self.turn = shape[0]["role"], shape[0]["content"]
 
-    def fill(self, fields: Sequence[KeyValue]) -> list[Any]:
+    def fill(self, fields: Fields) -> list[Any]:
         """Return the list with a span's values in it."""
         if self._is_flat:  # nearly always
             return [
-                {
-                    key: (held := fields[place].value).string_value
-                    or held.double_value
-                    or values.decode(held)
-                    for key, place in node.items()
-                }
-                for node in self._shape
+                {key: _held(fields, place) for key, place in node.items()} for node in self._shape
             ]
         return [_fill(node, fields) for node in self._shape]
 
@@ -96,10 +89,17 @@ def _close(node: Any) -> Any:
     return {str(key): _close(inner) for key, inner in node.items()}
 
 
-def _fill(node: Any, fields: Sequence[KeyValue]) -> Any:
+def _held(fields: Fields, place: int) -> Any:
+    text = fields.text(place)
+    if text:
+        return text
+    value = fields.value(place)
+    return value.double_value or values.decode(value)
+
+
+def _fill(node: Any, fields: Fields) -> Any:
     if isinstance(node, int):
-        held = fields[node].value
-        return held.string_value or held.double_value or values.decode(held)
+        return _held(fields, node)
     if isinstance(node, dict):
         return {key: _fill(inner, fields) for key, inner in node.items()}
     return [_fill(inner, fields) for inner in node]

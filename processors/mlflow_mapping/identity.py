@@ -6,14 +6,12 @@ import re
 from collections.abc import Iterator
 from typing import Any, Final
 
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue
-
 from gateway.otlp import values
 from gateway.plugin import Span
 from processors.mlflow_mapping.keys import TAG, TRACE_NAME
-from processors.mlflow_mapping.plan import Reading
+from processors.mlflow_mapping.plan import Hit, Reading
 from processors.mlflow_mapping.providers import provider_name
-from processors.mlflow_mapping.texts import dump, parse, read, string, unquoted
+from processors.mlflow_mapping.texts import dump, parse, string, unquoted
 
 MAX_ID: Final = 250
 """Longest session that MLflow takes; the whole request fails with a longer one."""
@@ -37,10 +35,10 @@ _TAG_KEY: Final = re.compile(r"[\w./ -]{1,250}")
 def find_text(reading: Reading, concept: str) -> str | None:
     """Return the first text that tells a concept; numbers are taken as text."""
     for hit in reading.get(concept):
-        value = reading.fields[hit.place].value
-        text = unquoted(value.string_value)
+        text = unquoted(reading.text(hit))
         if text:
             return text
+        value = reading.value(hit)
         if value.HasField("int_value"):
             return str(value.int_value)
     return None
@@ -65,7 +63,7 @@ def _behind(reading: Reading) -> tuple[str, str]:
 def find_provider(reading: Reading) -> str | None:
     """Return the provider's name in MLflow's spelling; frameworks are passed over."""
     for hit in reading.get("provider"):
-        name = provider_name(reading.fields[hit.place].value.string_value)
+        name = provider_name(reading.text(hit))
         if name:
             return name
     return provider_name(_behind(reading)[0])
@@ -83,17 +81,17 @@ def find_user(reading: Reading) -> str | None:
 
 def _from_metadata(reading: Reading, names: tuple[str, ...]) -> str | None:
     for hit in reading.get("metadata"):
-        held = _metadata(reading.value(hit))
+        held = _metadata(reading, hit)
         for name in names:
             if isinstance(held.get(name), str | int) and held[name]:
                 return str(held[name])
     return None
 
 
-def _metadata(value: AnyValue) -> dict[Any, Any]:
+def _metadata(reading: Reading, hit: Hit) -> dict[Any, Any]:
     """Return an object; the spans of an agent have the same ones again and again."""
-    text = value.string_value
-    held = _parsed(text) if 0 < len(text) <= _LONGEST_METADATA else read(value)
+    text = reading.text(hit)
+    held = _parsed(text) if 0 < len(text) <= _LONGEST_METADATA else reading.held(hit)
     return held if isinstance(held, dict) else {}
 
 
@@ -134,10 +132,10 @@ def find_tags(reading: Reading, span: Span) -> Iterator[tuple[str, str]]:
 
 def _tags(reading: Reading) -> Iterator[tuple[str, str]]:
     for hit in reading.get("tag_fields"):
-        yield hit.detail, string(reading.value(hit))
+        yield hit.detail, unquoted(reading.text(hit))
     labels: list[str] = []
     for hit in reading.get("tags"):
-        held = read(reading.value(hit))
+        held = reading.held(hit)
         items = held.split(",") if isinstance(held, str) else held
         for item in items if isinstance(items, list) else ():
             label = item.strip() if isinstance(item, str) else dump(item)
@@ -150,10 +148,9 @@ def _tags(reading: Reading) -> Iterator[tuple[str, str]]:
             value = reading.value(hit)
             yield hit.detail, string(value) or _plain(values.decode(value))
     for hit in reading.get("metadata"):
-        value = reading.value(hit)
-        text = value.string_value
-        short = 0 < len(text) <= _LONGEST_METADATA
-        yield from _tags_in_text(text) if short else _tags_in(read(value))
+        text = reading.text(hit)
+        is_short = 0 < len(text) <= _LONGEST_METADATA
+        yield from _tags_in_text(text) if is_short else _tags_in(reading.held(hit))
 
 
 def _tags_in(held: object) -> list[tuple[str, str]]:

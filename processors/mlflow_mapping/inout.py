@@ -53,7 +53,7 @@ class _Ways:
 def _plain(concept: str) -> tuple[Collection[str], _Read]:
     def read(reading: Reading, _told: Told, kind: str) -> Content | None:
         for hit in reading.get(concept):
-            content = one_value(reading.fields[hit.place].value, concept, kind)
+            content = one_value(reading, hit, concept, kind)
             if content is not None:
                 return content
         return None

@@ -70,7 +70,7 @@ class Mapper:
         layouts: dict[int, Layout] = {}
         scope: Scope | None = None
         scope_name = ""
-        for span, names in zip(batch.spans, batch.names(), strict=True):
+        for span, (names, fields) in zip(batch.spans, batch.fields(), strict=True):
             layout = layouts.get(id(names))  # of one kind all have the same tuple
             if layout is None:
                 layouts[id(names)] = layout = layout_of(names)
@@ -84,7 +84,7 @@ class Mapper:
                 if len(name) <= _LONGEST_NAME and "\0" not in name:
                     span.append(*only_type(scope_name, name, span.is_root))
                     continue
-            self._write(span, Reading(layout, message.attributes, scope_name), told)
+            self._write(span, Reading(layout, fields, scope_name), told)
 
     def _find_only_type(self, scope: str, name: str, is_root: bool) -> Appended:
         """Return what is written onto a span that says nothing about models."""
@@ -109,9 +109,8 @@ class Mapper:
             self._add_content(texts, reading, told, kind)
             if reading.layout.tells_of_calls:
                 usage, rollup = self._add_usage(texts, reading, span, kind)
-            fields = reading.fields
             for key, place in reading.layout.people:
-                if place < 0 or not 0 < len(fields[place].value.string_value) <= MAX_ID:
+                if place < 0 or not 0 < len(reading.fields.text(place)) <= MAX_ID:
                     _add_person(texts, reading, key, _PEOPLE[key])
         texts[keys.SPAN_TYPE] = kind
         if span.is_root:
@@ -193,9 +192,9 @@ def _add_person(
 def _tools(reading: Reading, kind: str) -> bytes:
     """Return the tools that a model may call, as JSON; empty where there are none."""
     for hit in reading.get("tools"):
-        value = reading.value(hit)
-        text = value.string_value
-        tools = _tools_in(text) if 0 < len(text) <= _LONGEST_TOOLS else _as_json(read(value))
+        text = reading.fields.text(hit.place)
+        is_short = 0 < len(text) <= _LONGEST_TOOLS
+        tools = _tools_in(text) if is_short else _as_json(reading.held(hit))
         if tools:
             return tools
     for listed in reading.lists("tool_groups"):

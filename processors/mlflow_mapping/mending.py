@@ -25,9 +25,8 @@ def mend(reading: Reading) -> Texts:
     """Return the attributes to write over bad ones, and those that keep what these said."""
     fixed: Texts = {}
     for hit in reading.get("kinds"):
-        value = reading.value(hit)
-        if value.string_value not in hit.detail and not _is_word(value):
-            fixed[hit.key] = _words(value)
+        if reading.text(hit) not in hit.detail and not _is_word(reading.value(hit)):
+            fixed[hit.key] = _words(reading.value(hit))
     for key in reading.layout.suspects:
         suspect = reading.at(key)
         if suspect is not None:

@@ -5,11 +5,12 @@ An attribute goes only if each text, number and flag in it can be found again in
 written: what cannot be represented stays where it was.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import NamedTuple
 
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
+from gateway.otlp.fields import Fields
 from gateway.otlp.values import decode
 from processors.mlflow_mapping.keys import SESSION, USER
 from processors.mlflow_mapping.parts import BY_TYPE
@@ -88,9 +89,9 @@ def _suspects(layout: Layout) -> list[_Suspect]:
 
 
 def _is_superfluous(
-    suspect: _Suspect, fields: Sequence[KeyValue], said: "_Said", counted: Mapping[str, int]
+    suspect: _Suspect, fields: Fields, said: "_Said", counted: Mapping[str, int]
 ) -> bool:
-    value = fields[suspect.place].value
+    value = fields.value(suspect.place)
     if suspect.counters:
         number = read(value)
         if all(counted.get(name) == number for name in suspect.counters):

@@ -2,16 +2,16 @@
 
 from typing import Any, Final
 
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue
-
+from gateway.otlp.values import decode
 from processors.mlflow_mapping.calls import small
 from processors.mlflow_mapping.content import REDACTED, Content, are_texts, as_json, turn
 from processors.mlflow_mapping.documents import documents_of, sizes_of
 from processors.mlflow_mapping.keys import MODEL_CALLS
 from processors.mlflow_mapping.messages import as_choices, is_empty, read_message
+from processors.mlflow_mapping.plan import Hit, Reading
 from processors.mlflow_mapping.ready import is_ready_answer, is_ready_request
 from processors.mlflow_mapping.requests import read_answer, read_request
-from processors.mlflow_mapping.texts import parse, read
+from processors.mlflow_mapping.texts import parse
 from processors.mlflow_mapping.wrappers import MARKS, unwrapped
 
 NEVER_CHAT: Final = frozenset({"TOOL", "EMBEDDING", "RERANKER"})
@@ -35,12 +35,12 @@ _CHAT_KEYS: Final = frozenset({
 _READY: Final = {"inputs": is_ready_request, "outputs": is_ready_answer}
 
 
-def one_value(value: AnyValue, concept: str, kind: str) -> Content | None:
+def one_value(reading: Reading, hit: Hit, concept: str, kind: str) -> Content | None:
     """Return a value that tells a concept; ``None`` where it says nothing."""
-    text = value.string_value
+    text = reading.text(hit)
     opening = text[:1]
-    if not opening and not value.HasField("string_value"):
-        held = read(value)
+    if not opening:
+        held = decode(reading.value(hit))
         return None if held in (None, "", [], {}) else as_json(held)
     if len(text) < _LONG and text in ("", REDACTED, "null", "{}", "[]"):
         return None

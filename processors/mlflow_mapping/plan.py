@@ -9,8 +9,10 @@ import functools
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, NamedTuple
 
-from opentelemetry.proto.common.v1.common_pb2 import AnyValue, KeyValue
+from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
+from gateway.otlp.fields import Fields
+from gateway.otlp.values import decode
 from gateway.plugin import Span
 from processors.mlflow_mapping.dialect import Dialect, Names
 from processors.mlflow_mapping.dialects.common import KINDS
@@ -27,6 +29,7 @@ from processors.mlflow_mapping.keys import (
     TRACE_NAME,
     USER,
 )
+from processors.mlflow_mapping.texts import parsed
 
 _REMEMBERED = 20_000
 """Distinct keys whose meaning is kept; more of them than that come from a broken sender."""
@@ -167,7 +170,7 @@ class Reading:
 
     __slots__ = ("fields", "get", "hits", "keys", "layout", "scope")
 
-    def __init__(self, layout: Layout, fields: Sequence[KeyValue], scope: str) -> None:
+    def __init__(self, layout: Layout, fields: Fields, scope: str) -> None:
         self.layout = layout
         self.scope = scope
         """The name of the instrumentation."""
@@ -180,12 +183,21 @@ class Reading:
 
     def value(self, hit: Hit) -> AnyValue:
         """Return what stands there."""
-        return self.fields[hit.place].value
+        return self.fields.value(hit.place)
+
+    def text(self, hit: Hit) -> str:
+        """Return the text that stands there; empty where there is none."""
+        return self.fields.text(hit.place)
+
+    def held(self, hit: Hit) -> Any:
+        """Return what stands there; JSON objects and lists in texts are parsed."""
+        text = self.fields.text(hit.place)
+        return parsed(text) if text else decode(self.fields.value(hit.place))
 
     def at(self, key: str) -> AnyValue | None:
         """Return the value of a key."""
         index = self.keys.get(key)
-        return None if index is None else self.fields[index].value
+        return None if index is None else self.fields.value(index)
 
     def lists(self, concept: str) -> list[list[Any]]:
         """Return the lists that flattened keys spell, one a prefix, best first."""
@@ -243,7 +255,7 @@ class Plan:
 
     def read(self, span: Span) -> Reading:
         """Look once at each key of a span."""
-        return Reading(self.layout(span.names()), span.peek.attributes, span.scope.name)
+        return Reading(self.layout(span.names()), Fields(span.peek), span.scope.name)
 
     def layout(self, keys: tuple[str, ...]) -> Layout:
         """Return what the keys of a span tell together."""

@@ -47,7 +47,7 @@ def plain_type(reading: Reading) -> str | None:
     layout = reading.layout
     if layout.kind_place < 0:
         return None
-    found = layout.kind_table.get(reading.fields[layout.kind_place].value.string_value)
+    found = layout.kind_table.get(reading.fields.text(layout.kind_place))
     return None if found == UNKNOWN else found
 
 
@@ -55,8 +55,7 @@ def find_type(plan: Plan, reading: Reading, span: Span) -> str:
     """Return the type; UNKNOWN where nothing tells."""
     said_unknown = False
     for hit in reading.get("kinds"):
-        value = reading.value(hit)
-        found = hit.detail.get(value.string_value) or hit.detail.get(kind_of(value))
+        found = hit.detail.get(reading.text(hit)) or hit.detail.get(kind_of(reading.value(hit)))
         if found and found != UNKNOWN:
             return str(found)
         said_unknown = said_unknown or found == UNKNOWN

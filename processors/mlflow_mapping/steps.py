@@ -4,14 +4,14 @@ from collections.abc import Sequence
 from typing import Any
 
 from processors.mlflow_mapping.calls import answer, messages_in, with_system
-from processors.mlflow_mapping.content import Content, as_json, held_by
+from processors.mlflow_mapping.content import Content, as_json
 from processors.mlflow_mapping.documents import read_documents, read_sizes, read_texts
 from processors.mlflow_mapping.events import Told
 from processors.mlflow_mapping.messages import as_choices, read_messages
 from processors.mlflow_mapping.parts import Message
 from processors.mlflow_mapping.plan import Reading
 from processors.mlflow_mapping.requests import read_request
-from processors.mlflow_mapping.texts import as_text, read
+from processors.mlflow_mapping.texts import as_text, reparse
 
 _RANKED = ("user", "system")
 _WHOLE_RUNS = frozenset({"pydantic_ai.all_messages", "all_messages_events"})
@@ -34,7 +34,7 @@ def closing(reading: Reading) -> Content | None:
     """Return how the conversation of a whole run ended."""
     for hit in reading.get("input_messages"):
         if hit.key in _WHOLE_RUNS:
-            request = read_request(held_by(reading.value(hit)))
+            request = read_request(reparse(reading.held(hit)))
             if request:
                 end = request[0][_last_question(request[0]) :]
                 return as_json(as_choices(end, None), chat=True) if end else None
@@ -69,7 +69,7 @@ def searched(reading: Reading, kind: str) -> Content | None:
 
 def _embedded(reading: Reading) -> list[Any]:
     """Return texts that were embedded but written as messages."""
-    written = [held_by(reading.value(hit)) for hit in reading.get("input_messages")]
+    written = [reparse(reading.held(hit)) for hit in reading.get("input_messages")]
     for held in (*reading.lists("input_groups"), *written):
         messages = read_messages(held) or (held if isinstance(held, list) else [])
         texts = [item["content"] for item in messages if _has_content(item)]
@@ -122,4 +122,4 @@ def fields(reading: Reading) -> Content | None:
 
 
 def _named(reading: Reading, concept: str) -> dict[str, Any]:
-    return {hit.detail: read(reading.value(hit)) for hit in reading.get(concept)}
+    return {hit.detail: reading.held(hit) for hit in reading.get(concept)}

@@ -55,17 +55,19 @@ def as_text(value: object) -> str:
 def read(value: AnyValue) -> Any:
     """Return an attribute's value; JSON objects and lists in texts are parsed."""
     text = value.string_value
-    if text:
-        parsed = parse(text)
-        return text if parsed is None else parsed
-    return values.decode(value)
+    return parsed(text) if text else values.decode(value)
+
+
+def parsed(text: str) -> Any:
+    """Return the object or list that a text holds as JSON, else the text."""
+    held = parse(text)
+    return text if held is None else held
 
 
 def reparse(value: Any) -> Any:
     """Parse the items of a list, and a text, that hold JSON themselves; one level deep."""
     if isinstance(value, str):
-        parsed = parse(value)
-        return value if parsed is None else parsed
+        return parsed(value)
     if isinstance(value, list):
         return [reparse(item) if isinstance(item, str) else item for item in value]
     return value
@@ -98,11 +100,11 @@ def leaves(value: object, but: Callable[[str, object], bool] | None = None) -> I
     while stack:
         item = stack.pop()
         if isinstance(item, str):
-            parsed = parse(item)
-            if parsed is None:
+            held = parse(item)
+            if held is None:
                 yield item
             else:
-                stack.append(parsed)
+                stack.append(held)
         elif isinstance(item, dict):
             if but is None:
                 stack.extend(item.values())

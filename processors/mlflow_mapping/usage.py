@@ -135,15 +135,14 @@ def read_usage(reading: Reading) -> Counters:
     fields = reading.fields
     for concept, places in reading.layout.counters:
         for place in places:
-            value = fields[place].value
-            number: int | None = value.int_value
+            number: int | None = fields.number(place)
             if number is None or not 0 < number < _MOST:
-                number = _count(value)
+                number = _count(fields.value(place))
             if number is not None:
                 counters[concept] = number
                 break
     for hit in reading.get("usage"):
-        held = read(reading.value(hit))
+        held = reading.held(hit)
         if isinstance(held, dict):
             for concept, number in from_object(held).items():
                 if not counters.get(concept):
