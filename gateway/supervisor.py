@@ -44,6 +44,8 @@ from gateway.workers.suspects import Suspects
 
 MERCY_S = 5.0
 """How much longer than its hang limit a worker may give no sign of life: it ends by itself."""
+LEFT_S = 1.0
+"""Where a successor waits for longer, those that live deliver what the worker has left."""
 START_S = 300.0
 """How long a worker may be silent while it starts: it imports plugins, however slow."""
 
@@ -325,6 +327,9 @@ class Supervisor:
 
     async def _replace(self, child: Child, delay_s: float, blamed: Sequence[str]) -> None:
         """Start another worker in place of one that ended by itself."""
+        if delay_s > LEFT_S and child.started:  # else its log may be what it died of
+            self._logs[child.number] = None
+            self._share()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay_s):
                 await self._stop_wanted.wait()
@@ -334,9 +339,11 @@ class Supervisor:
                 return
             going_on = [one for one in self._children.values() if not one.stopping]
             if len(going_on) < wanted(self._loaded.settings.service.workers):
-                await self._spawn(child.number, tripped=blamed)
+                left = child.number in self._logs
+                number = self._free_number() if left else child.number
+                await self._spawn(number, tripped=blamed)
             else:  # a reload has brought all that are wanted
-                self._logs[child.number] = None
+                self._logs.setdefault(child.number, None)
                 self._share()
 
     def _trip(self, processors: list[str]) -> None:
