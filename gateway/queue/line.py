@@ -192,10 +192,12 @@ class Line:
         self._pack(record)
         self._count(record, 1)
 
-    def pack_first(self, record: Record) -> None:
-        """Forget the payload of the oldest record that still has one; it is on disk."""
-        first = self._fresh.popleft()
-        assert first is record, "records lose their payload in the order they came"
+    def pack(self, record: Record) -> None:
+        """Forget the payload of the oldest of our records that still has one; it is on disk."""
+        if self._fresh[0] is record:
+            self._fresh.popleft()
+        else:  # behind guests, which are on no disk of ours
+            self._fresh.remove(record)
         record.line = None
         self._pack(record)
 

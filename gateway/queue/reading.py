@@ -1,8 +1,10 @@
 """Read segments: what they hold, and where they are damaged."""
 
-from collections.abc import Iterator
+import itertools
+from collections.abc import Iterator, Sequence
 from functools import partial
 from io import FileIO
+from operator import itemgetter
 from pathlib import Path
 from typing import NamedTuple
 
@@ -236,7 +238,11 @@ def _holds_data(window: _Window, at: int) -> bool:
     return False
 
 
-def fetch(path: Path, position: int, size: int) -> tuple[frame.Meta, bytes] | None:
+Answer = tuple[frame.Meta, bytes]
+"""Meta and payload of a frame."""
+
+
+def fetch(path: Path, position: int, size: int) -> Answer | None:
     """
     Return meta and payload of the frame at a position, or None where it is damaged or gone.
 
@@ -244,7 +250,30 @@ def fetch(path: Path, position: int, size: int) -> tuple[frame.Meta, bytes] | No
         OSError: the file cannot be read.
 
     """
-    data = fetch_frame(path, position, size)
+    return _decoded(fetch_frame(path, position, size), position)
+
+
+def fetch_all(wanted: Sequence[tuple[Path, int, int]]) -> list[Answer | None]:
+    """
+    Return the same for several frames; a file is opened once for neighbours in it.
+
+    Raises:
+        OSError: a file cannot be read.
+
+    """
+    neighbours = itertools.groupby(wanted, key=itemgetter(0))
+    return [one for path, some in neighbours for one in _fetch_from(path, list(some))]
+
+
+def _fetch_from(path: Path, wanted: Sequence[tuple[Path, int, int]]) -> list[Answer | None]:
+    try:
+        with path.open("rb", buffering=0) as file:
+            return [_decoded(_frame(file, at, size), at) for _, at, size in wanted]
+    except FileNotFoundError:
+        return [None] * len(wanted)
+
+
+def _decoded(data: bytes, position: int) -> Answer | None:
     head = frame.read_head(data, position)
     if head is None:
         return None
@@ -265,11 +294,14 @@ def fetch_frame(path: Path, position: int, size: int) -> bytes:
     """
     try:
         with path.open("rb", buffering=0) as file:
-            file.seek(place_of(position)[1])
-            chunks: list[bytes] = []
-            while size > 0 and (chunk := file.read(size)):
-                chunks.append(chunk)
-                size -= len(chunk)
-            return chunks[0] if len(chunks) == 1 else b"".join(chunks)
+            return _frame(file, position, size)
     except FileNotFoundError:
         return b""
+
+
+def _frame(file: FileIO, position: int, size: int) -> bytes:
+    file.seek(place_of(position)[1])
+    data = file.read(size)
+    while 0 < len(data) < size and (more := file.read(size - len(data))):
+        data += more
+    return data

@@ -1,23 +1,25 @@
 """
 Payloads on disk: which are in memory too, how the others are read, and what each segment holds.
 
-The newest payloads stay in memory up to ``CACHE_BYTES``, so that a destination that keeps up costs
-no read; the others are read when their turn comes, so that one that does not costs no memory.
+The newest payloads stay in memory, up to ``CACHE_BYTES`` while nothing before them has waited for
+``FRESH_S``, so that a destination that keeps up costs no read; the others are read when their turn
+comes, so that one that does not costs no memory.
 """
 
 import asyncio
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from pathlib import Path
 
 from gateway.queue import frame
 from gateway.queue.base import Record
 from gateway.queue.damage import Damaged
 from gateway.queue.line import place_of
-from gateway.queue.reading import fetch
+from gateway.queue.reading import fetch, fetch_all
 from gateway.queue.segment import Segment
 
 CACHE_BYTES = 32 * 1024 * 1024
+FRESH_S = 5.0
+"""Behind what has waited for so long there is a backlog, most of which is read anyway."""
 _TRIES = 3
 
 
@@ -48,12 +50,17 @@ class DiskShelf:
         self._segment(record).loose.add(record)
         self._cache[record] = None
         self._cached_bytes += record.size
+        line = record.line
+        if line is not None and record.since - line.oldest_since > FRESH_S:
+            for one in [each for each in line.fresh if each.shelf is None]:
+                self._pack(one)
         while self._cached_bytes > CACHE_BYTES:
-            oldest, _ = self._cache.popitem(last=False)
-            self._cached_bytes -= oldest.size
-            self._segment(oldest).loose.discard(oldest)
-            assert oldest.line is not None, "what is taken leaves the cache"
-            oldest.line.pack_first(oldest)
+            self._pack(next(iter(self._cache)))
+
+    def _pack(self, record: Record) -> None:
+        self.let_go(record)
+        assert record.line is not None, "what is taken leaves the cache"
+        record.line.pack(record)
 
     def taken(self, record: Record) -> None:
         """Note that a record left its line."""
@@ -90,7 +97,7 @@ class DiskShelf:
         todo = list(records)
         for _ in range(_TRIES):
             wanted = [(self._segment(r).path, r.position, r.size) for r in todo]
-            found = await asyncio.to_thread(_fetch_all, wanted)
+            found = await asyncio.to_thread(fetch_all, wanted)
             again: list[Record] = []
             for record, answer, (_, position, _) in zip(todo, found, wanted, strict=True):
                 if answer is not None:
@@ -140,9 +147,3 @@ class DiskShelf:
         if record in self._cache:
             del self._cache[record]
             self._cached_bytes -= record.size
-
-
-def _fetch_all(
-    wanted: Sequence[tuple[Path, int, int]],
-) -> list[tuple[frame.Meta, bytes] | None]:
-    return [fetch(path, position, size) for path, position, size in wanted]

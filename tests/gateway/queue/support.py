@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gateway.config.exporting import QueueConfig
-from gateway.plugin import Logger
+from gateway.plugin import Clock, Logger
 from gateway.queue.base import Record
 from gateway.queue.disk import Disk
 from gateway.queue.queue import Queue
@@ -50,6 +50,7 @@ async def opened(
     follow: bool = False,
     several_tenants: bool = False,
     logger: Logger | None = None,
+    clock: Clock | None = None,
     **queues: QueueConfig,
 ) -> AsyncIterator[tuple[Store, dict[str, Queue]]]:
     """Run a store with these queues; a queue ``a`` where none is given."""
@@ -59,6 +60,7 @@ async def opened(
         segment_bytes=segment_bytes,
         several_tenants=lambda: several_tenants,
         logger=logger,
+        clock=clock,
     )
     wanted = queues or {"a": QueueConfig(num_lanes=1)}
     made = {name: store.open(name, settings, follow=follow) for name, settings in wanted.items()}

@@ -16,7 +16,9 @@ from gateway.errors import Retry
 from gateway.queue import notes, shelf
 from gateway.queue.base import Record
 from gateway.queue.folder import QueueFolderError
+from gateway.queue.queue import MemoryShelf
 from gateway.queue.store import Store
+from gateway.testing import FakeClock
 from tests.gateway.queue.faults import FailingDisk, full
 from tests.gateway.queue.support import EVERYTHING, opened, payloads, record, take_all
 
@@ -107,6 +109,48 @@ async def test_older_payloads_leave_memory(tmp_path: Path, monkeypatch: pytest.M
         assert 20 == len(line)
         assert 15 <= sum(len(run) for each in line.lines() for run in each.runs)
         assert [one.payload for one in made] == await payloads(queues["a"])
+
+
+async def test_a_backlog_leaves_memory(tmp_path: Path) -> None:
+    """Once the oldest has waited for some seconds no payload stays; order and content do."""
+    clock = FakeClock()
+    async with opened(tmp_path, clock=clock) as (store, queues):
+        made = [record(b"%d " % at + bytes(500)) for at in range(20)]
+        for one in made[:10]:
+            await store.commit([one])
+        line = queues["a"].lanes[0].line("")
+        kept = [sum(len(each.fresh) for each in line.lines())]
+        clock.advance(shelf.FRESH_S + 1)
+        for one in made[10:]:
+            await store.commit([one])
+            kept.append(sum(len(each.fresh) for each in line.lines()))
+        assert [10, *[0] * 10] == kept
+        assert [one.payload for one in made] == await payloads(queues["a"])
+        await store.commit([record()])
+        assert 1 == sum(len(each.fresh) for each in line.lines())
+
+
+async def test_guests_stay_before_what_leaves_memory(tmp_path: Path) -> None:
+    """In a line that holds guests too, our own payloads alone leave; nothing is lost."""
+    clock, guests = FakeClock(), MemoryShelf()
+    async with opened(tmp_path, clock=clock) as (store, queues):
+        queue = queues["a"]
+        aside = queue.lanes[0].aside("")
+        for at in range(6):
+            one = record(b"%d" % at)
+            if at % 2:
+                one.shelf = guests
+                store.visit(one)
+            else:
+                await store.commit([one])
+            (taken,) = await take_all(queue)
+            clock.advance(shelf.FRESH_S)
+            queue.set_aside(taken, aside, (0,))
+            queue.ack(taken)
+        kept = [one.payload for one in aside.fresh]
+        left = await queue.take(aside, **EVERYTHING)
+    assert [b"1", b"3", b"5"] == kept
+    assert [b"%d" % at for at in range(6)] == sorted(one.payload for one in left)
 
 
 async def test_done_segments_are_given_back(tmp_path: Path) -> None:
