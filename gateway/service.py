@@ -338,6 +338,7 @@ class Service:
         first = await seat.take_place(max(worker.num_lanes for worker in workers))
         logger = logs.get("workers")
         locks = LaneLocks(seat.sockets, logger)
+        await locks.take_log(seat.number)
         await locks.take(first.lanes)
         await self._store.start(first.lanes)
         self._duties = Duties(

@@ -59,7 +59,7 @@ class Duties:
         folder: where workers have their sockets.
         readers: of all queues.
         supervision: whom to tell.
-        locks: those of the lanes that the store was started with are taken.
+        locks: those of the own log and of the lanes that the store was started with are taken.
 
     """
 
@@ -194,6 +194,7 @@ class Duties:
             peer.window.max_bytes = WINDOW_BYTES // len(self._peers)
 
     async def _empty(self, log: int) -> None:
+        await self._locks.take_log(log)
         try:
             await self._store.empty(log, self._on_empty(log))
         except OSError as error:
@@ -211,6 +212,7 @@ class Duties:
 
     async def _forget(self, log: int) -> None:
         await self._store.forget(log)
+        self._locks.release_log(log)
         self._logs.discard(log)
         self._supervision.emptied(log)
 

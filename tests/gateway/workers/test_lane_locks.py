@@ -23,6 +23,7 @@ from gateway.workers.lane_locks import LaneLocks
 
 locks = LaneLocks(Path(sys.argv[1]), logs.get("t"))
 asyncio.run(locks.take([0, 1]))
+asyncio.run(locks.take_log(5))
 if os.fork() == 0:
     os.execvp("sleep", ["sleep", "30"])
 print("held", flush=True)
@@ -67,6 +68,32 @@ async def test_a_lane_is_taken_once_it_is_released_or_its_owner_gone(
                 while not (said := capsys.readouterr().err):
                     await asyncio.sleep(0.02)
             assert [0] == json.loads(said)["lanes"]
+            assert not waiting.done()
+
+            process.kill()
+            await asyncio.wait_for(waiting, 30)
+        finally:
+            os.killpg(process.pid, signal.SIGKILL)
+
+
+async def test_a_log_is_taken_once_its_writer_is_gone(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Nobody empties a log that somebody may write; lanes of the same number are others."""
+    monkeypatch.setattr(lane_locks, "PATIENCE_S", 0.1)
+    logs.configure("info", "json")
+    with holder(tmp_path) as process:
+        assert process.stdout is not None
+        assert b"held\n" == process.stdout.readline()
+        try:
+            locks = LaneLocks(tmp_path, logs.get("t"))
+            await locks.take([5])
+            await locks.take_log(1)
+            waiting = asyncio.create_task(locks.take_log(5))
+            async with asyncio.timeout(30):
+                while not (said := capsys.readouterr().err):
+                    await asyncio.sleep(0.02)
+            assert [5] == json.loads(said)["logs"]
             assert not waiting.done()
 
             process.kill()
