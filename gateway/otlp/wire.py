@@ -184,42 +184,48 @@ def assemble(entries: Iterable[Entry]) -> bytes:
     Neighbours with equal resource and scope share one ResourceSpans and one ScopeSpans, so
     sort by resource and scope inside a trace first.
     """
+    # Without functions inside: compiled, they would hold each other, and all spans with them, until
+    # the garbage collector comes.
+    spans = list(entries)
     parts: list[bytes] = []
-    resource: bytes | None = None
-    scope: bytes | None = None
-    resource_at = scope_at = resource_size = scope_size = 0
+    at = 0
+    while at < len(spans):
+        at = _put_resource(parts, spans, at)
+    return b"".join(parts)
 
-    def close_scope() -> None:
-        nonlocal resource_size
-        if scope is not None:
-            parts[scope_at] = b"\x12" + length(scope_size) + scope
-            resource_size += len(parts[scope_at]) - len(scope) + scope_size
 
-    def close_resource() -> None:
-        if resource is not None:
-            parts[resource_at] = b"\x0a" + length(resource_size) + resource
+def _put_resource(parts: list[bytes], entries: list[Entry], at: int) -> int:
+    """Add the spans from ``at`` on that share its resource; return where the next ones begin."""
+    resource = entries[at].resource
+    head_at = len(parts)
+    parts.append(b"")  # the head is written once the size is known
+    size = len(resource)
+    while at < len(entries) and entries[at].resource == resource:
+        at, more = _put_scope(parts, entries, at)
+        size += more
+    parts[head_at] = b"\x0a" + length(size) + resource
+    return at
 
-    for entry in entries:
-        if entry.resource != resource or entry.scope != scope:
-            close_scope()
-            if entry.resource != resource:
-                close_resource()
-                resource, resource_at, resource_size = (
-                    entry.resource,
-                    len(parts),
-                    len(entry.resource),
-                )
-                parts.append(b"")  # the heads are written once the sizes are known
-            scope, scope_at, scope_size = entry.scope, len(parts), len(entry.scope)
-            parts.append(b"")
-        span = entry.span
+
+def _put_scope(parts: list[bytes], entries: list[Entry], at: int) -> tuple[int, int]:
+    """Add those that share its scope too; return where the next ones begin, and the size."""
+    _, _, resource, scope, _ = entries[at]
+    head_at = len(parts)
+    parts.append(b"")
+    size = len(scope)
+    end = len(entries)
+    while at < end:
+        _, _, its_resource, its_scope, span = entries[at]
+        if its_scope != scope or its_resource != resource:
+            break
         head = b"\x12" + length(len(span))
-        scope_size += len(head) + len(span)
+        size += len(head) + len(span)
         parts.append(head)
         parts.append(span)
-    close_scope()
-    close_resource()
-    return b"".join(parts)
+        at += 1
+    head = b"\x12" + length(size)
+    parts[head_at] = head + scope
+    return at, len(head) + size
 
 
 def arrange(entries: Sequence[Entry], *, unique: bool) -> list[Entry]:

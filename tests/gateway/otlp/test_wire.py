@@ -1,6 +1,8 @@
 """What the wire functions promise: every span found, none changed, any garbage refused."""
 
+import gc
 import random
+import sys
 from typing import TypeAlias
 
 import pytest
@@ -146,3 +148,18 @@ def test_knows_the_size_of_spans() -> None:
     """It is that of the encoded spans, without what they belong to."""
     entries = wire.index(request_of([("a", [("b", [(b"1" * 16, b"2" * 8), (b"", b"")])])]))
     assert sum(len(one.span) for one in entries) == wire.size_of(entries)
+
+
+def test_nothing_holds_a_span_that_was_sent_on() -> None:
+    """What was put together is let go at once, not when the garbage collector comes."""
+    entries = wire.index(request_of([("a", [("b", [(b"1" * 16, b"2" * 8)] * 3)])]))
+    before = [sys.getrefcount(one.span) for one in entries]
+    gc.disable()
+    try:
+        for lane in wire.by_lane(entries, 2, None).values():
+            wire.assemble(wire.arrange(lane, unique=True))
+            wire.assemble(lane)
+        after = [sys.getrefcount(one.span) for one in entries]
+    finally:
+        gc.enable()
+    assert before == after
