@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from gateway.otlp import values
 from gateway.plugin import Span
+from processors.mlflow_mapping.globs import Globs
 from processors.mlflow_mapping.keys import TAG, TRACE_NAME
 from processors.mlflow_mapping.plan import Hit, Reading
 from processors.mlflow_mapping.providers import provider_name
@@ -112,8 +113,8 @@ def trace_name(name: str) -> str:
     return name[:MAX_ID].replace("\0", "\ufffd")
 
 
-def find_tags(reading: Reading, span: Span) -> Iterator[tuple[str, str]]:
-    """Yield the trace's tags, the trace name first; for root spans alone."""
+def find_tags(reading: Reading, span: Span, unwanted: Globs) -> Iterator[tuple[str, str]]:
+    """Yield the trace's tags, the trace name first and always; for root spans alone."""
     if TRACE_NAME not in reading.keys:
         name = find_text(reading, "trace_name") or span.name
         if name:
@@ -125,7 +126,9 @@ def find_tags(reading: Reading, span: Span) -> Iterator[tuple[str, str]]:
         full = TAG + key
         if full in reading.keys or key in seen or len(seen) == MAX_TAGS:
             continue
-        if value and _TAG_KEY.fullmatch(key) and not key.startswith("mlflow."):
+        if unwanted.dropped(key) or key.startswith("mlflow."):
+            continue
+        if value and _TAG_KEY.fullmatch(key):
             seen.add(key)
             yield full, value[:MAX_TAG]
 

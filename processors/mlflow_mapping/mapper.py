@@ -11,6 +11,7 @@ from processors.mlflow_mapping import keys
 from processors.mlflow_mapping.dialect import Dialect
 from processors.mlflow_mapping.events import NO_EVENTS, Told, read_events
 from processors.mlflow_mapping.failures import show_failure
+from processors.mlflow_mapping.globs import Globs
 from processors.mlflow_mapping.identity import (
     MAX_ID,
     find_model,
@@ -56,12 +57,14 @@ class Mapper:
     Args:
         dialects: the tables, in order of preference.
         move: whether to take away source attributes that the result says again.
+        tags: which tags of traces are not written.
 
     """
 
-    def __init__(self, dialects: Iterable[Dialect], *, move: bool) -> None:
+    def __init__(self, dialects: Iterable[Dialect], *, move: bool, tags: Globs) -> None:
         self._plan = Plan(dialects)
         self._move = move
+        self._tags = tags
         self._only_type = functools.lru_cache(maxsize=4096)(self._find_only_type)
 
     def write(self, batch: Batch) -> None:
@@ -114,7 +117,7 @@ class Mapper:
                     _add_person(texts, reading, key, _PEOPLE[key])
         texts[keys.SPAN_TYPE] = kind
         if span.is_root:
-            for key, value in find_tags(reading, span):
+            for key, value in find_tags(reading, span, self._tags):
                 texts[key] = value
         if kind != keys.UNKNOWN:
             show_failure(span, reading, told)

@@ -1,10 +1,7 @@
 """Resource attributes: MLflow makes a tag of the trace of each, so noise and secrets must go."""
 
-import fnmatch
-import re
-from collections.abc import Callable, Sequence
-
 from gateway.plugin import Resource
+from processors.mlflow_mapping.globs import Globs
 
 DROPPED = (
     "process.*", "host.*", "os.*", "container.*", "telemetry.distro.*", "webengine.*", "faas.*",
@@ -25,14 +22,12 @@ class ResourceFilter:
     Decide which resource attributes stay.
 
     Args:
-        drop: globs of what goes; upper and lower case do not matter.
-        keep: globs of what stays although ``drop`` names it.
+        names: which of them go.
 
     """
 
-    def __init__(self, drop: Sequence[str], keep: Sequence[str]) -> None:
-        self._drop = _compile(drop)
-        self._keep = _compile(keep)
+    def __init__(self, names: Globs) -> None:
+        self._names = names
         self._doomed: dict[tuple[str, ...], frozenset[str]] = {}
 
     def apply(self, resource: Resource) -> None:
@@ -40,16 +35,9 @@ class ResourceFilter:
         keys = resource.attributes.names()
         doomed = self._doomed.get(keys)
         if doomed is None:
-            doomed = frozenset(key for key in keys if self._is_doomed(key.lower()))
+            doomed = frozenset(filter(self._names.dropped, keys))
             if len(self._doomed) >= _REMEMBERED:
                 self._doomed.clear()
             self._doomed[keys] = doomed
         if doomed:
             resource.attributes.discard(doomed)
-
-    def _is_doomed(self, key: str) -> bool:
-        return bool(self._drop(key)) and not self._keep(key)
-
-
-def _compile(globs: Sequence[str]) -> Callable[[str], object]:
-    return re.compile("|".join(fnmatch.translate(glob.lower()) for glob in globs) or "(?!)").match

@@ -84,3 +84,25 @@ def test_only_the_root_names_and_tags_the_trace() -> None:
 
     assert f"{TAG}tags" in root.attributes
     assert not [key for key in child.attributes if key.startswith(TAG)]
+
+
+@pytest.mark.parametrize("keep_source_attributes", [True, False])
+def test_unwanted_tags_stay_on_the_span_alone(keep_source_attributes: bool) -> None:
+    """``drop`` leaves the trace its name, ``keep`` is an exception, and nothing is lost."""
+    metadata = '{"env":"test","Step":1}'
+    spans = batch({"tag.tags": ["a"], "metadata": metadata}, name="root")
+    mapping = processor(
+        MlflowMapping,
+        trace_tags={"drop": ["*"], "keep": ["ENV"]},
+        keep_source_attributes=keep_source_attributes,
+    )
+
+    (root,) = mapping.process(spans)
+
+    assert {"mlflow.traceName": "root", "env": "test"} == {
+        key.removeprefix(TAG): value
+        for key, value in root.attributes.items()
+        if key.startswith(TAG)
+    }
+    assert ["a"] == root.attributes["tag.tags"]
+    assert metadata == root.attributes["metadata"]
