@@ -44,7 +44,7 @@ _READ_AGAIN_S = 0.02
 
 _CONFIG = """\
 receivers: {{otlp: {{protocols: {{http: {{endpoint: "127.0.0.1:0"}}}}}}}}
-processors: {{memory_limiter: {{}}, redaction: {{}}, mlflow_mapping: {{}}, cost: {{}}}}
+processors: {{memory_limiter: {{}}, redaction: {{}}, mlflow_mapping: {mapping}, cost: {{}}}}
 exporters:
   mlflow:
     endpoint: "{mlflow}"
@@ -64,6 +64,11 @@ service:
 """
 
 
+_LEAN = """{
+  keep_source_attributes: false, trace_tags: {drop: ["*"]},
+  resource_attributes: {drop: ["*"], keep: [service.name, "mlflow.*"]}}"""
+"""What docs/exporters/mlflow.md advises for more spans a second."""
+
 TITLE = "Into MLflow"
 _HEAD = """\
 | store | a request from senders | to MLflow | spans/s | | CPU ms a span | |
@@ -74,8 +79,9 @@ Recorded with `python -m benchmarks.mlflow --record` on {machine}: the same trac
 (6 spans, 6.5 KB each) straight from eight senders to a real MLflow, and from them through the
 gateway (default pipeline, queue on disk), {turns} turns of {total:,} spans each, medians. Spans a
 second are by the clock, from the first request until the last span stands in MLflow's database; the
-CPU time is MLflow's own, and the figure to compare where the machine has other work. What bounds
-MLflow is in [ADR 14](../docs/adr/0014-batches-into-mlflow.md).
+CPU time is MLflow's own, and the figure to compare where the machine has other work. "Few tags" is
+`mlflow_mapping` [for more spans a second](../docs/exporters/mlflow.md#more-spans-a-second). What
+bounds MLflow is in [ADR 14](../docs/adr/0014-batches-into-mlflow.md).
 
 {table}
 """
@@ -88,9 +94,17 @@ class Knobs(NamedTuple):
     max_spans: int = 500
     mib: float = 8
     flush: str = "500ms"
+    lean: bool = False
+    """Whether few tags and no attributes twice reach MLflow."""
 
     def __str__(self) -> str:
-        return f"{self.lanes} lanes, {self.max_spans} spans, {self.mib:g} MiB, {self.flush}"
+        shape = f"{self.lanes} lanes, {self.max_spans} spans, {self.mib:g} MiB, {self.flush}"
+        return f"{shape}, few tags" if self.lean else shape
+
+    def config(self, mlflow: str, folder: Path) -> str:
+        """Return the configuration of a gateway with them."""
+        mapping = _LEAN if self.lean else "{}"
+        return _CONFIG.format(mlflow=mlflow, folder=folder, mapping=mapping, **self._asdict())
 
 
 class Turn(NamedTuple):
@@ -183,8 +197,7 @@ async def bench(kind: str, variants: Sequence[Knobs]) -> AsyncIterator[Bench]:
         made = Bench(server, store, experiment)
         for number, knobs in enumerate(variants):
             config = folder / f"{number}.yaml"
-            data = folder / f"data-{number}"
-            config.write_text(_CONFIG.format(mlflow=server.url, folder=data, **knobs._asdict()))
+            config.write_text(knobs.config(server.url, folder / f"data-{number}"))
             process = await stack.enter_async_context(gateway(config, ()))
             made.ways[str(knobs)] = f"http://127.0.0.1:{process.port('http')}/v1/traces"
         yield made
@@ -241,6 +254,8 @@ def main() -> None:
         print(_LATENCY_HEAD, *rows, sep="\n")
         return
     variants, rows = options.variants or [Knobs()], []
+    if options.lean or options.record:
+        variants.append(Knobs(lean=True))
     for kind in stores:
         for spans in options.spans or WORK:
             rows += asyncio.run(compare(kind, spans, variants, options.total, options.turns))
@@ -260,6 +275,7 @@ def _parse() -> argparse.Namespace:
         "--try", dest="variants", type=_knobs, action="append", metavar="LANES,SPANS,MIB,FLUSH",
         help="settings of the exporter to compare, such as 4,500,8,500ms (the defaults)",
     )  # fmt: skip
+    parser.add_argument("--lean", action="store_true", help="also with few tags; recorded always")
     parser.add_argument("--latency", type=int, metavar="TRACES", help="one after the other")
     parser.add_argument("--record", action="store_true", help="write RESULTS.md")
     return parser.parse_args()
