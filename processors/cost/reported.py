@@ -1,18 +1,22 @@
 """What instrumentations say that a call cost."""
 
 import math
+from itertools import chain
 from typing import Any, NamedTuple
 
 from gateway.plugin import Attributes
 from processors.cost.written import COST
 
-_PARTS = ("llm.cost.prompt", "llm.cost.completion", "llm.cost.total")
+_PARTS = (
+    ("llm.cost.prompt", "llm.cost.completion", "llm.cost.total"),
+    ("gen_ai.cost.input_cost", "gen_ai.cost.output_cost", "gen_ai.cost.total_cost"),
+)
 _TOTALS = ("operation.cost", "gen_ai.usage.cost", "gen_ai.usage.total_cost", "gen_ai.cost.total")
 _DETAILS = "langfuse.observation.cost_details"
 _IN, _OUT = ("input", "input_cost", "prompt"), ("output", "output_cost", "completion")
 _ALL = ("total", "total_cost")
 
-REPORTED_KEYS = (*_PARTS, *_TOTALS, _DETAILS, COST)
+REPORTED_KEYS = (*chain(*_PARTS), *_TOTALS, _DETAILS, COST)
 
 
 class Reported(NamedTuple):
@@ -27,10 +31,11 @@ class Reported(NamedTuple):
 
 def read_reported(attributes: Attributes) -> Reported | None:
     """Return what a span says that it cost; a cost of zero means that nobody knew it."""
-    if any(key in attributes for key in _PARTS):
-        taken, given, total = (_amount(attributes.get(key)) for key in _PARTS)
-        if found := _joined(taken, given, total, _PARTS[2]):
-            return found
+    for parts in _PARTS:
+        if any(key in attributes for key in parts):
+            taken, given, total = (_amount(attributes.get(key)) for key in parts)
+            if found := _joined(taken, given, total, parts[2]):
+                return found
     for key in (_DETAILS, COST):
         if key in attributes:
             details = attributes.json(key) or attributes[key]

@@ -6,7 +6,7 @@ from typing import Any, Final
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from processors.mlflow_mapping.plan import Reading
-from processors.mlflow_mapping.texts import read
+from processors.mlflow_mapping.texts import parse
 
 Counters = dict[str, int]
 
@@ -101,6 +101,9 @@ _BY_MODALITY: Final = {
 _MOST: Final = 2**53
 """Larger numbers are no counters."""
 
+_LONGEST: Final = 4000
+"""Letters of the longest text that is tried as what Python shows."""
+
 _HOLDERS: Final = ("usage_metadata", "usageMetadata", "usage", "token_usage")
 
 
@@ -143,16 +146,25 @@ def read_usage(reading: Reading) -> Counters:
                 break
     for hit in reading.get("usage"):
         held = reading.held(hit)
+        if isinstance(held, str):
+            held = _from_python(held)
         if isinstance(held, dict):
             for concept, number in from_object(held).items():
                 if not counters.get(concept):
                     counters.setdefault(concept, number)
     for hit in reading.get("usage_within"):
-        held = read(reading.value(hit))
+        held = reading.held(hit)
         inner = held.get("usage") if isinstance(held, dict) else None
         if isinstance(inner, dict):
             return {**from_object(inner), **counters}
     return counters
+
+
+def _from_python(text: str) -> Any:
+    """Return counters that were written as Python shows them, as LiteLLM does."""
+    for python, json in (("'", '"'), ("None", "null"), ("True", "true"), ("False", "false")):
+        text = text.replace(python, json)
+    return parse(text) if len(text) <= _LONGEST else None
 
 
 def from_object(usage: Mapping[str, Any]) -> Counters:

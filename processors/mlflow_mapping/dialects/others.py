@@ -53,6 +53,15 @@ LANGTRACE = Dialect(
     user=("langtrace.user.id",),
 )
 
+# litellm.integrations.opentelemetry
+LITELLM = Dialect(
+    name="litellm",
+    only_with=("litellm.",),
+    plain=("llm.user",),
+    usage=("metadata.usage_object",),
+    user=("llm.user", "metadata.user_api_key_end_user_id", "metadata.user_api_key_user_id"),
+)
+
 # openlit.semcov
 OPENLIT = Dialect(
     name="openlit",
