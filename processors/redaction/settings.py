@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 import msgspec
@@ -29,10 +30,28 @@ def compile_pattern(pattern: str, setting: str) -> regex.Pattern:
         ) from None
 
 
-def _unknown(setting: str, name: str, known: list[str]) -> ValueError:
+def mistakes(patterns: Iterable[str], setting: str) -> Iterator[str]:
+    """Yield what is wrong with those of a user's patterns that cannot be compiled."""
+    for pattern in patterns:
+        try:
+            compile_pattern(pattern, setting)
+        except ValueError as error:
+            yield str(error)
+
+
+def _unknown(setting: str, name: str, known: list[str]) -> str:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(known)}"
-    return ValueError(f'{setting}: unknown type "{name}"; {hint}')
+    return f'{setting}: unknown type "{name}"; {hint}'
+
+
+def _unknown_regions(regions: Iterable[str]) -> Iterator[str]:
+    known = sorted(phonenumbers.SUPPORTED_REGIONS)
+    for region in regions:
+        if region not in known:
+            near = difflib.get_close_matches(region.upper(), known, n=1)
+            hint = f'did you mean "{near[0]}"?' if near else "expected such as US, DE or KR"
+            yield f'phone_regions: unknown region "{region}"; {hint}'
 
 
 class OperatorConfig(Config):
@@ -94,7 +113,7 @@ class CustomRule(Config):
 
     def validate(self) -> None:
         """
-        Check the name, the pattern and the validator.
+        Check the name, the patterns and the validator.
 
         Raises:
             ValueError: one of them is wrong, and how.
@@ -110,6 +129,8 @@ class CustomRule(Config):
             near = difflib.get_close_matches(self.validator, CHECKS, n=1)
             hint = f'did you mean "{near[0]}"?' if near else f"known are {', '.join(CHECKS)}"
             raise ValueError(f'validator: unknown "{self.validator}"; {hint}')
+        if wrong := list(mistakes(self.context, "context")):
+            raise ValueError(*wrong)
 
 
 class RedactionConfig(Config):
@@ -149,26 +170,24 @@ class RedactionConfig(Config):
 
         """
         custom = [rule.name for rule in self.custom]
-        twice = {name for name in custom if custom.count(name) > 1}
-        if twice:
-            raise ValueError(f'custom: "{min(twice)}" is defined twice')
         known = [*GROUPS, *TYPES, *custom]
-        for name in self.rules:
-            if name.removeprefix("-") not in known:
-                raise _unknown("rules", name.removeprefix("-"), known)
-        for name in self.operators:
-            if name not in ("default", *TYPES, *custom):
-                raise _unknown("operators", name, ["default", *TYPES, *custom])
-        regions = sorted(phonenumbers.SUPPORTED_REGIONS)
-        for region in self.phone_regions:
-            if region not in regions:
-                near = difflib.get_close_matches(region.upper(), regions, n=1)
-                hint = f'did you mean "{near[0]}"?' if near else "expected such as US, DE or KR"
-                raise ValueError(f'phone_regions: unknown region "{region}"; {hint}')
-        for pattern in self.allow_values:
-            compile_pattern(pattern, "allow_values")
+        named = [name.removeprefix("-") for name in self.rules]
+        replaced = ["default", *TYPES, *custom]
+        wrong = [
+            *(f'custom: "{name}" is defined twice' for name in custom if custom.count(name) > 1),
+            *(_unknown("rules", name, known) for name in named if name not in known),
+            *(
+                _unknown("operators", name, replaced)
+                for name in self.operators
+                if name not in replaced
+            ),
+            *_unknown_regions(self.phone_regions),
+            *mistakes(self.allow_values, "allow_values"),
+        ]
         if self.max_value_bytes < 1:
-            raise ValueError("max_value_bytes must be at least 1")
+            wrong.append("max_value_bytes must be at least 1")
+        if wrong:
+            raise ValueError(*dict.fromkeys(wrong))
 
     def enabled(self) -> frozenset[str]:
         """Return the types to look for, custom ones included."""

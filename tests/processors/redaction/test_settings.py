@@ -83,6 +83,11 @@ def test_the_documented_example(tmp_path: Path) -> None:
             "processors.redaction.custom[0].validator",
             ['"luhn"'],
         ),
+        (
+            "{custom: [{name: a, pattern: x, context: [badge, '[']}]}",
+            "processors.redaction.custom[0].context",
+            ["RE2", "missing ]"],
+        ),
     ],
 )
 def test_mistakes(tmp_path: Path, settings: str, path: str, words: list[str]) -> None:
@@ -92,3 +97,12 @@ def test_mistakes(tmp_path: Path, settings: str, path: str, words: list[str]) ->
 
     message = str(caught.value)
     assert all(word in message for word in (path, "gateway.yaml:4", *words)), message
+
+
+def test_all_mistakes_at_once(tmp_path: Path) -> None:
+    """Several mistakes are told together."""
+    with pytest.raises(ConfigError) as caught:
+        _load(tmp_path, "{rules: [pi], operators: {crad: {}}, phone_regions: [us, xx]}")
+
+    told = str(caught.value)
+    assert all(word in told for word in ('"pi"', '"crad"', '"us"', '"xx"')), told
