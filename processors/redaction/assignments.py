@@ -30,9 +30,9 @@ _VERBS = (
     "était",
     "luidt",
 )
-_PARTICLES = "는은은は为是"
+_PARTICLES = (*"는은은は为是를을を", "改成", "改为", "設為", "设为", "设置为")
 _SAYS = (
-    rf"[\"'`]?(?: (?:{'|'.join(_VERBS)})[ :]{{1,3}}|[{_PARTICLES}][ :]{{0,3}})"
+    rf"[\"'`]?(?: (?:{'|'.join(_VERBS)})[ :]{{1,3}}|(?:{'|'.join(_PARTICLES)})[ :]{{0,3}})"
     rf"(?:[\"'`]{{1,2}})?{_OPENING}"
 )
 _QUOTED = r"\\{0,15}(?:\"([^\"\r\n]+)|'([^'\r\n]+)|`([^`\r\n]+))"
@@ -62,6 +62,13 @@ _FOR_WHAT = (
     r" (?i:for|of|to|für|vom|zum|de|du|del|de la|da|do|di|della|per|para|van|voor)"
     r"(?: [^\s:=]{1,30}){1,2}"
 )
+_CHANGED = (
+    r"(?: (?i:was|has been|changed|set|reset|updated|wurde|ist|jetzt|geändert|zurückgesetzt|gesetzt"
+    r"|gewijzigd|veranderd|cambiada|actualizada|alterada|mudada|modifié|changé|cambiata)){1,3}"
+)
+_TO = r" (?i:to|as|auf|naar)(?: :)? "
+_INTO = r" (?i:to|as|zu|naar|in|a|para|en) "
+_MARKED = r"(?: ?(?:->|\x{2192}|\x{2013}|\x{2014}) ?| ?\([\w -]{1,20}\) ?: ?)"
 _BESIDE = r"(?: - | ?\( ?| )\\{0,15}"
 
 _CALLED = r"\\*[\"'`] ?, ?\\*[\"'`]"
@@ -71,8 +78,11 @@ _LISTED = r"[\"'\\]*(?:\s|\\+[nr])+(?:- )?value: ?"
 # follows tokens and keys is asked more strictly: texts about models are full of tokens.
 _PASSWORD_HINT = (
     rf"{relax(_pattern((*NAMES['password'], *DOUBTFUL['password'])))}(?:{_ASSIGNS}|{_says_raw()}"
-    r"| (?i:for|of|to|f|vom|zum|d[eaiou]|p[ae]r|va?o?o?[nr])"
-    rf"|[\"'`)]{{0,2}}(?: - | ?\( ?| )(?:\\*[\"'`]|[!-~\x80-\xff]*[0-9!#$%&*+?@^~_])"
+    r"| (?i:for|of|to|f|vom|zum|d[eaiou]|p[ae]r|va?o?o?[nr]|was|has|a|as|in|en|zu|naar|changed"
+    rf"|set|reset|updated|wurde|ist|jetzt|{relax('geändert')}|{relax('zurückgesetzt')}|gesetzt|gewijzigd|veranderd"
+    r"|cambiad?t?a|actualizada|alterada|mudada|modifi|chang|auf)"
+    r"| ?(?:->|\xe2\x86\x92|\xe2\x80[\x93\x94]|\\+u(?:2192|2013|2014))| ?\([\w -]{1,20}\) ?:"
+    rf"|[\"'`)]{{0,2}}(?: - | ?\( ?| )(?:\xc2\xab ?)?(?:\\*[\"'`]|[!-~\x80-\xff]*[0-9!#$%&*+?@^~_])"
     rf"|{_CALLED}|{_LISTED})"
 )
 _KEY_HINT = (
@@ -181,6 +191,23 @@ RULES: list[Rule] = [
         secret_checks.mixed,
         hint=_PASSWORD_HINT,
     ),
+    *(
+        Rule(
+            "password",
+            _pattern(NAMES["password"]),
+            f"{between}(?:{_QUOTED}|{_BARE})",
+            secret_checks.mixed,
+            hint=_PASSWORD_HINT,
+        )
+        for between in (_CHANGED + _TO, " auf ", _MARKED)
+    ),
+    Rule(
+        "password",
+        _pattern(NAMES["password"]),
+        f"(?:{_CHANGED})?{_INTO}(?:{_QUOTED}|{_BARE})",
+        secret_checks.changed,
+        hint=_PASSWORD_HINT,
+    ),
     Rule(
         "password",
         _pattern(NAMES["password"]),
@@ -219,7 +246,7 @@ RULES: list[Rule] = [
     *_named("api_key", secret_checks.assigned_token, secret_checks.said_token),
     *_named("secret", secret_checks.assigned_token, secret_checks.said_token),
     *_named("token", secret_checks.assigned_token, secret_checks.said_token),
-    *_beside("password", secret_checks.mixed),
+    *_beside("password", secret_checks.passed),
     *_beside("api_key", secret_checks.made),
     *_beside("secret", secret_checks.made),
     *_beside("token", secret_checks.made),

@@ -8,7 +8,7 @@ _QUOTE = r"\\{0,15}[\"']"
 RULES: list[Rule] = [
     Rule(
         "password",
-        r"(?i:--?(?:password|passwd|pass|pwd)[ =])",
+        r"\B(?i:--?(?:password|passwd|pass|pwd)[ =])",
         r"[ \t]{0,2}([^\s\"'`-][^\s\"'`]{2,})",
         secret_checks.option,
     ),

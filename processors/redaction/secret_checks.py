@@ -9,7 +9,7 @@ from collections import Counter
 import msgspec
 
 from processors.redaction.checks import ALNUM, whole
-from processors.redaction.rules import Bounds, Candidate
+from processors.redaction.rules import WINDOW, Bounds, Candidate
 
 
 def shannon(text: str) -> float:
@@ -208,6 +208,33 @@ def mixed(candidate: Candidate) -> Bounds | None:
     letters = any(char.isalpha() for char in text)
     others = any(not char.isalpha() and char not in " '-_./:" for char in text)
     return found if letters and others and len(text) >= 5 and " " not in text else None
+
+
+_CHANGING = re.compile(
+    r"(?i)\b(?:chang|set\b|reset|updat|setz|wijzig|verander|cambi|actuali|mud(?:ei|ar|ou|ad)|alter"
+    r"|modifi|impost)|(?:ge)?änder|gewijzigd|gesetzt"
+)
+
+
+def changed(candidate: Candidate) -> Bounds | None:
+    """Believe ``changed the password to X``, where it is no word and something was changed."""
+    found = juxtaposed(candidate)
+    if found is None:
+        return None
+    start = max(0, candidate.start - 2 * WINDOW)
+    said = candidate.data[start : candidate.start].decode("utf-8", "replace")
+    return found if _CHANGING.search(said) else None
+
+
+_COLUMN = re.compile(rb"[a-z]+(?:_[a-z]+)+_?\d{0,2}")
+
+
+def passed(candidate: Candidate) -> Bounds | None:
+    """Believe what is passed behind a name in a call, not the next name of a list."""
+    found = mixed(candidate)
+    if found is None or _COLUMN.fullmatch(candidate.data[found[0] : found[1]]):
+        return None
+    return found
 
 
 def made(candidate: Candidate) -> Bounds | None:

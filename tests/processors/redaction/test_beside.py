@@ -28,6 +28,21 @@ PASSWORDS = (
     "echo {} | docker login --password-stdin",
     "net user bob {} /add",
     "ConvertTo-SecureString '{}' -AsPlainText",
+    "Password changed to {}",
+    "The password was reset to {}.",
+    "Password -> {}",
+    "Password (temporary): {}",
+    "Ich habe das Passwort auf {} geändert",
+    "J'ai changé le mot de passe en {}",
+    "mot de passe « {} »",
+    "Mon code d'accès est {}",
+    "He cambiado la contraseña a {}",
+    "Ho cambiato la password in {}",
+    "Mudei a senha para {}",
+    "Ik heb het wachtwoord gewijzigd in {}",
+    "관리자 비밀번호를 {}로 변경했습니다",
+    "パスワードを{}に変更しました",
+    "把密码改成{}",
 )
 KEYS = (
     'setenv("API_KEY", "{}", 1)',
@@ -48,6 +63,7 @@ NUMBERS = (
     ("Rentenversicherungsnummer 65 170839 J 008", "170839"),
     ("Personalausweisnummer: L01X00T471", "L01X00T471"),
     ("carte d'identité n° 880692310285", "880692310285"),
+    ("请拨打13812345678联系我", "13812345678"),
     ("Zadzwoń pod 601 234 567", "601 234 567"),
 )
 _HEX = "0a1b2c3d4e5f6a7b8c9d"
@@ -79,10 +95,16 @@ CLEAN = (
     'one_of("api_key", "base_url", "model-4o")',
     "kwargs: keyword arguments to pass to `requests.Session.request()`",
     "Please enter your password to continue",
+    "Passwords are set in section 4 of the manual",
+    "The password was changed in version2",
+    "COLUMNS = (name, 'password', 'created_at2')",
+    "비밀번호를 8자 이상 입력하세요",
+    "密码改成功了",
     "docker run -p 8080:80 nginx",
     'echo "done" | tee log.txt',
     "GET https://shop.example.com/?code=SUMMER&page=2",
     "Authorization: Bearer YOUR_API_KEY",
+    "legacy-password checks (each one a hash comparison)",
     "My iPhone has 1234567 pictures",
 )
 
