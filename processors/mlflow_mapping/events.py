@@ -7,10 +7,12 @@ from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from gateway.otlp import values
 from processors.mlflow_mapping.documents import Document, read_document
+from processors.mlflow_mapping.llama_events import ENDING, LlamaEvent, read_llama_event
 from processors.mlflow_mapping.messages import read_message, read_messages
 from processors.mlflow_mapping.parts import Message
 from processors.mlflow_mapping.requests import read_answer, read_request, system_messages
 from processors.mlflow_mapping.texts import reparse
+from processors.mlflow_mapping.usage import Counters
 
 _ROLES: Final = {
     "gen_ai.system.message": "system",
@@ -26,13 +28,21 @@ _REDACTED: Final = "<REDACTED>"
 class Told:
     """What the events of one span tell."""
 
-    __slots__ = ("answers", "documents", "exception", "is_empty", "messages", "output")
+    __slots__ = (
+        "answers", "documents", "exception", "input", "is_empty", "messages", "model", "output",
+        "type", "usage",
+    )  # fmt: skip
 
     def __init__(self) -> None:
         self.messages: list[Message] = []
         self.answers: list[Message] = []
         self.documents: list[Document] = []
-        self.output: str | None = None
+        self.input: Any = None
+        self.output: Any = None
+        self.type = ""
+        """What the span is, where its events alone tell it."""
+        self.model = ""
+        self.usage: Counters = {}
         self.exception = False
         self.is_empty = True
         """Whether they tell nothing, but perhaps that there was an exception."""
@@ -50,8 +60,27 @@ def read_events(events: Iterable[Span.Event]) -> Told:
             told.exception = True
         elif name.startswith(("gen_ai.", "db.", "tool.output")):
             _read(told, name, {field.key: values.decode(field.value) for field in event.attributes})
-    told.is_empty = not (told.messages or told.answers or told.documents or told.output)
+        elif name.endswith(ENDING):
+            held = {field.key: values.decode(field.value) for field in event.attributes}
+            _read_llama(told, read_llama_event(name, held))
+    told.is_empty = not (
+        told.messages or told.answers or told.documents or told.output or told.type
+    )
     return told
+
+
+def _read_llama(told: Told, event: LlamaEvent | None) -> None:
+    """Add what an event of LlamaIndex says; the end of a call repeats its beginning."""
+    if event is None or event.type != (told.type or event.type):
+        return
+    told.type = event.type
+    told.model = event.model or told.model
+    told.messages = told.messages or event.messages
+    told.answers = event.answers or told.answers
+    told.documents = event.documents or told.documents
+    told.input = told.input or event.input
+    told.output = event.output or told.output
+    told.usage = event.usage or told.usage
 
 
 def _read(told: Told, name: str, held: dict[str, Any]) -> None:

@@ -54,7 +54,7 @@ def find_model(reading: Reading) -> str | None:
 def _behind(reading: Reading) -> tuple[str, str]:
     """Return the provider and the model that stand behind what says that a model follows."""
     for hit in reading.get("model_behind"):
-        text = string(reading.value(hit))
+        text = unquoted(reading.text(hit))
         if text.startswith(hit.detail):
             provider, _, model = text.removeprefix(hit.detail).rpartition("/")
             return provider, model

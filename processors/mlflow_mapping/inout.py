@@ -22,6 +22,7 @@ from processors.mlflow_mapping.steps import (
     opening,
     replied,
     searched,
+    told_input,
     tool_output,
 )
 
@@ -86,6 +87,7 @@ _INPUTS: Final = _Ways(
     (_ASKED, opening),
     _plain("input_messages"),
     (("input_fields",), lambda reading, _told, _kind: fields(reading)),
+    ((), lambda _reading, told, _kind: told_input(told)),
 )
 _OUTPUTS: Final = _Ways(
     (("texts", "vectors", "documents", "document_lists"), found),

@@ -106,12 +106,16 @@ class Mapper:
         if kind is None:
             texts = mend(reading)
             kind = said_type(reading) or find_type(self._plan, reading, span)
+        if kind == keys.UNKNOWN and told.type:
+            kind = told.type
         usage: Counters | None = None
         rollup = False
         if reading.hits or told is not NO_EVENTS:
             self._add_content(texts, reading, told, kind)
             if reading.layout.tells_of_calls:
                 usage, rollup = self._add_usage(texts, reading, span, kind)
+            elif told.type:
+                usage = _add_told(texts, told)
             for key, place in reading.layout.people:
                 if place < 0 or not 0 < len(reading.fields.text(place)) <= MAX_ID:
                     _add_person(texts, reading, key, _PEOPLE[key])
@@ -164,6 +168,16 @@ class Mapper:
         if provider and keys.PROVIDER not in reading.keys:
             texts[keys.PROVIDER] = provider
         return usage, rollup
+
+
+def _add_told(texts: Texts, told: Told) -> Counters | None:
+    """Add tokens and model, where events alone tell of them."""
+    usage = normalise(told.usage, exclusive=False) if told.usage else None
+    if usage is not None:
+        texts[keys.TOKEN_USAGE] = encode(usage)
+    if told.model:
+        texts[keys.MODEL] = told.model[:MAX_ID]
+    return usage
 
 
 _MODEL = '"model":'

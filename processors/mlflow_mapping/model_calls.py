@@ -5,6 +5,7 @@ from typing import NamedTuple
 
 from gateway.plugin import Span
 from processors.mlflow_mapping.dialect import Dialect
+from processors.mlflow_mapping.events import NO_EVENTS, read_events
 from processors.mlflow_mapping.identity import find_model, find_provider
 from processors.mlflow_mapping.keys import CALLING_TYPES, MODEL, PROVIDER, SPAN_TYPE
 from processors.mlflow_mapping.plan import Plan, Reading
@@ -39,7 +40,7 @@ class ModelCallReader:
         """Return the call, or ``None`` where a span is none or repeats others' tokens."""
         reading = self._plan.read(span)
         if not reading.hits and SPAN_TYPE not in reading.keys:
-            return None
+            return _from_events(span)
         kind = said_type(reading) or find_type(self._plan, reading, span)
         if kind not in CALLING_TYPES or is_rollup(reading):
             return None
@@ -50,6 +51,16 @@ class ModelCallReader:
             usage = normalise(counters, exclusive=exclusive)
         model = _written(reading, MODEL) or find_model(reading) or ""
         return ModelCall(kind, model, _written(reading, PROVIDER) or provider or "", usage)
+
+
+def _from_events(span: Span) -> ModelCall | None:
+    """Return the call that events alone tell of."""
+    events = span.peek.events
+    told = read_events(events) if events else NO_EVENTS
+    if told.type not in CALLING_TYPES:
+        return None
+    usage = normalise(told.usage, exclusive=False) if told.usage else None
+    return ModelCall(told.type, told.model, "", usage)
 
 
 def _written(reading: Reading, key: str) -> str:

@@ -110,6 +110,11 @@ def replied(reading: Reading, told: Told, kind: str) -> Content | None:
     return told_content(told.answers) if kind == "TOOL" else answer(reading, told)
 
 
+def told_input(told: Told) -> Content | None:
+    """Return what LlamaIndex's events say that went in."""
+    return Content(as_text(told.input)) if told.input else None
+
+
 def tool_output(told: Told) -> Content | None:
     """Return the result that Claude Code writes as an event."""
     return Content(as_text(told.output)) if told.output else None
