@@ -47,20 +47,29 @@ class Fields:
 
     def text(self, place: int) -> str:
         """Return the text at a place; empty where there is none."""
+        cut = self._cut(place)
+        return self.value(place).string_value if cut is None else cut.decode()
+
+    def utf8(self, place: int) -> bytes:
+        """Return the same in UTF-8."""
+        cut = self._cut(place)
+        return self.value(place).string_value.encode() if cut is None else cut
+
+    def _cut(self, place: int) -> bytes | None:
+        """Return the text as it stands in the span; ``None`` where that is not known."""
         spots = self._spots
-        if spots is not None:
-            span = self._span
-            spot: i64 = spots[place]
-            at: i64 = spot >> _HIGH
-            end: i64 = spot & 0xFFFFFFFF
-            if at == end:
-                return ""
-            tag: i64 = span[at]
-            if tag == _STRING and end_of(span, at + 1) == end:
-                return span[value_at(span, at + 1) : end].decode()
-            if tag == _INT and value_at(span, at + 1) == end:
-                return ""
-        return self.value(place).string_value
+        if spots is None:
+            return None
+        span = self._span
+        spot: i64 = spots[place]
+        at: i64 = spot >> _HIGH
+        end: i64 = spot & 0xFFFFFFFF
+        if at == end:
+            return b""
+        tag: i64 = span[at]
+        if tag == _STRING and end_of(span, at + 1) == end:
+            return span[value_at(span, at + 1) : end]
+        return b"" if tag == _INT and value_at(span, at + 1) == end else None
 
     def number(self, place: int) -> int:
         """Return the whole number at a place; 0 where there is none."""

@@ -12,11 +12,11 @@ from processors.mlflow_mapping.requests import read_answer, read_request, system
 from processors.mlflow_mapping.texts import as_text, reparse
 
 
-def ready(reading: Reading, concept: str, is_ready: Callable[[str], bool]) -> Content | None:
+def ready(reading: Reading, concept: str, is_ready: Callable[[bytes], bool]) -> Content | None:
     """Return what is written in the wanted shape already."""
     for hit in reading.get(concept):
-        text = reading.text(hit)
-        if text[:1] == "{" and is_ready(text):
+        text = reading.fields.utf8(hit.place)
+        if text[:1] == b"{" and is_ready(text):
             return Content(text, chat=True)
     return None
 

@@ -96,7 +96,7 @@ def _chat(text: str, held: Any, concept: str, kind: str) -> Content | None:
     """Return a value as a conversation where it is one, else ``None``."""
     if isinstance(held, dict) and _CHAT_KEYS.isdisjoint(held):
         return None
-    if concept in _READY and _READY[concept](text):
+    if concept in _READY and _READY[concept](text.encode()):
         return Content(text, chat=True)
     if concept not in _OUT:
         request = read_request(held)

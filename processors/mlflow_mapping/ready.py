@@ -77,9 +77,9 @@ _request = msgspec.json.Decoder(_Request).decode
 _answer = msgspec.json.Decoder(_Answer).decode
 
 
-def is_ready_request(text: str) -> bool:
+def is_ready_request(text: bytes) -> bool:
     """Whether a text is a chat request in OpenAI's shape, its system prompt among the messages."""
-    if '"messages"' not in text:
+    if b'"messages"' not in text:
         return False
     try:
         request = _request(text)
@@ -90,9 +90,9 @@ def is_ready_request(text: str) -> bool:
     )
 
 
-def is_ready_answer(text: str) -> bool:
+def is_ready_answer(text: bytes) -> bool:
     """Whether a text is a chat completion, or a list of messages, in OpenAI's shape."""
-    if '"choices"' not in text and '"messages"' not in text:
+    if b'"choices"' not in text and b'"messages"' not in text:
         return False
     try:
         answer = _answer(text)

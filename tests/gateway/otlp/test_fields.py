@@ -38,7 +38,9 @@ def read(encoded: bytes) -> list[tuple[str, int]]:
     message = Span.FromString(encoded)
     ((names, spots),) = outlines_of([encoded])
     fields = Fields(message, encoded, spots)
-    return [(fields.text(place), fields.number(place)) for place in range(len(names))]
+    places = range(len(names))
+    assert [fields.text(place).encode() for place in places] == [*map(fields.utf8, places)]
+    return [(fields.text(place), fields.number(place)) for place in places]
 
 
 def expected(encoded: bytes) -> list[tuple[str, int]]:
