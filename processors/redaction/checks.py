@@ -31,13 +31,17 @@ def in_blob(candidate: Candidate, least: int = 40) -> bool:
     return len(run) - (candidate.end - candidate.start) >= least // 2
 
 
+JOINTS = ".,/-"
+"""The marks that tie a number to a digit before them; see ``number_alone``."""
+
+
 def number_alone(candidate: Candidate) -> bool:
     """Whether the candidate is a number of its own: no part of a decimal, a word, an id."""
     data, start, end = candidate.data, candidate.start, candidate.end
     if not alone(candidate) or in_blob(candidate):
         return False
     before, after = data[max(0, start - 2) : start], data[end : end + 2]
-    if before[-1:] in (b".", b"-", b"/", b",") and before[:1].isdigit():
+    if before[:1].isdigit() and chr(before[-1]) in JOINTS:
         return False
     return not (after[:1] in (b".", b"-", b"/") and after[1:2].isdigit())
 

@@ -102,7 +102,7 @@ RULES: list[Rule] = [
         "password",
         r"\$(?:2[abxy]|apr1|[156y]|argon2(?:id|i|d)|scrypt|pbkdf2[\w-]{0,12})\$",
         r"[^\s:\"'<>]{12,}",
-        hint=r"\$(?:2[abxy]|apr1|[156y]|argon2|scrypt|pbkdf2)",
+        hint=r"\$(?:(?:2[abxy]|apr1|[156y])\$|argon2|scrypt|pbkdf2)",
     ),
     Rule(
         "url_password",

@@ -1,6 +1,7 @@
 """The personal data that can be recognised without a language model, as data."""
 
 from processors.redaction import birth_dates, emails, national_ids, personal_checks
+from processors.redaction.checks import JOINTS
 from processors.redaction.rules import Rule, relax
 
 _LOCAL = r"[\p{L}\p{M}\p{N}._+'~-]"
@@ -15,7 +16,7 @@ _HEX = "[0-9A-Fa-f]"
 _H16 = f"{_HEX}{{1,4}}"
 
 # One prefilter for all wallets in base58; Monero's begin with 4, whose second may be a 0.
-_BASE58 = relax(r"\b(?:[13LMDTX]|4[0-9AB])[1-9A-HJ-NP-Za-km-z]{12,}")
+_BASE58 = relax(r"\b(?:[13LMDTX]|4[0-9AB])") + "[1-9A-HJ-NP-Za-km-z]{25}"
 
 RULES: list[Rule] = [
     Rule(
@@ -40,6 +41,7 @@ RULES: list[Rule] = [
         rf"\b[2-68]\d(?:{_SEP}?\d){{10}}",
         rf"(?:{_SEP}?\d){{0,7}}\b",
         personal_checks.card,
+        joints=JOINTS,
     ),
     Rule(
         "iban",
@@ -91,7 +93,7 @@ RULES: list[Rule] = [
         (r"\bssn\b", r"\bsocial\b", r"\bseguro social\b"),
     ),
     Rule("cpf", r"\b\d{3}\.\d{3}\.\d{3}[-./ ]\d{2}\b", "", personal_checks.cpf),
-    Rule("cpf", r"\b\d{9}-?\d{2}\b", "", personal_checks.cpf),
+    Rule("cpf", r"\b\d{9}-?\d{2}\b", "", personal_checks.cpf, joints=JOINTS),
     Rule("cpf", r"\b\d{11}\b", "", personal_checks.cpf, (r"\bcpf\b",)),
     Rule(
         "cnpj",

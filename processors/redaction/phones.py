@@ -119,6 +119,10 @@ def _split(text: str) -> tuple[str, str]:
     return plus + re.sub(r"\D", "", bare), bare
 
 
+_JOINTS = ".:,/-"
+"""Behind a digit, what ``_touched`` refuses: seconds, for one."""
+
+
 def _touched(candidate: Candidate) -> bool:
     """Whether something before or behind makes the digits a part of something longer."""
     data, start, end = candidate.data, candidate.start, candidate.end
@@ -216,7 +220,12 @@ def rules(regions: tuple[str, ...]) -> list[Rule]:
     phones = Phones(regions)
     found = [
         _rule(rf"\+{_PART}\d(?:{_PART}\d){{6}}", rf"(?:{_PART}\d){{0,8}}", phones.international),
-        _rule(rf"\b0\d(?:{_PART}\d){{5}}", rf"(?:{_PART}\d){{0,8}}", phones.national),
+        _rule(
+            rf"\b0\d(?:{_PART}\d){{5}}",
+            rf"(?:{_PART}\d){{0,8}}",
+            phones.national,
+            joints=_JOINTS,
+        ),
         _rule(
             rf"\(0?\d{{1,4}}\){_PART}\d{{3,5}}{_SEP}?\d{{3}}",
             rf"(?:{_PART}\d){{0,6}}",
@@ -244,5 +253,7 @@ _KNOWN_SHAPES = frozenset(
 )
 
 
-def _rule(trigger: str, rest: str, check: Check, context: tuple[str, ...] = ()) -> Rule:
-    return Rule("phone", trigger, rest + _EXTENSION, check, context)
+def _rule(
+    trigger: str, rest: str, check: Check, context: tuple[str, ...] = (), joints: str = ""
+) -> Rule:
+    return Rule("phone", trigger, rest + _EXTENSION, check, context, joints=joints)

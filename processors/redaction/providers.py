@@ -160,7 +160,7 @@ _MARKED = [
     _key(
         "discord_token",
         r"\b[MNO][A-Za-z0-9_-]{23,25}\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{27,}",
-        r"[A-Za-z0-9_-]\.[A-Za-z0-9_-]{6}\.[A-Za-z0-9_-]{12}",
+        r"[A-Za-z0-9_-]\.[A-Za-z0-9_-]{6}\." + "[A-Za-z0-9_-]{9}" * 3,
     ),
     _key(
         "discord_token",

@@ -70,6 +70,13 @@ class Rule(NamedTuple):
     is_long: bool = False
     """Whether the trigger may match more than a hundred bytes, as a user's may."""
 
+    joints: str = ""
+    """
+    Marks that tie a number to a digit before them, as in ``0.5`` or ``12:07``.
+
+    The check refuses what is tied so; ``-`` comes last.
+    """
+
     @property
     def pattern(self) -> str:
         """The whole pattern."""
@@ -79,8 +86,13 @@ class Rule(NamedTuple):
         """Return a pattern for raw bytes (Latin-1) that hits wherever the rule may match."""
         if self.hint is not None:
             return self.hint
+        if self.joints:
+            relaxed = _apart(self.joints) + relax(self.trigger.removeprefix(r"\b"))
+            relaxed += _NUMBER_END if self.trigger.endswith(r"\b") else ""
+        else:
+            relaxed = relax(self.trigger, bounded=not self.context)
         # That there is a match is all to be told; how far it goes costs time.
-        return _OPEN_END.sub(r"{\1}", relax(self.trigger, bounded=not self.context))
+        return _OPEN_END.sub(r"{\1}", relaxed)
 
 
 _CLASS_OR_SPACE = re.compile(r"\\.|\[\^?\]?[^\]]*\]| ")
@@ -114,11 +126,22 @@ def in_names(word: str) -> str:
 _OPEN_END = re.compile(r"\{(\d+),\}(?=\)*$)")
 
 
-_BOUNDARY = (
-    r"(?:\b|\\[nrtbf]|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|%[0-9a-fA-F]{2}"
-    r"|[\n\x12\x1a*:\x80-\xff][\x00-\x7f])"
+_HIDDEN_BOUNDARY = (
+    r"\\[nrtbf]|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|%[0-9a-fA-F]{2}"
+    r"|[\n\x12\x1a*:\x80-\xff][\x00-\x7f]"
 )
+_BOUNDARY = rf"(?:\b|{_HIDDEN_BOUNDARY})"
 """Where a word may begin in raw bytes: after an escape or a length byte, too."""
+
+
+def _apart(joints: str) -> str:
+    """Return where a number may begin that is no other one's end, as after ``0.`` or ``12:``."""
+    return rf"(?:\A|[^0-9A-Za-z_{joints}]|(?:\A|[^0-9])[{joints}]|{_HIDDEN_BOUNDARY})"
+
+
+_NUMBER_END = r"(?:[^1-8]|\z)"
+"""Where a number ends in raw bytes: the tag of the field behind a span's name is a 0 or a 9."""
+
 
 _ANY = r"[\x00-\xff]{1,12}"
 """One character that may be escaped, even several times over."""

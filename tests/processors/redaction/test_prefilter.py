@@ -200,3 +200,31 @@ def test_hits_are_not_listed_where_they_are_many() -> None:
 
     assert prefilter.hits(b"1234 " * 1000) is None
     assert 2 == len(prefilter.hits(b"1234 " * 2) or ())
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '{"at": "2026-03-14T09:26:03.533929Z", "created": 1795267036672}',
+        '{"score": 0.8664339756999316, "logprobs": [-0.30000001192092896,-2.11]}',
+        "\n!gen_ai.server.time_to_first_token c.e.orders.OrderService",
+        "\n$1b2125cd-77d1-4d0b-8ca9-3783ddeb14ecJ sess-1e4db3a38ab4J",
+    ],
+    ids=["times", "fractions", "dotted names", "ids"],
+)
+def test_what_traces_are_full_of_is_no_hit(text: str) -> None:
+    """Times, fractions, names with dots and ids ask for no closer look."""
+    assert WITH._prefilter is not None
+
+    assert WITH._prefilter.search(text.encode()) is None
+
+
+@pytest.mark.parametrize("before", ["", "x.", "no.", " ", "(", ":", "1:", "-", "é", "12: "])
+def test_number_that_nothing_ties_is_a_hit(before: str) -> None:
+    """A card's number is looked at behind all but a digit and a mark."""
+    data = batch({"a": f"{before}4111 1111 1111 1111"}).encode()
+
+    one, other = _outcomes(data)
+
+    assert one == other
+    assert b"[CARD]" in one
