@@ -304,7 +304,7 @@ def raw_patterns(enabled: frozenset[str], block: tuple[str, ...]) -> list[str]:
     if not names and not block:
         return []
     options = [r"[ _./-]{0,3}".join(map(relax, name.split())) for name in names]
-    patterns = [rf"(?i:{'|'.join(options)})" + _KEY_END] if options else []
+    patterns = [rf"(?i:{'|'.join(sorted(options))})" + _KEY_END] if options else []
     for glob in block:
         if "*" in glob:
             literal = max(re.split(r"[*?\[\]]", glob), key=len)

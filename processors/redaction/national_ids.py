@@ -134,8 +134,8 @@ RULES: list[Rule] = [
         "national_id",
         r"\b(?:[A-Za-z]{6}\d\d[A-Za-z]\d\d[A-Za-z]\d{3}[A-Za-z]|[A-Z]{4}\d{6}[HMX][A-Z]{5}[A-Z0-9]\d)\b",
         check=_codice_fiscale,
-        # All six letters at the beginning of a word would be counted in each word of a text.
-        hint=r"(?:[A-Za-z]{3}\d\d[A-Za-z]\d\d[A-Za-z]\d{3}[A-Za-z]|[A-Z]{4}\d{6}[HMX][A-Z]{5})",
+        # The letters before the first digit would be counted in each word of a text.
+        hint=r"(?:[A-Za-z]\d\d[A-Za-z]\d\d[A-Za-z]\d{3}[A-Za-z]|[A-Z]\d{6}[HMX][A-Z]{5})",
     ),
     Rule("national_id", r"\b[12] \d\d \d\d \d[\dAB] \d{3} \d{3} \d\d\b", check=_nir),
 ]

@@ -1,13 +1,22 @@
 """Say cheaply where in raw bytes nothing can be that a rule matches."""
 
+import itertools
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from operator import attrgetter
 from typing import NamedTuple
 
 from processors.redaction import regex
-from processors.redaction.rules import RAW_WINDOW, Bounds, Rule, relax, spaced
+from processors.redaction.rules import (
+    RAW_WINDOW,
+    Bounds,
+    Rule,
+    bounded,
+    relax,
+    spaced,
+    united,
+)
 
 _HIDDEN_ANYWHERE = (
     r"\\+u00[2-7]",  # a printable ASCII letter, escaped
@@ -68,11 +77,12 @@ class Prefilter:
                 ranks.setdefault(rule.prefilter(), []).append(rank)
         for pattern in (*keys, *_HIDDEN_ANYWHERE):
             ranks.setdefault(pattern, [])
-        patterns = [*ranks, *map(_relaxed_words, told)]
+        words = [[pattern for word in words for pattern in _relaxed_word(word)] for words in told]
+        patterns = [*ranks, *map("|".join, words)]
         self._without_context = len(ranks)
         self._ranks = [tuple(listed) for listed in (*ranks.values(), *told.values())]
         self.first: Callable[[bytes, int], Bounds] = regex.compile(
-            "|".join(patterns), latin1=True
+            united([*ranks, *itertools.chain(*words)]), latin1=True
         ).find
         """Return the bounds of the first trigger or word from a place on, -1 for none."""
         # Which of them matched is asked afterwards: groups would cost 20 us a match, since the
@@ -160,16 +170,12 @@ _READ_AGAIN = 4
 """How often all of a text may be read, on average, for hits that overlap."""
 
 
-def _relaxed_words(words: Iterable[str]) -> str:
-    return f"(?i:{'|'.join(map(_relaxed_word, words))})"
-
-
 _BEGINS = re.compile(r"\\b([a-z])")
 
 
-def _relaxed_word(word: str) -> str:
+def _relaxed_word(word: str) -> list[str]:
     r"""
-    Return a context word for raw bytes.
+    Return the patterns of a context word for raw bytes.
 
     Behind a ``\b`` no small letter may follow; a capital may, which begins a key's next word.
     Before a ``\b`` any letter may stand where the word begins with a capital, for the same reason.
@@ -179,10 +185,13 @@ def _relaxed_word(word: str) -> str:
     end = r"(?:(?-i:[^a-z])|\z)" if ends else ""
     begins = _BEGINS.match(word)
     if begins is None:
-        return relax(word, bounded=False) + end
+        return [f"(?i:{relax(word, bounded=False)}{end})"]
     later = relax(word[begins.end() :], bounded=False) + end
     first = begins[1]
-    return f"(?:{relax(word[: begins.end()])}|_{first}|(?-i:{first.upper()})){later}"
+    return [
+        bounded(f"(?i:{first}{later})"),
+        f"(?i:(?:_{first}|(?-i:{first.upper()})){later})",
+    ]
 
 
 _KEY_OF_SEVERAL = (r":\s{0,4}\[", r"\x12[\x00-\xff]{1,5}[\x2a\x18\x21]")

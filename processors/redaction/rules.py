@@ -8,7 +8,7 @@ an encoded request, inside JSON inside JSON, beside a length byte.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import NamedTuple, TypeAlias
 
 WINDOW = 60
@@ -141,6 +141,40 @@ def _apart(joints: str) -> str:
 
 _NUMBER_END = r"(?:[^1-8]|\z)"
 """Where a number ends in raw bytes: the tag of the field behind a span's name is a 0 or a 9."""
+
+
+def bounded(relaxed: str) -> str:
+    """Return a relaxed pattern that matches where a word may begin alone."""
+    return f"(?:{_BOUNDARY}{relaxed})"
+
+
+def united(patterns: Iterable[str]) -> str:
+    """
+    Return one relaxed pattern for several, with as few parts as can be.
+
+    Each state of the automaton lists the parts that may go on. Of texts that nobody has seen, such
+    as images in base64, nearly every byte makes a state: what it takes depends on this list.
+    """
+    at_boundary: list[str] = []
+    anywhere: list[str] = []
+    head = f"(?:{_BOUNDARY}"
+    for pattern in patterns:
+        if pattern.startswith(head) and not _alternates(pattern.removeprefix(head)):
+            at_boundary.append("(?:" + pattern.removeprefix(head))
+        else:
+            anywhere.append(pattern)
+    # Sorted, so that RE2 shares what neighbours begin with.
+    if at_boundary:
+        anywhere.append(f"{_BOUNDARY}(?:{'|'.join(sorted(at_boundary))})")
+    return "|".join(sorted(anywhere))
+
+
+def _alternates(pattern: str) -> bool:
+    """Whether there may be a choice outside all groups that begin and end in a pattern."""
+    bare = re.sub(r"\[[^\]]*\]", "", re.sub(r"\\.", "", pattern, flags=re.DOTALL))
+    while (shorter := re.sub(r"\([^()]*\)", "", bare)) != bare:
+        bare = shorter
+    return "|" in bare
 
 
 _ANY = r"[\x00-\xff]{1,12}"

@@ -12,7 +12,7 @@ from gateway.batch import Batch
 from gateway.testing import batch
 from processors.redaction import Redaction, RedactionConfig, regex
 from processors.redaction.prefilter import derive_prefilter
-from processors.redaction.rules import Rule, relax
+from processors.redaction.rules import Rule, relax, united
 from processors.redaction.settings import CustomRule, KeysConfig
 from tests.processors.redaction.clean import negatives
 from tests.processors.redaction.corpus import positives
@@ -228,3 +228,18 @@ def test_number_that_nothing_ties_is_a_hit(before: str) -> None:
 
     assert one == other
     assert b"[CARD]" in one
+
+
+@pytest.mark.parametrize("text", ["foo", "xbar", "baz", "a foo", "abar"])
+def test_united_patterns_match_what_each_does(text: str) -> None:
+    r"""Where a rule's second choice needs no boundary, what its first needs is not asked of it."""
+    patterns = [relax(r"\bfoo|bar"), relax(r"\b(?:baz|qux)"), relax(r"\bother")]
+
+    assert regex.compile(united(patterns), latin1=True).search(text.encode()) is not None
+
+
+def test_united_patterns_keep_their_boundary() -> None:
+    """Within a word none is found that needs one's beginning."""
+    patterns = [relax(r"\b(?:baz|qux)"), relax(r"\bother")]
+
+    assert regex.compile(united(patterns), latin1=True).search(b"xbaz another") is None
