@@ -112,16 +112,14 @@ class Redaction(Processor[RedactionConfig]):
         """Return where a look is needed; ``None`` means everywhere."""
         if self._prefilter is None:
             return None
-        is_long = len(data) > self.config.max_value_bytes
-        first = self._prefilter.first(data, 0)
-        if first[0] < 0 and not is_long:
-            return places.Hits()
         try:
             bounds = places.spans(data)
         except places.FramingError:
             return None
-        hits = places.locate(data, first, self._prefilter, bounds, known)
-        if is_long:
+        looked = places.without_ids(data, bounds)
+        first = self._prefilter.first(looked, 0)
+        hits = places.locate(looked, first, self._prefilter, bounds, known)
+        if len(data) > self.config.max_value_bytes:
             places.oversized(data, bounds, self.config.max_value_bytes, hits)
         return hits
 

@@ -119,3 +119,50 @@ def test_ids_and_times_are_no_texts() -> None:
         found.append([[one.ordinal for one in each or ()] for each in hits.spans.values()])
 
     assert [[], [[0]]] == found
+
+
+def test_ids_and_times_are_not_searched() -> None:
+    """Random bytes of ids and times become zeros, all else stays where it is."""
+    request = ExportTraceServiceRequest()
+    span = (
+        request.resource_spans.add()
+        .scope_spans.add()
+        .spans.add(
+            trace_id=b"t" * 16,
+            span_id=b"s" * 8,
+            parent_span_id=b"p" * 8,
+            name="n" * 20,
+            kind=Span.SPAN_KIND_CLIENT,
+            start_time_unix_nano=1 << 60,
+            end_time_unix_nano=2 << 60,
+            trace_state="a=b",
+        )
+    )
+    span.attributes.add(key="a").value.string_value = ADDRESS
+    data = request.SerializeToString()
+
+    looked = places.without_ids(data, places.spans(data))
+
+    span.trace_id, span.span_id, span.parent_span_id = bytes(16), bytes(8), bytes(8)
+    fields = ExportTraceServiceRequest.FromString(looked)
+    (seen,) = fields.resource_spans[0].scope_spans[0].spans
+    assert (0, 0) == (seen.start_time_unix_nano, seen.end_time_unix_nano)
+    span.start_time_unix_nano = span.end_time_unix_nano = 0
+    assert span == seen
+    assert len(data) == len(looked)
+
+
+@pytest.mark.parametrize(
+    "span",
+    [
+        _framed(b"\x0a", b"t" * 15) + _framed(b"\x4a", _pair("a", "clean")),
+        b"\x0a\x10" + b"t" * 9,
+        _framed(b"\x2a", b"n" * 200) + _framed(b"\x0a", b"t" * 16),
+        b"\x30\xff\x0a\x10" + b"t" * 16,
+        _framed(b"\x4a", _framed(b"\x0a", b"k" * 16) + b"\x12\x00"),
+    ],
+    ids=["short id", "cut off", "long name", "long number", "attribute"],
+)
+def test_only_what_is_surely_an_id_is_left_out(span: bytes) -> None:
+    """Whatever is encoded otherwise is searched as it is."""
+    assert b"-" + span == places.without_ids(b"-" + span, [(1, len(span) + 1)])
