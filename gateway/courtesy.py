@@ -10,10 +10,13 @@ while a request of somebody who has used little is under way. See docs/adr/0018.
 import asyncio
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
 from typing import Self, TypeVar, TypeVarTuple
+
+from gateway import slots
 
 Ts = TypeVarTuple("Ts")
 T = TypeVar("T")
@@ -24,8 +27,12 @@ LITTLE = 0.25
 """Who used at most this part of what the tenant with the most has used, uses little."""
 LARGE_BYTES = 64 * 1024
 """Work on fewer bytes is not worth a thread."""
+LARGE_AT_ONCE = 1
+"""Large requests that are under way at a time; two took twice as long to let another one by."""
 PATIENCE_S = 0.05
 """How long a piece of work waits in all: those that it waits for may wait for something else."""
+ARRIVAL_S = 0.02
+"""How long others wait for a body that arrives; of a slow sender it arrives beside theirs."""
 YIELD_EVERY_S = 0.002
 """How long work goes on before it gives up the processor for once, where nobody is known to wait;
 on a busy machine it may be a while until it gets it back."""
@@ -49,9 +56,13 @@ class Courtesy:
         """By tenant; what is used later weighs more, so that what was used before weighs less."""
         self._most = 0.0
         self._since = monotonic()
+        self._came = -HALF_LIFE_S
+        """When somebody who uses little came last."""
         self._answering = 0
         self._nobody = threading.Event()
         self._nobody.set()
+        self._slots = slots.Slots(LARGE_AT_ONCE)
+        self._line: _SingleFile | None = None
         self.turn = threading.Lock()
         """Held by who does a piece of work for those who use much."""
 
@@ -75,6 +86,32 @@ class Courtesy:
         """Return the pace of work for a tenant."""
         return Pace(self, gives_way=self._gives_way(tenant))
 
+    def place(self, tenant: str, size: int) -> "Place":
+        """Return the place of a request, held in an ``async with`` block until it is answered."""
+        if not (self._somebody_came and self._gives_way(tenant)):
+            return Place(None, None, tenant, size)
+        line = self._line_here()
+        return Place(self._slots if size > LARGE_BYTES else None, line, tenant, size)
+
+    async def after_others(self, tenant: str | None = None) -> None:
+        """
+        Return once nobody who uses little is being answered; before work on the event loop.
+
+        Args:
+            tenant: for whom the work is; who uses little goes on. None where nobody waits for it.
+
+        """
+        if self._somebody_came and (tenant is None or self._gives_way(tenant)):
+            await self._line_here().wait()
+
+    def _line_here(self) -> "_SingleFile":
+        loop = asyncio.get_running_loop()
+        if self._line is None or self._line.loop is not loop:
+            # What an earlier loop left behind would never go on.
+            self._slots = slots.Slots(LARGE_AT_ONCE)
+            self._line = _SingleFile(loop, lambda: self._answering > 0)
+        return self._line
+
     async def aside(self, size: int, function: Callable[[*Ts], T], *args: *Ts) -> T:
         """
         Return what a function makes of so many bytes, of whichever tenants, that nobody waits for.
@@ -94,6 +131,11 @@ class Courtesy:
         """Whether there is anybody to give way to."""
         return len(self._used) > 1
 
+    @property
+    def _somebody_came(self) -> bool:
+        """Whether a request of somebody who uses little came lately."""
+        return self._monotonic() - self._came < HALF_LIFE_S
+
     def _gives_way(self, tenant: str) -> bool:
         return self._is_needed and not self._uses_little(tenant)
 
@@ -103,6 +145,7 @@ class Courtesy:
     def begin(self) -> None:
         """Note that somebody who uses little is being answered."""
         self._answering += 1
+        self._came = self._monotonic()
         self._nobody.clear()
 
     def end(self) -> None:
@@ -110,6 +153,8 @@ class Courtesy:
         self._answering -= 1
         if not self._answering:
             self._nobody.set()
+            if self._line is not None:
+                self._line.hurry()
 
     def wait(self, most_s: float) -> float:
         """Wait until nobody is being answered, but not longer; return how long it took."""
@@ -118,6 +163,116 @@ class Courtesy:
         begun = time.perf_counter()
         self._nobody.wait(most_s)
         return time.perf_counter() - begun
+
+
+class _SingleFile:
+    """
+    Work on an event loop that lets others go first; one piece goes on in a turn of the loop.
+
+    Args:
+        loop: where it is done.
+        is_closed: whether others go first just now.
+
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop, is_closed: Callable[[], bool]) -> None:
+        self.loop = loop
+        self._is_closed = is_closed
+        self._waiting: deque[tuple[asyncio.Future[None], float]] = deque()
+        self._next: asyncio.Handle | None = None
+
+    async def wait(self) -> None:
+        """Return when it is one's turn, after ``PATIENCE_S`` although others should go first."""
+        place = self.loop.create_future()
+        self._waiting.append((place, self.loop.time() + PATIENCE_S))
+        if self._next is None:
+            self._next = self.loop.call_soon(self._go)
+        await place
+
+    def hurry(self) -> None:
+        """Look at once who may go on."""
+        if self._next is not None and not self.loop.is_closed():
+            self._next.cancel()
+            self._next = self.loop.call_soon(self._go)
+
+    def _go(self) -> None:
+        self._next = None
+        waiting = self._waiting
+        while waiting and waiting[0][0].done():  # it was cancelled
+            waiting.popleft()
+        if not waiting:
+            return
+        place, until = waiting[0]
+        if self._is_closed() and self.loop.time() < until:
+            self._next = self.loop.call_at(until, self._go)
+            return
+        waiting.popleft()
+        place.set_result(None)
+        if waiting:
+            self._next = self.loop.call_soon(self._go)
+
+
+class Place:
+    """
+    The place of a request of somebody who uses much, among others like it.
+
+    Of large ones one is under way at a time, from its arrival to its answer. It gives the place up
+    where its sender takes longer than ``ARRIVAL_S``, or the answer ``PATIENCE_S``: it may wait for
+    a disk or a plugin.
+
+    Args:
+        large: the place of large requests; None where it needs none.
+        line: where all of them go on one by one; None where nothing is to be waited for.
+
+    """
+
+    __slots__ = ("_large", "_line", "_party", "_place", "_size", "_timer")
+
+    def __init__(
+        self, large: slots.Slots | None, line: _SingleFile | None, tenant: str, size: int
+    ) -> None:
+        self._large = large
+        self._line = line
+        self._party = ("tenant", tenant)
+        self._size = size
+        self._place: slots.Place | None = None
+        self._timer: asyncio.Handle | None = None
+
+    async def __aenter__(self) -> None:
+        if self._line is None:
+            return
+        try:
+            if self._large is not None:
+                self._place = self._large.ask(self._party, self._size)
+                await self._place.granted.wait()
+                self._keep(ARRIVAL_S)
+            await self._line.wait()
+        except asyncio.CancelledError:
+            self._end()
+            raise
+
+    async def __aexit__(self, *_: object) -> None:
+        self._end()
+
+    def arrived(self) -> None:
+        """Say that the whole request is there."""
+        if self._place is not None:
+            self._keep(PATIENCE_S)
+
+    def _keep(self, most_s: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._timer = asyncio.get_running_loop().call_later(most_s, self._leave)
+
+    def _end(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._leave()
+
+    def _leave(self) -> None:
+        if self._large is not None and self._place is not None:
+            self._large.leave(self._place)
+            self._place = None
 
 
 class Answering:

@@ -14,6 +14,7 @@ from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
 
 from gateway import exporter_guard
 from gateway.batch import Batch, BatchContext, Resource
+from gateway.courtesy import COURTESY
 from gateway.delivery.sender import Sender
 from gateway.errors import Flow, Forbidden, Reject, Retry
 from gateway.joining import Joiner, joined
@@ -347,6 +348,7 @@ class Delivery:
             mine.parts = batch.parts
             with self._load:
                 done = await pipeline.process(mine)
+            await COURTESY.after_others(context.tenant)
             if done.calls or done.dropped:
                 experiment = partial(_experiment, outlets, context)
                 dropped = _dropped(pipeline.name, entries, done) if done.dropped else ()

@@ -148,6 +148,7 @@ class Lane:
         if not served.postponed:
             await self._gather(served, waiting)
             await self._await_older(served, waiting)
+        await COURTESY.after_others()
         async with self._turn(served, waiting) as turn:
             records = await self._queue.take(
                 waiting, self._max_spans, self._max_bytes, served.postponed or None

@@ -17,6 +17,7 @@ import grpc.aio
 
 from gateway import endpoint, guard
 from gateway.component_context import Reserve
+from gateway.courtesy import COURTESY
 from gateway.errors import Flow
 from gateway.otlp.answer import accepted
 from gateway.otlp.decompress import grpc_encoding
@@ -168,7 +169,8 @@ class GrpcEndpoint:
             lease.take(len(data))
             body = Body(data, grpc_encoding(data), False, self._config.max_bytes)
             batch_context = front.context(account, routing_headers(metadata), peer)
-            done = await front.requests.accept(body, batch_context, lease)
+            async with COURTESY.place(batch_context.tenant, len(data)):
+                done = await front.requests.accept(body, batch_context, lease)
             return accepted(*done, as_json=False)
 
     def _admit(self, metadata: Any, context: _Context, peer: str) -> Account | None:

@@ -8,6 +8,7 @@ from aiohttp import web
 
 from gateway import endpoint, guard
 from gateway.component_context import Reserve
+from gateway.courtesy import COURTESY
 from gateway.errors import Flow
 from gateway.otlp.answer import accepted
 from gateway.otlp.decompress import check_encoding
@@ -167,15 +168,18 @@ class HttpEndpoint:
             raise Refusal(UNSUPPORTED, f"expected Content-Type {PROTOBUF} or {JSON}, found {found}")
         encoding = check_encoding(", ".join(request.headers.getall("Content-Encoding", ())))
         config, front = self._config, self._front
+        place = COURTESY.place(_tenant(account), request.content_length or config.max_bytes)
         with front.admission.enter(account, arriving=True) as lease:
-            data = await read_body(request, config.max_bytes, config.read_timeout, lease)
-            lease.arrived()
-            if signal:
-                front.count_discarded(signal)
-                return self._reply(request, accepted(0, "", as_json=media == JSON), media)
-            body = Body(data, encoding, media == JSON, config.max_bytes)
-            context = front.context(account, routing_headers(request.headers.items()), peer)
-            done = await front.requests.accept(body, context, lease)
+            async with place:
+                data = await read_body(request, config.max_bytes, config.read_timeout, lease)
+                lease.arrived()
+                place.arrived()
+                if signal:
+                    front.count_discarded(signal)
+                    return self._reply(request, accepted(0, "", as_json=media == JSON), media)
+                body = Body(data, encoding, media == JSON, config.max_bytes)
+                context = front.context(account, routing_headers(request.headers.items()), peer)
+                done = await front.requests.accept(body, context, lease)
         return self._reply(request, accepted(*done, as_json=media == JSON), media)
 
     def _route(self, path: str) -> str:
@@ -236,6 +240,10 @@ def _path(request: web.BaseRequest) -> str:
     if target[:4].lower() == "http":
         target = "/" + target.partition("://")[2].partition("/")[2]
     return target.partition("?")[0]
+
+
+def _tenant(account: Account | None) -> str:
+    return account.tenant.name if account is not None else ""
 
 
 def _common_name(request: web.BaseRequest) -> str | None:

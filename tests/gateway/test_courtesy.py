@@ -132,6 +132,133 @@ async def test_what_nobody_waits_for_leaves_the_loop_to_others(flooded: Courtesy
     assert here != await work
 
 
+async def entering(place: courtesy.Place, entered: asyncio.Event, leave: asyncio.Event) -> None:
+    """Hold a place until told to leave it."""
+    async with place:
+        entered.set()
+        await leave.wait()
+
+
+@pytest.fixture
+def visited(flooded: Courtesy) -> Courtesy:
+    """One that has seen a flood, and then somebody who uses little."""
+    with flooded.answering("other", 1):
+        pass
+    return flooded
+
+
+@pytest.mark.usefixtures("patient")
+async def test_one_large_request_of_a_flood_at_a_time(visited: Courtesy) -> None:
+    """The next begins once the one before is answered; small ones wait for neither."""
+    first, second, small = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    leave, later = asyncio.Event(), asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        large = visited.place("flood", LARGE_BYTES + 1)
+        tasks.create_task(entering(large, first, leave))
+        await first.wait()
+        large.arrived()
+        tasks.create_task(entering(visited.place("flood", LARGE_BYTES + 1), second, later))
+        tasks.create_task(entering(visited.place("flood", LARGE_BYTES), small, later))
+        await small.wait()
+        assert not second.is_set()
+        leave.set()
+        await second.wait()
+        later.set()
+
+
+@pytest.mark.parametrize("arrived", [True, False])
+async def test_a_large_request_does_not_keep_its_place(visited: Courtesy, arrived: bool) -> None:
+    """It may wait for a disk, a plugin or a slow sender: others go on after a moment."""
+    entered, leave, second = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    leave_at_once = asyncio.Event()
+    leave_at_once.set()
+    async with asyncio.TaskGroup() as tasks:
+        large = visited.place("flood", LARGE_BYTES + 1)
+        tasks.create_task(entering(large, entered, leave))
+        await entered.wait()
+        if arrived:
+            large.arrived()
+        await entering(visited.place("flood", LARGE_BYTES + 1), second, leave_at_once)
+        leave.set()
+    assert second.is_set()
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_sender_that_is_gone_leaves_its_place(visited: Courtesy) -> None:
+    """Whoever is cancelled, waiting or under way, holds up nobody."""
+    entered, never = asyncio.Event(), asyncio.Event()
+    under_way, waiting = (
+        asyncio.create_task(entering(visited.place("flood", LARGE_BYTES + 1), event, never))
+        for event in (entered, asyncio.Event())
+    )
+    await entered.wait()
+    for task in (waiting, under_way):
+        task.cancel()
+        await asyncio.wait([task])
+    async with asyncio.timeout(WAIT_S):
+        async with visited.place("flood", LARGE_BYTES + 1):
+            pass
+
+
+@pytest.mark.usefixtures("patient")
+@pytest.mark.parametrize("tenant", [None, "flood"])
+async def test_the_loop_s_work_waits_for_an_answer(visited: Courtesy, tenant: str | None) -> None:
+    """What is done for a flood, or for nobody, begins once the other has its answer."""
+    with visited.answering("other", 1):
+        work = asyncio.create_task(visited.after_others(tenant))
+        await visited.after_others("other")
+        done, _ = await asyncio.wait([work], timeout=0.02)
+        assert not done
+    async with asyncio.timeout(WAIT_S):
+        await work
+
+
+async def test_the_loop_s_work_waits_a_moment_only(visited: Courtesy) -> None:
+    """Who is answered may wait for something else."""
+    with visited.answering("other", 1):
+        async with asyncio.timeout(WAIT_S):
+            await visited.after_others()
+
+
+async def test_the_loop_looks_who_comes_between_pieces_of_work(visited: Courtesy) -> None:
+    """Of those that waited one goes on in a turn of the loop."""
+    turns: list[int] = []
+    turn = 0
+
+    async def piece() -> None:
+        await visited.after_others()
+        turns.append(turn)
+
+    with visited.answering("other", 1):
+        pieces = [asyncio.create_task(piece()) for _ in range(4)]
+        await asyncio.sleep(0)
+    while len(turns) < len(pieces):
+        turn += 1
+        await asyncio.sleep(0)
+    assert len(pieces) == len(set(turns))
+
+
+async def test_nobody_waits_where_all_use_much() -> None:
+    """Large requests go side by side while there is nobody who uses little."""
+    known = Courtesy()
+    with known.answering("one", 1000), known.answering("two", 800):
+        async with known.place("one", LARGE_BYTES + 1), known.place("two", LARGE_BYTES + 1):
+            await known.after_others()
+
+
+def test_a_place_is_not_tied_to_one_loop(visited: Courtesy) -> None:
+    """What a loop that ended left behind holds up nobody on the next one."""
+
+    async def leave_one() -> None:
+        with visited.answering("other", 1):
+            task = asyncio.create_task(visited.after_others())
+            await asyncio.sleep(0)
+            task.cancel()
+
+    asyncio.run(leave_one())
+    asyncio.run(asyncio.wait_for(visited.after_others(), WAIT_S))
+
+
 def test_a_batch_pauses_between_its_spans() -> None:
     """Whoever goes through the spans of a large batch lets others go on now and then."""
     pauses: list[int] = []
