@@ -7,6 +7,7 @@ component's code, counted, and turned into what the component's policy says.
 
 import asyncio
 import inspect
+import os
 import signal
 import threading
 import time
@@ -380,6 +381,39 @@ async def answer(
     except Exception as error:
         logger.error("request failed", reason=blame_unseen(error))
         raise Retry("the gateway failed on this request; its log says why") from error
+
+
+def vital(work: Callable[[], None], part: str) -> None:
+    """
+    Run the work of a thread that others wait for; an unforeseen fault ends this process.
+
+    They would wait for ever. The supervisor starts a successor, and senders come again.
+    """
+    try:
+        work()
+    except _FAULTS as error:
+        _end_process(error, part)
+
+
+def depend_on(task: "asyncio.Task[None]", part: str) -> None:
+    """End this process where a task that serves until it is cancelled fails; as :func:`vital`."""
+
+    def ended(task: "asyncio.Task[None]") -> None:
+        error = None if task.cancelled() else task.exception()
+        if error is not None:
+            _end_process(error, part)
+
+    task.add_done_callback(ended)
+
+
+def _end_process(error: BaseException, part: str) -> None:
+    logs.get("process").error(
+        "a part that everything else needs failed; this worker ends and another goes on",
+        part=part,
+        reason=blame_unseen(error),
+        advice="please report this; what was acknowledged is on disk, senders come again",
+    )
+    os._exit(1)
 
 
 class FaultError(Exception):

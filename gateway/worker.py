@@ -19,7 +19,7 @@ from gateway.config.loader import settle
 from gateway.config.problems import ConfigError
 from gateway.delivery.crashes import Crashes
 from gateway.failures import foreseen
-from gateway.guard import Guard
+from gateway.guard import Guard, depend_on
 from gateway.poison import Poison
 from gateway.receivers.addresses import ListenError
 from gateway.service import Service
@@ -73,6 +73,8 @@ class Worker:
         logs.take_over(self._settings.service.telemetry.logs)
         self._service = Service(self._settings, seat=self)
         asides = [asyncio.create_task(self._listen()), asyncio.create_task(self._report())]
+        for task, part in zip(asides, ("the supervisor's orders", "reports"), strict=True):
+            depend_on(task, part)
         try:
             await self._service.run(self._stop, on_ready=self._started)
         except BaseException as error:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import TypeVar
 
-from gateway import scheduling
+from gateway import guard, scheduling
 from gateway.queue import frame
 from gateway.queue.base import Record
 from gateway.queue.line import position_of
@@ -105,7 +105,9 @@ class Writer:
         self._on_ended = on_ended
         self._jobs: SimpleQueue[Commit | Job | None] = SimpleQueue()
         self._loop = asyncio.get_running_loop()
-        self._thread = threading.Thread(target=self._run, name="queue-writer", daemon=True)
+        self._thread = threading.Thread(
+            target=guard.vital, args=(self._run, "queue-writer"), name="queue-writer", daemon=True
+        )
         self._thread.start()
 
     def submit(self, job: Commit | Job) -> None:
@@ -206,7 +208,12 @@ class Writer:
             self._tell(self._on_ended, segment)
 
     def _tell(self, function: Callable[..., None], *args: object) -> None:
-        self._loop.call_soon_threadsafe(function, *args)
+        try:
+            self._loop.call_soon_threadsafe(function, *args)
+        except RuntimeError:
+            if not self._loop.is_closed():
+                raise
+            # Nobody is left who could be told.
 
 
 def _settle(done: "asyncio.Future[None]", error: OSError | None) -> None:

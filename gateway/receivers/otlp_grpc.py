@@ -101,6 +101,7 @@ class GrpcEndpoint:
         await server.start()
         self._server = server
         self._relieving = asyncio.create_task(self._relieve())
+        guard.depend_on(self._relieving, "gRPC time limits")
         return endpoint.join(host, port)
 
     async def hand_over(self) -> None:

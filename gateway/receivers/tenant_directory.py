@@ -69,6 +69,7 @@ class TenantDirectory:
             raise ValueError(f"{self._where}: " + "; ".join(faults))
         if self._files.watched:
             self._watching = asyncio.create_task(self._watch())
+            guard.depend_on(self._watching, "tenants_from")
 
     async def stop(self) -> None:
         """Look no more; safe without :meth:`start`, and safe twice."""

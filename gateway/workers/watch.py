@@ -7,7 +7,7 @@ import time
 import traceback
 from collections.abc import Callable, Sequence
 
-from gateway.guard import Guard
+from gateway.guard import Guard, vital
 from gateway.trace_guard import TraceGuard
 
 LOOK_S = 1.0
@@ -37,7 +37,9 @@ class Watch:
         self._main = threading.get_ident()
         self._beat = time.monotonic()
         self._told = False
-        self._thread = threading.Thread(target=self._run, name="watch", daemon=True)
+        self._thread = threading.Thread(
+            target=vital, args=(self._run, "watch"), name="watch", daemon=True
+        )
 
     def start(self) -> None:
         """Begin to watch."""
