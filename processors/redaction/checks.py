@@ -1,9 +1,11 @@
 """What all checks of candidates share: what stands around them."""
 
+from typing import Final
+
 from processors.redaction.rules import Bounds, Candidate
 
-ALNUM = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
-_BLOB = frozenset(ALNUM | set(b"+/=_-"))
+ALNUM: Final = frozenset(b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz")
+_BLOB: Final = frozenset(ALNUM | set(b"+/=_-"))
 
 
 def whole(candidate: Candidate) -> Bounds:
@@ -31,7 +33,7 @@ def in_blob(candidate: Candidate, least: int = 40) -> bool:
     return len(run) - (candidate.end - candidate.start) >= least // 2
 
 
-JOINTS = ".,/-"
+JOINTS: Final = ".,/-"
 """The marks that tie a number to a digit before them; see ``number_alone``."""
 
 

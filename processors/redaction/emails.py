@@ -1,21 +1,22 @@
 """Decide about e-mail addresses, in scripts that put no space around them too."""
 
 import re
+from typing import Final
 
 from processors.redaction.rules import Bounds, Candidate
 
-_NO_ADDRESS = re.compile(
+_NO_ADDRESS: Final = re.compile(
     r"(?i).*\.(?:png|jpe?g|gif|svg|webp|css|json|mp4|wasm|woff2?|pdf|html?)|git@.*"
 )
-_AUTHORITY = re.compile(rb"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/@\"'<>]*:[^\s/\"'<>]*$")
-_SPACELESS = (
+_AUTHORITY: Final = re.compile(rb"[a-zA-Z][a-zA-Z0-9+.-]*://[^\s/@\"'<>]*:[^\s/\"'<>]*$")
+_SPACELESS: Final = (
     "\u0e00-\u0e7f\u1100-\u11ff\u2e80-\u2fff\u3000-\u30ff"
     "\u3130-\u318f\u3400-\u9fff\uac00-\ud7af\uff66-\uff9f"
 )
-_SPACELESS_HEAD = re.compile(rf".*[{_SPACELESS}](?=[\w.+%'-]*[A-Za-z0-9])", re.DOTALL)
-_SPACELESS_TAIL = re.compile(rf"(?<=[A-Za-z])[{_SPACELESS}].*", re.DOTALL)
+_SPACELESS_HEAD: Final = re.compile(rf".*[{_SPACELESS}](?=[\w.+%'-]*[A-Za-z0-9])", re.DOTALL)
+_SPACELESS_TAIL: Final = re.compile(rf"(?<=[A-Za-z])[{_SPACELESS}].*", re.DOTALL)
 
-_FAR = 512
+_FAR: Final = 512
 """More characters before the at sign are no address; the standard allows 64."""
 
 

@@ -5,11 +5,12 @@ import re
 from bisect import bisect_right
 from collections.abc import Iterable
 from operator import itemgetter
+from typing import Final
 
-_ESCAPE = re.compile(
+_ESCAPE: Final = re.compile(
     rb"""\\+(?:u[0-9a-fA-F]{4}|x[0-9a-fA-F]{2}|["'/nrtbf\\])|%(?:25)*[0-9a-fA-F]{2}|&\#?\w{2,8};"""
 )
-_LETTERS = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
+_LETTERS: Final = {b"n": b"\n", b"r": b"\r", b"t": b"\t", b"b": b"\b", b"f": b"\f"}
 
 
 class View:

@@ -9,18 +9,18 @@ in a name of the value beside it, in a number, in an array.
 
 import re
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from processors.redaction.prefilter import Hit
 
-NAMING = frozenset(("name", "key", "header", "field", "k"))
+NAMING: Final = frozenset(("name", "key", "header", "field", "k"))
 """Keys whose values name the value beside them."""
 
-NAMED = frozenset(("value", "val", "v", "content"))
+NAMED: Final = frozenset(("value", "val", "v", "content"))
 """The keys of values that may be named so."""
 
-_NAMING_LITERAL = re.compile(f'"(?:{"|".join(sorted(NAMING))})"'.encode())
-_SPACE = b" \t\r\n"
+_NAMING_LITERAL: Final = re.compile(f'"(?:{"|".join(sorted(NAMING))})"'.encode())
+_SPACE: Final = b" \t\r\n"
 _QUOTE, _BACKSLASH, _COLON = b'"\\:'
 
 

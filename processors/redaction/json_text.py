@@ -8,7 +8,7 @@ that numbers, key order, repeated keys and spacing survive, and what was valid J
 import json
 import re
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
     from processors.redaction.scrubber import Scrubber
 
 # Linear: each alternative begins with another byte and takes what follows without a choice.
-_TOKEN = re.compile(
+_TOKEN: Final = re.compile(
     rb"""(?P<vector>\[\s*+(?:-?[\d.][\d.eE+-]*+\s*+,\s*+){8,}+-?[\d.][\d.eE+-]*+\s*+\])
     |(?P<string>"[^"\\]*+(?:\\.[^"\\]*+)*+")(?P<colon>\s*+:)?+
     |(?P<mark>[{}\[\]])
     |(?P<scalar>[^\s{}\[\],:"]++)""",
     re.VERBOSE | re.DOTALL,
 )
-_INTEGER = re.compile(rb"-?\d+")
-_CLOSED = re.compile(rb"\s*+\]")
+_INTEGER: Final = re.compile(rb"-?\d+")
+_CLOSED: Final = re.compile(rb"\s*+\]")
 
 
 _Edit: TypeAlias = tuple[int, int, bytes]
@@ -274,9 +274,9 @@ class _Walk:
             self._edits.append((start, end, _encode(changed, b"")))
 
 
-_encode_ascii = json.JSONEncoder().encode
-_decode_fast = msgspec.json.Decoder(str).decode
-_decode_lax = json.JSONDecoder(strict=False).decode
+_encode_ascii: Final = json.JSONEncoder().encode
+_decode_fast: Final = msgspec.json.Decoder(str).decode
+_decode_lax: Final = json.JSONDecoder(strict=False).decode
 
 
 def _decode(literal: bytes) -> bytes:

@@ -7,7 +7,7 @@ in plain text (``password=...``).
 
 import fnmatch
 import re
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from processors.redaction.rules import relax
 
@@ -126,7 +126,7 @@ KEYS_ONLY: dict[str, tuple[str, ...]] = {
 }
 """More of them that are too common as words of a text."""
 
-_NO_TOKEN = frozenset(
+_NO_TOKEN: Final = frozenset(
     (
         *("pad", "eos", "bos", "unk", "sep", "cls", "mask", "stop", "end", "start", "eot", "eom"),
         *("first", "last", "per", "next", "prev", "previous", "page", "continuation", "new"),
@@ -146,17 +146,30 @@ _NO_TOKEN = frozenset(
 )
 """A ``token`` after one of these is a language model's, or a place in a list."""
 
-_CREDENTIAL = re.compile(
+_CREDENTIAL: Final = re.compile(
     r"(?:^|\W)(?:access|api|auth|bearer|bot|client|csrf|device|id|identity|jwt|login|oauth2?|personal"
     r"|private|refresh|secret|security|session|user|xsrf) ?token$"
 )
-_NO_PASS = frozenset(("by", "all", "first", "second", "one", "two", "test", "did"))
-_IDENTITY = ("user id", "session id", "enduser id", "end user id", "conversation id", "thread id")
-_IDENTITY_KEYS = frozenset(("mlflow.trace.user", "mlflow.trace.session", "user", "enduser"))
-EXEMPT = ("*.token_count.*", "*token_count*", "gen_ai.usage.*", "*max_tokens*", "*.usage.*_token")
+_NO_PASS: Final = frozenset(("by", "all", "first", "second", "one", "two", "test", "did"))
+_IDENTITY: Final = (
+    "user id",
+    "session id",
+    "enduser id",
+    "end user id",
+    "conversation id",
+    "thread id",
+)
+_IDENTITY_KEYS: Final = frozenset(("mlflow.trace.user", "mlflow.trace.session", "user", "enduser"))
+EXEMPT: Final = (
+    "*.token_count.*",
+    "*token_count*",
+    "gen_ai.usage.*",
+    "*max_tokens*",
+    "*.usage.*_token",
+)
 
-_WORD = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|[A-Z]|\d+")
-_LAST = re.compile(r"[^./:\[\]]+(?=[./:\[\]\d]*$)")
+_WORD: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[^\W\d_A-Z]+|[A-Z]|\d+")
+_LAST: Final = re.compile(r"[^./:\[\]]+(?=[./:\[\]\d]*$)")
 
 
 class KeyInfo(NamedTuple):
@@ -181,7 +194,7 @@ class KeyInfo(NamedTuple):
     """Whether it names a token that lets people in, which no language model has."""
 
 
-NO_KEY = KeyInfo("", None, allowed=False, identity=False, telling=False)
+NO_KEY: Final = KeyInfo("", None, allowed=False, identity=False, telling=False)
 
 
 def words(key: str) -> list[str]:
@@ -189,7 +202,7 @@ def words(key: str) -> list[str]:
     return [word.lower() for word in _WORD.findall(key)]
 
 
-_REPLACED = re.compile(r"[\s:=]\[[A-Z_]+\]\W*$")
+_REPLACED: Final = re.compile(r"[\s:=]\[[A-Z_]+\]\W*$")
 """The end of a text in which a value was replaced; what names it is no key of another value."""
 
 
@@ -312,5 +325,5 @@ def raw_patterns(enabled: frozenset[str], block: tuple[str, ...]) -> list[str]:
     return patterns
 
 
-_KEY_END = r"[\d./:\[\]]*(?:\x12|[ \t\r\n\"'\\]*:|\\*[\"'](?:\s|\\+[nrt])*[,}\]])"
+_KEY_END: Final = r"[\d./:\[\]]*(?:\x12|[ \t\r\n\"'\\]*:|\\*[\"'](?:\s|\\+[nrt])*[,}\]])"
 """What follows a key, or a string that names a value beside it."""

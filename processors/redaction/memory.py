@@ -1,11 +1,11 @@
 """Remember what became of attributes, since hosts, addresses and URLs repeat from span to span."""
 
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
-_LONGEST = 1024
+_LONGEST: Final = 1024
 """Longer attributes seldom repeat."""
 
-_OVERHEAD = 200
+_OVERHEAD: Final = 200
 """About how many bytes an entry takes beside its texts."""
 
 

@@ -7,6 +7,7 @@ which countries' check digits count.
 
 import re
 from collections.abc import Callable
+from typing import Final
 
 from stdnum import verhoeff
 from stdnum.au import tfn
@@ -32,8 +33,8 @@ from stdnum.tr import tckimlik
 from processors.redaction.checks import alone, number_alone, whole
 from processors.redaction.rules import Bounds, Candidate, Rule, in_names
 
-_SEPARATORS = re.compile(r"[ ./-]")
-_BARE = re.compile(r"[ -]?[A-Za-z] ?\d*$")
+_SEPARATORS: Final = re.compile(r"[ ./-]")
+_BARE: Final = re.compile(r"[ -]?[A-Za-z] ?\d*$")
 """A letter behind the number, which may begin the next word instead."""
 
 _Valid = Callable[[str], bool]
@@ -94,7 +95,7 @@ _COUNTRIES: tuple[tuple[tuple[str, ...], tuple[_Valid, ...]], ...] = (
 )
 """What the number is called, beside it or in its key, and what its digits must pass."""
 
-_PATTERNS = [
+_PATTERNS: Final = [
     (re.compile("|".join(map(in_names, words)), re.IGNORECASE), valid)
     for words, valid in _COUNTRIES
 ]

@@ -5,13 +5,14 @@ import hashlib
 import hmac
 import re
 from collections.abc import Callable, Mapping
+from typing import Final
 
 from processors.redaction.settings import OperatorConfig
 
-FAILED = "redaction_failed"
+FAILED: Final = "redaction_failed"
 """The kind of a value that could not be processed."""
 
-_PLACEHOLDER = re.compile(r"\[[A-Z][A-Z0-9_]*(?::[a-z2-7]{8,})?\]")
+_PLACEHOLDER: Final = re.compile(r"\[[A-Z][A-Z0-9_]*(?::[a-z2-7]{8,})?\]")
 
 
 def is_placeholder(text: str) -> bool:

@@ -3,6 +3,7 @@
 import hashlib
 import ipaddress
 import re
+from typing import Final
 
 from stdnum import bitcoin, luhn
 from stdnum import iban as stdnum_iban
@@ -15,9 +16,9 @@ from processors.redaction import regex
 from processors.redaction.checks import ALNUM, alone, number_alone, whole
 from processors.redaction.rules import Bounds, Candidate
 
-_NOT_DIGIT = re.compile(r"[^0-9]")
+_NOT_DIGIT: Final = re.compile(r"[^0-9]")
 
-_IIN = re.compile(
+_IIN: Final = re.compile(
     r"4\d{12}(?:\d{3}(?:\d{3})?)?|(?:5[1-5]|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d+"
     r"|3[47]\d{13}|3(?:0[0-5]|[689]\d)\d{11,16}|6(?:011|5\d\d|4[4-9]\d)\d{12,15}|35(?:2[89]|[3-8]\d)\d{12,15}"
     r"|62\d{14,17}|(?:5018|5020|5038|5893|6304|6759|676[1-3])\d{8,15}|220[0-4]\d{12,15}"
@@ -47,7 +48,7 @@ def _iban_sizes() -> dict[str, int]:
     return sizes
 
 
-_IBAN_SIZES = _iban_sizes()
+_IBAN_SIZES: Final = _iban_sizes()
 
 
 def iban(candidate: Candidate) -> Bounds | None:
@@ -68,14 +69,14 @@ def iban(candidate: Candidate) -> Bounds | None:
 
 
 # RE2: Python's engine tries each of these words at each place before an address.
-_NOT_IP_BEFORE = regex.compile(
+_NOT_IP_BEFORE: Final = regex.compile(
     r"(?i)(?:\bv|\bver|versions?|versi(?:ó|o)n|versione|vers(?:ã|a)o|versie|wersja|sürüm|バージョン|版本|버전"
     r"|kapitel|abschnitt|chapitre|capítulo|capitolo|hoofdstuk|openssl|java|jdk|jre|php|windows"
     r"|python|ruby|node|nginx|redis|mysql|tomcat|macos|ios|android|kubernetes|oracle|mariadb"
     r"|release|build|firmware|section|chapter|kernel|driver|sdk|rev"
     r"|chrome|firefox|safari|edge|opr|[a-z]/|[<>=~^!]=|[~^_])[ :=\"'\\(vV]{0,4}\n?\z"
 )
-_VERSION_KEY = re.compile(r"\b(?:version|versions|release|build|firmware|section|ver|sdk)\b")
+_VERSION_KEY: Final = re.compile(r"\b(?:version|versions|release|build|firmware|section|ver|sdk)\b")
 
 
 def ipv4(candidate: Candidate) -> Bounds | None:
@@ -96,7 +97,7 @@ def _is_host4(parts: list[str]) -> bool:
     return all(part in _BYTES for part in parts)
 
 
-_BYTES = frozenset(map(str, range(256)))
+_BYTES: Final = frozenset(map(str, range(256)))
 
 
 def _is_host(text: str) -> bool:
@@ -188,7 +189,7 @@ def nino(candidate: Candidate) -> Bounds | None:
     return whole(candidate)
 
 
-_OTHER = re.compile(rb"(?i)\b(?:sku|part|model|serial|article|item|code|order|ref)\W{1,3}$")
+_OTHER: Final = re.compile(rb"(?i)\b(?:sku|part|model|serial|article|item|code|order|ref)\W{1,3}$")
 
 
 def passport(candidate: Candidate) -> Bounds | None:
@@ -199,11 +200,13 @@ def passport(candidate: Candidate) -> Bounds | None:
     return whole(candidate) if enough and alone(candidate) else None
 
 
-_VOWELS = frozenset("AEIOU")
+_VOWELS: Final = frozenset("AEIOU")
 """The countries whose numbers are mostly letters leave these out."""
 
 
-_BASE58 = {c: n for n, c in enumerate("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")}
+_BASE58: Final = {
+    c: n for n, c in enumerate("123456789ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnopqrstuvwxyz")
+}
 
 
 def base58check(candidate: Candidate) -> Bounds | None:

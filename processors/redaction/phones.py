@@ -6,6 +6,7 @@ phonenumbers' own matcher costs 450 us per KB, so it sees only what RE2 found.
 
 import functools
 import re
+from typing import Final
 
 import phonenumbers
 from phonenumbers import NumberParseException, PhoneNumber
@@ -14,14 +15,14 @@ from processors.redaction import checks, regex
 from processors.redaction.rules import Bounds, Candidate, Check, Rule
 
 # Hyphens and spaces that typography puts into numbers.
-_SEP = "(?:[ ./-]|\u00a0|\u2011|\u2012|\u2013|\u202f|\u2009)"
-_PART = "(?:[ ()./-]|\u00a0|\u2011|\u2012|\u2013|\u202f|\u2009){0,3}"
-_EXTENSION = (
+_SEP: Final = "(?:[ ./-]|\u00a0|\u2011|\u2012|\u2013|\u202f|\u2009)"
+_PART: Final = "(?:[ ()./-]|\u00a0|\u2011|\u2012|\u2013|\u202f|\u2009){0,3}"
+_EXTENSION: Final = (
     r"(?:[ ,;]{0,2}(?:(?i:extension|ext|durchwahl|dw|ramal|poste|anexo)\.?:? ?"
     r"|x ?|#|내선 ?|内線 ?|分机 ?)\d{1,6})?"
 )
 
-WORDS = (
+WORDS: Final = (
     *(
         r"\bphones?\b",
         r"\btelephone",
@@ -75,7 +76,7 @@ WORDS = (
 """Words near which bare digits may be a phone number."""
 
 # RE2: of what stands before a number, Python's engine tries each of these words at each place.
-_OTHER = regex.compile(
+_OTHER: Final = regex.compile(
     r"(?i)(?:order|invoice|ticket|tracking|refund|ref|reference|case|sku|serial|isbn|issn|doi|part|"
     r"model|version|timestamp|account|customer|batch|build|port|pid|amount|total|tokens?|"
     r"bestell\w*|rechnung\w*|kunden\w*|auftrag\w*|artikel\w*|pedido|factura|commande|facture|fatura|"
@@ -83,7 +84,7 @@ _OTHER = regex.compile(
     r"(?: ?(?:number|nummer|num|no|nr|nº|n°|id|code|번호|番号|号))?"
     r"[\s:=#.\"'\\-]{0,5}(?:(?:is|ist|es|est)\s)?[A-Z]{0,4}[#-]?\n?\z"
 )
-_DATE = re.compile(
+_DATE: Final = re.compile(
     r"\d{1,2}([./-])\d{1,2}\1(?:\d{2}|\d{4})(?:(?!\1\d)\D.*)?"
     r"|(?:19|20)\d\d([./-])\d{1,2}\2\d{1,2}(?:\D.*)?"
     r"|\((?:19|20)\d\d\).*"
@@ -120,7 +121,7 @@ def _split(text: str) -> tuple[str, str]:
     return plus + re.sub(r"\D", "", bare), bare
 
 
-_JOINTS = ".:,/-"
+_JOINTS: Final = ".:,/-"
 """Behind a digit, what ``_touched`` refuses: seconds, for one."""
 
 
@@ -199,20 +200,20 @@ class Phones:
         return candidate.start, candidate.end
 
 
-_SHAPE = re.compile(
+_SHAPE: Final = re.compile(
     r"(?:1[ .-])?\(?[2-9]\d\d\)?[ .-]{0,2}\d{3}[ .-]\d{4}"  # North America
     r"|\(?0\d{2,4}\)?[ /-]\d{3,4}[ -]?\d{3,4}"  # a trunk zero
     r"|\(\d{2}\) ?9?\d{4}[ -]\d{4}"  # Brazil
 )
-_MOBILE = re.compile(r"010\d{8}|07\d{9}|01[5-7]\d{8,9}|0[67]\d{8}|0[789]0\d{8}")
+_MOBILE: Final = re.compile(r"010\d{8}|07\d{9}|01[5-7]\d{8,9}|0[67]\d{8}|0[789]0\d{8}")
 """Mobile numbers that people write without a space."""
 
-_LONGER = re.compile(rb"(?:^|[^0-9])\d{4}[ -]$")
+_LONGER: Final = re.compile(rb"(?:^|[^0-9])\d{4}[ -]$")
 """What makes the digits the tail of a longer number in groups of four."""
 
-_UNIT = re.compile(rb"(?i)[ ]?(?:px|ms|[kmg]i?b|bytes|rows|items|tokens|%|usd|eur)\b")
+_UNIT: Final = re.compile(rb"(?i)[ ]?(?:px|ms|[kmg]i?b|bytes|rows|items|tokens|%|usd|eur)\b")
 
-_NO_PHONE = re.compile(r"\.\.|^\d{5}-\d{4}$")
+_NO_PHONE: Final = re.compile(r"\.\.|^\d{5}-\d{4}$")
 """Ranges, and postal codes of the United States."""
 
 
@@ -249,7 +250,7 @@ def rules(regions: tuple[str, ...]) -> list[Rule]:
     return found
 
 
-_KNOWN_SHAPES = frozenset(
+_KNOWN_SHAPES: Final = frozenset(
     ("US", "CA", "PR", "GB", "DE", "BR", "KR", "FR", "JP", "AT", "CH", "NL", "BE")
 )
 

@@ -2,22 +2,22 @@
 
 from bisect import bisect_right
 from collections.abc import Container, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from processors.redaction.prefilter import Hit, Prefilter
 from processors.redaction.rules import Bounds
 
 _RESOURCE_SPANS, _SCOPE_SPANS, _SPANS = 0x0A, 0x12, 0x12
-_ATTRIBUTE = 0x4A
+_ATTRIBUTE: Final = 0x4A
 """The tag of a span's attribute."""
-_NO_TEXT = frozenset((0x0A, 0x12, 0x22, 0x30, 0x39, 0x41, 0x50, 0x60, 0x70, 0x85))
+_NO_TEXT: Final = frozenset((0x0A, 0x12, 0x22, 0x30, 0x39, 0x41, 0x50, 0x60, 0x70, 0x85))
 """The tags of a span's ids, kind, times, counts and flags."""
 
-_IDS = {0x0A: 16, 0x12: 8, 0x22: 8}
+_IDS: Final = {0x0A: 16, 0x12: 8, 0x22: 8}
 """By tag the sizes of a span's ids; with those below, all that stands before its attributes."""
-_TIMES = (0x39, 0x41)
-_KIND = 0x30
-_NAMES = (0x1A, 0x2A)
+_TIMES: Final = (0x39, 0x41)
+_KIND: Final = 0x30
+_NAMES: Final = (0x1A, 0x2A)
 
 
 class FramingError(ValueError):

@@ -5,7 +5,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from processors.redaction import regex
 from processors.redaction.rules import (
@@ -18,7 +18,7 @@ from processors.redaction.rules import (
     united,
 )
 
-_HIDDEN_ANYWHERE = (
+_HIDDEN_ANYWHERE: Final = (
     r"\\+u00[2-7]",  # a printable ASCII letter, escaped
     r"\\+x[2-7c-fC-F]",
     r"%(?:[2-7][0-9a-fA-F]|[c-fC-F][0-9a-fA-F]%)",
@@ -160,17 +160,17 @@ class Prefilter:
         return Hit(start, max(last, end), ranks)
 
 
-_LONGEST = 256
+_LONGEST: Final = 256
 """No part of a trigger that decides about a closer look is longer."""
 
 _FEW, _APART, _APART_IN_JSON = 4, 32, 256
 """Hits that are named in any text, and for how many bytes more each further one."""
 
-_READ_AGAIN = 4
+_READ_AGAIN: Final = 4
 """How often all of a text may be read, on average, for hits that overlap."""
 
 
-_BEGINS = re.compile(r"\\b([a-z])")
+_BEGINS: Final = re.compile(r"\\b([a-z])")
 
 
 def _relaxed_word(word: str) -> list[str]:
@@ -194,7 +194,7 @@ def _relaxed_word(word: str) -> list[str]:
     ]
 
 
-_KEY_OF_SEVERAL = (r":\s{0,4}\[", r"\x12[\x00-\xff]{1,5}[\x2a\x18\x21]")
+_KEY_OF_SEVERAL: Final = (r":\s{0,4}\[", r"\x12[\x00-\xff]{1,5}[\x2a\x18\x21]")
 """A key of a JSON array, of an attribute that is an array or a number: its values may be far."""
 
 

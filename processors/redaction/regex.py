@@ -1,11 +1,11 @@
 """RE2 with types: the only module that imports it."""
 
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, Final
 
 import re2  # type: ignore[import-untyped]  # google-re2 ships no types
 
-_MEMORY = 64 << 20  # so that the automata stay cached; they grow only with the texts seen
+_MEMORY: Final = 64 << 20  # so that the automata stay cached; they grow only with the texts seen
 
 
 class PatternError(ValueError):
@@ -33,9 +33,9 @@ class Match:
         return self._spans[group]
 
 
-_NOWHERE = (-1, -1)
-_ANYWHERE = re2._re2.RE2.Anchor.UNANCHORED  # noqa: SLF001 - see Pattern
-_WHOLE = re2._re2.RE2.Anchor.ANCHOR_BOTH  # noqa: SLF001 - see Pattern
+_NOWHERE: Final = (-1, -1)
+_ANYWHERE: Final = re2._re2.RE2.Anchor.UNANCHORED  # noqa: SLF001 - see Pattern
+_WHOLE: Final = re2._re2.RE2.Anchor.ANCHOR_BOTH  # noqa: SLF001 - see Pattern
 
 
 class Pattern:

@@ -9,12 +9,12 @@ an encoded request, inside JSON inside JSON, beside a length byte.
 
 import re
 from collections.abc import Callable, Iterable
-from typing import NamedTuple, TypeAlias
+from typing import Final, NamedTuple, TypeAlias
 
-WINDOW = 60
+WINDOW: Final = 60
 """How many bytes before a candidate its context words are looked for."""
 
-RAW_WINDOW = 320
+RAW_WINDOW: Final = 320
 """How far behind a context word raw text is looked at: escapes make the window longer."""
 
 
@@ -95,7 +95,7 @@ class Rule(NamedTuple):
         return _OPEN_END.sub(r"{\1}", relaxed)
 
 
-_CLASS_OR_SPACE = re.compile(r"\\.|\[\^?\]?[^\]]*\]| ")
+_CLASS_OR_SPACE: Final = re.compile(r"\\.|\[\^?\]?[^\]]*\]| ")
 
 
 def spaced(word: str) -> str:
@@ -103,7 +103,7 @@ def spaced(word: str) -> str:
     return _CLASS_OR_SPACE.sub(lambda part: "[ _]" if part[0] == " " else part[0], word)
 
 
-_BEGINS = re.compile(r"\\b([a-z])")
+_BEGINS: Final = re.compile(r"\\b([a-z])")
 
 
 def in_names(word: str) -> str:
@@ -123,14 +123,14 @@ def in_names(word: str) -> str:
     return r"(?:\b|_)" + word.removeprefix(r"\b") if word.startswith(r"\b") else word
 
 
-_OPEN_END = re.compile(r"\{(\d+),\}(?=\)*$)")
+_OPEN_END: Final = re.compile(r"\{(\d+),\}(?=\)*$)")
 
 
-_HIDDEN_BOUNDARY = (
+_HIDDEN_BOUNDARY: Final = (
     r"\\[nrtbf]|\\u[0-9a-fA-F]{4}|\\x[0-9a-fA-F]{2}|%[0-9a-fA-F]{2}"
     r"|[\n\x12\x1a*:\x80-\xff][\x00-\x7f]"
 )
-_BOUNDARY = rf"(?:\b|{_HIDDEN_BOUNDARY})"
+_BOUNDARY: Final = rf"(?:\b|{_HIDDEN_BOUNDARY})"
 """Where a word may begin in raw bytes: after an escape or a length byte, too."""
 
 
@@ -139,7 +139,7 @@ def _apart(joints: str) -> str:
     return rf"(?:\A|[^0-9A-Za-z_{joints}]|(?:\A|[^0-9])[{joints}]|{_HIDDEN_BOUNDARY})"
 
 
-_NUMBER_END = r"(?:[^1-8]|\z)"
+_NUMBER_END: Final = r"(?:[^1-8]|\z)"
 """Where a number ends in raw bytes: the tag of the field behind a span's name is a 0 or a 9."""
 
 
@@ -177,12 +177,12 @@ def _alternates(pattern: str) -> bool:
     return "|" in bare
 
 
-_ANY = r"[\x00-\xff]{1,12}"
+_ANY: Final = r"[\x00-\xff]{1,12}"
 """One character that may be escaped, even several times over."""
 
-_BEYOND_ASCII = r"[\x80-\xff]+|\\+u[0-9a-fA-F]{4}"
+_BEYOND_ASCII: Final = r"[\x80-\xff]+|\\+u[0-9a-fA-F]{4}"
 
-_PART = re.compile(
+_PART: Final = re.compile(
     r"""(?P<cls>\[\^?\]?(?:\\[pP]\{\^?\w+\}|\\.|\[:\^?\w+:\]|[^\]\\])*\])
     |(?P<edge>\\[bBAz]|\^|\$)
     |(?P<any>\\[sSWDCntrfvx0-7]|\\[pP](?:\{\^?\w+\}|\w)|\.)
@@ -191,8 +191,10 @@ _PART = re.compile(
     |(?P<letter>[^\x00-\x7f])""",
     re.DOTALL | re.VERBOSE,
 )
-_UNSAFE_IN_CLASS = re.compile(r"""^\[\^|["]|\\[\\sSWDntrfvxPC]|\[:\^?(?:space|graph|print|punct)""")
-_LETTERS_IN_CLASS = re.compile(r"\\p\{\w+\}|[^\x00-\x7f]")
+_UNSAFE_IN_CLASS: Final = re.compile(
+    r"""^\[\^|["]|\\[\\sSWDntrfvxPC]|\[:\^?(?:space|graph|print|punct)"""
+)
+_LETTERS_IN_CLASS: Final = re.compile(r"\\p\{\w+\}|[^\x00-\x7f]")
 
 
 def relax(pattern: str, *, bounded: bool = True) -> str:
@@ -221,11 +223,11 @@ def relax(pattern: str, *, bounded: bool = True) -> str:
     return f"(?:{''.join(out)})"
 
 
-_COUNT = re.compile(r"\{(\d+)(,?)(\d*)\}")
-_MANY = 12
+_COUNT: Final = re.compile(r"\{(\d+)(,?)(\d*)\}")
+_MANY: Final = 12
 """Counting further would multiply the states of the automaton, for few hits less."""
 
-_WIDE = 8
+_WIDE: Final = 8
 """So would ranges that are wider."""
 
 

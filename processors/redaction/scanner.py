@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from operator import itemgetter
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from processors.redaction import regex
 from processors.redaction.escapes import View, has_escapes
@@ -26,7 +26,7 @@ class Span(NamedTuple):
         return Span(start, end, self.type)
 
 
-_AT_ONCE = 32
+_AT_ONCE: Final = 32
 """How many triggers, not whole patterns, are searched together: more make too many states."""
 
 
@@ -179,13 +179,13 @@ class _Findings:
 
 _START, _END = itemgetter(0), itemgetter(1)
 
-_LONGEST_WORD = 2048
+_LONGEST_WORD: Final = 2048
 """How much of a word before a hit is looked at: more is no address, and no name of a key."""
 
-_BEFORE = 80
+_BEFORE: Final = 80
 """How far before a hit a trigger may begin."""
 
-_BEHIND = 192
+_BEHIND: Final = 192
 """How far behind a hit a trigger may end."""
 
 

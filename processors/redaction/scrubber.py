@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from typing import Final
 
 import msgspec
 
@@ -14,12 +15,12 @@ from processors.redaction.prefilter import Hit, Prefilter, part
 from processors.redaction.report import Report
 from processors.redaction.scanner import Scanner, Span
 
-MAX_DEPTH = 5
+MAX_DEPTH: Final = 5
 """How deep JSON in strings of JSON is parsed; deeper it is scanned as text."""
 
-_BRACKET = ord("[")
+_BRACKET: Final = ord("[")
 
-_SHORT = 32
+_SHORT: Final = 32
 """What is known of so short a text is kept: roles, types and names repeat."""
 
 
@@ -236,8 +237,8 @@ def _is_word(text: str) -> bool:
     return len(word) < 4 or (word.isalpha() and len(word) < 12)
 
 
-_decode_fast = msgspec.json.Decoder().decode
-_decoder = json.JSONDecoder()
+_decode_fast: Final = msgspec.json.Decoder().decode
+_decoder: Final = json.JSONDecoder()
 
 
 def _is_json(data: bytes) -> bool:
@@ -257,7 +258,7 @@ def _is_loose_json(data: bytes) -> bool:
     return True
 
 
-_DATA_URL = regex.compile(
+_DATA_URL: Final = regex.compile(
     r"data:[A-Za-z]+/[A-Za-z0-9.+-]+(?:;[A-Za-z0-9=-]+)*;base64,[A-Za-z0-9+/]*={0,2}"
 )
 
@@ -267,8 +268,8 @@ def _is_data_url(data: bytes) -> bool:
     return data.startswith(b"data:") and _DATA_URL.fullmatch(data)
 
 
-_OPENING = regex.compile(r'[{\[]\s*["{\[]')
-_TRIES = 8
+_OPENING: Final = regex.compile(r'[{\[]\s*["{\[]')
+_TRIES: Final = 8
 
 
 def _documents(data: bytes) -> list[tuple[int, int, bool]] | None:

@@ -1,7 +1,7 @@
 """Walk every text of a request: resource, scope, span, events, links, attributes and their keys."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from google.protobuf.message import Message
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
@@ -15,10 +15,10 @@ from processors.redaction.places import Place
 from processors.redaction.report import Names, Report
 from processors.redaction.scrubber import Scrubber
 
-_VECTOR = 8
+_VECTOR: Final = 8
 """Arrays of more numbers are vectors."""
 
-CARD_NUMBERS = range(2**42, 2**56)
+CARD_NUMBERS: Final = range(2**42, 2**56)
 """Integers that are looked at under any key; timestamps in milli- and nanoseconds are outside."""
 
 
