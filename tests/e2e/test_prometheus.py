@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -190,12 +191,19 @@ async def test_figures_move_and_alerts_fire(tmp_path: Path) -> None:
                 await until(lambda: server.value("up == 1"))
                 await traffic(running, mlflow)
                 await every_query_has_data(server)
+                await scraped(server)
                 await traffic(running, mlflow)  # counters that are new have no rate yet
                 await every_alert_fires(server)
                 await every_metric_moves(server)
                 mlflow.experiments[gone].deleted = False
                 Keep.everything[-1].down = False
                 await mended(server, {"SpangateDestinationParked", "SpangateQueueFilling"})
+
+
+async def scraped(server: Server) -> None:
+    """Wait for a scrape that began after all that was done so far."""
+    now = time.time()
+    await until(lambda: server.value(f"timestamp(up) > {now:.3f}"))
 
 
 async def every_query_has_data(server: Server) -> None:
