@@ -4,6 +4,7 @@ Attributes that MLflow fails on, put right: one of them costs the whole request 
 What the bad value said is kept, in words that MLflow takes or under ``spangate.original.``.
 """
 
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -17,6 +18,8 @@ from processors.mlflow_mapping.usage import from_object, normalise
 
 _COSTS = ("input_cost", "output_cost", "total_cost")
 _LONGEST_TEXT = 8000
+_OPENING = re.compile(r"\A[\s\[{]+")
+"""What a list or an object begins with, also one that was cut off."""
 
 Texts = dict[str, str | bytes]
 
@@ -26,7 +29,10 @@ def mend(reading: Reading) -> Texts:
     fixed: Texts = {}
     for hit in reading.get("kinds"):
         if reading.text(hit) not in hit.detail and not _is_word(reading.value(hit)):
-            fixed[hit.key] = _words(reading.value(hit))
+            words = _words(reading.value(hit))
+            fixed[hit.key] = _OPENING.sub("", words)
+            if fixed[hit.key] != words:
+                fixed[UNCHANGED + hit.key] = words
     for key in reading.layout.suspects:
         suspect = reading.at(key)
         if suspect is not None:

@@ -22,6 +22,17 @@ def test_a_kind_that_is_no_word_becomes_one(mapped: Map, key: str, value: object
 
 
 @pytest.mark.parametrize(
+    ("value", "word"), [("[", ""), (' [{"LLM', '"LLM'), ('["a", "b', '"a", "b')]
+)
+def test_a_kind_that_was_cut_off_begins_no_list(mapped: Map, value: str, word: str) -> None:
+    """What begins like a list and is none is kept apart from what MLflow reads."""
+    out = mapped({"gen_ai.operation.name": value})
+
+    assert word == out["gen_ai.operation.name"]
+    assert value == out["spangate.original.gen_ai.operation.name"]
+
+
+@pytest.mark.parametrize(
     ("cost", "mended"),
     [
         ("0.5", {"total_cost": 0.5}),
