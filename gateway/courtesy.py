@@ -13,7 +13,6 @@ import time
 from collections import deque
 from collections.abc import Callable
 from functools import partial
-from types import TracebackType
 from typing import Self, TypeVar, TypeVarTuple
 
 from gateway import slots
@@ -289,12 +288,7 @@ class Answering:
             self._courtesy.begin()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._counts:
             self._courtesy.end()
 
@@ -317,12 +311,7 @@ class Pace:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._patience_s = 0.0
 
     def pause(self) -> None:
@@ -353,12 +342,7 @@ class Step:
         if self._turn is not None:  # whoever has it may hang
             self._holds = self._turn.acquire(timeout=self._patience_s)
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._turn is not None and self._holds:
             self._turn.release()
 

@@ -13,7 +13,6 @@ import struct
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import NamedTuple, Self, TypeAlias
 
 from isal import isal_zlib
@@ -148,12 +147,7 @@ class Work:
         self._places = [self._poison.begin(request) for request in self._requests]
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         for place in self._places:
             self._poison.end(place)
 

@@ -1,6 +1,5 @@
 """How busy each worker is, in memory that all of them map: a byte each."""
 
-from types import TracebackType
 from typing import Self
 
 SIZE = 4096
@@ -50,11 +49,6 @@ class Load:
         self._tell()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.here -= 1
         self._tell()
