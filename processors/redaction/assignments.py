@@ -30,9 +30,22 @@ _VERBS = (
     "était",
     "luidt",
 )
+_ADVERBS = (
+    "now",
+    "currently",
+    "jetzt",
+    "nun",
+    "maintenant",
+    "ahora",
+    "adesso",
+    "ora",
+    "agora",
+    "nu",
+)
 _PARTICLES = (*"는은은は为是를을を", "改成", "改为", "設為", "设为", "设置为")
 _SAYS = (
-    rf"[\"'`]?(?: (?:{'|'.join(_VERBS)})[ :]{{1,3}}|(?:{'|'.join(_PARTICLES)})[ :]{{0,3}})"
+    rf"[\"'`]?(?: (?:{'|'.join(_VERBS)})(?: (?:{'|'.join(_ADVERBS)}))?[ :]{{1,3}}"
+    rf"|(?:{'|'.join(_PARTICLES)})[ :]{{0,3}})"
     rf"(?:[\"'`]{{1,2}})?{_OPENING}"
 )
 _QUOTED = r"\\{0,15}(?:\"([^\"\r\n]+)|'([^'\r\n]+)|`([^`\r\n]+))"
@@ -48,7 +61,7 @@ def _pattern(names: tuple[str, ...]) -> str:
 def _says_raw() -> str:
     spoken = "|".join(map(relax, _VERBS))
     glued = "|".join(map(relax, _PARTICLES))
-    return rf"[\"'`\\]{{0,8}}(?: (?:{spoken})[ :\\]|{glued})"
+    return rf"[\"'`\\]{{0,8}}(?: (?:{spoken})(?: (?:{'|'.join(_ADVERBS)}))?[ :\\]|{glued})"
 
 
 _GAP = rf"(?:[\"'`\\ \t\]*]|{relax(chr(0xA0))}|{relax(chr(0x202F))}){{0,40}}"
@@ -62,6 +75,24 @@ _FOR_WHAT = (
     r" (?i:for|of|to|für|vom|zum|de|du|del|de la|da|do|di|della|per|para|van|voor)"
     r"(?: [^\s:=]{1,30}){1,2}"
 )
+_STEMS = (
+    *("tempor", "provisoire", "provvisori", "provisóri", "provisional", "initial", "inicial"),
+    *(
+        "iniziale",
+        "actual",
+        "actuel",
+        "attuale",
+        "atual",
+        "nueva",
+        "nouveau",
+        "nuova",
+        "nova",
+        "neu",
+    ),
+    *("wifi", "wi-fi", "wlan", "admin", "root", "maître", "maestra", "mestra", "principal"),
+)
+_WHICH = rf" (?i:{'|'.join(_STEMS)})[\p{{L}}]{{0,12}}"
+"""Adjectives stand behind the noun in many tongues: ``mot de passe provisoire : ...``."""
 _CHANGED = (
     r"(?: (?i:was|has been|changed|set|reset|updated|wurde|ist|jetzt|geändert|zurückgesetzt|gesetzt"
     r"|gewijzigd|veranderd|cambiada|actualizada|alterada|mudada|modifié|changé|cambiata)){1,3}"
@@ -69,7 +100,10 @@ _CHANGED = (
 _TO = r" (?i:to|as|auf|naar)(?: :)? "
 _INTO = r" (?i:to|as|zu|naar|in|a|para|en) "
 _MARKED = r"(?: ?(?:->|\x{2192}|\x{2013}|\x{2014}) ?| ?\([\w -]{1,20}\) ?: ?)"
-_BESIDE = r"(?: - | ?\( ?| )\\{0,15}"
+_BESIDE = r"(?: - | ?\( ?|(?:['\x{2019}]s)? )\\{0,15}"
+
+_AS = " (?i:as|als|comme|como|come) (?i:(?:the|my|your|his|her|das|mein|le|mon|mi|het|mijn) )?"
+"""A password may stand before its name: ``log in with ... as the password``."""
 
 _CALLED = r"\\*[\"'`] ?, ?\\*[\"'`]"
 _LISTED = r"[\"'\\]*(?:\s|\\+[nr])+(?:- )?value: ?"
@@ -77,17 +111,20 @@ _LISTED = r"[\"'\\]*(?:\s|\\+[nr])+(?:- )?value: ?"
 # One hint for all that begin with a name: the automaton would hold the names once for each. What
 # follows tokens and keys is asked more strictly: texts about models are full of tokens.
 _PASSWORD_HINT = (
-    rf"{relax(_pattern((*NAMES['password'], *DOUBTFUL['password'])))}(?:{_ASSIGNS}|{_says_raw()}"
+    rf"{relax(_pattern((*NAMES['password'], *DOUBTFUL['password'])))}"
+    rf"(?:[0-9]{{0,2}}{_ASSIGNS}|{_says_raw()}"
     r"| (?i:for|of|to|f|vom|zum|d[eaiou]|p[ae]r|va?o?o?[nr]|was|has|a|as|in|en|zu|naar|changed"
     rf"|set|reset|updated|wurde|ist|jetzt|{relax('geändert')}|{relax('zurückgesetzt')}|gesetzt|gewijzigd|veranderd"
     r"|cambiad?t?a|actualizada|alterada|mudada|modifi|chang|auf)"
     r"| ?(?:->|\xe2\x86\x92|\xe2\x80[\x93\x94]|\\+u(?:2192|2013|2014))| ?\([\w -]{1,20}\) ?:"
-    rf"|[\"'`)]{{0,2}}(?: - | ?\( ?| )(?:\xc2\xab ?)?(?:\\*[\"'`]|[!-~\x80-\xff]*[0-9!#$%&*+?@^~_])"
+    rf"|(?i: (?:{'|'.join(map(relax, _STEMS))}))"
+    rf"|(?:{relax(chr(0x2019))}s|'s|[\"'`)]{{0,2}})(?: - | ?\( ?| )"
+    r"(?:\xc2\xab ?)?(?:\\*[\"'`]|[!-~\x80-\xff]*[0-9!#$%&*+?@^~_])"
     rf"|{_CALLED}|{_LISTED})"
 )
 _KEY_HINT = (
     rf"{relax(_pattern(tuple(name for kind in _KINDS[1:] for name in NAMES[kind])))}"
-    rf"(?:{_ASSIGNS}|{_says_raw()}[ :\\\"'`]*[!-~\x80-\xff]*[0-9]|{_CALLED}|{_LISTED})"
+    rf"(?:[0-9]{{0,2}}{_ASSIGNS}|{_says_raw()}[ :\\\"'`]*[!-~\x80-\xff]*[0-9]|{_CALLED}|{_LISTED})"
 )
 
 
@@ -95,7 +132,7 @@ def _named(kind: str, check: Check, said: Check) -> list[Rule]:
     pattern = _pattern(NAMES[kind])
     hint = _PASSWORD_HINT if kind == "password" else _KEY_HINT
     return [
-        Rule(kind, pattern, f"{_SEPARATOR}(?:{_QUOTED}|{_BARE})", check, hint=hint),
+        Rule(kind, pattern, rf"\d{{0,2}}{_SEPARATOR}(?:{_QUOTED}|{_BARE})", check, hint=hint),
         Rule(kind, pattern, f"{_SAYS}{_BARE}", said, hint=hint),
     ]
 
@@ -116,6 +153,12 @@ def _beside(kind: str, check: Check) -> list[Rule]:
     ]
 
 
+_CVV = (
+    r"(?i:\b(?:cvv2?|cvc2?|card[ _]?verification[ _]?(?:value|code|number)"
+    r"|security code|sicherheitscode|kartenprüf(?:nummer|ziffer)|cryptogramme(?: visuel)?"
+    r"|code de s[ée]curit[ée]|c[óo]digo de seguridad|c[óo]digo de segurança"
+    r"|codice di sicurezza|beveiligingscode))"
+)
 _HEADER = rf"(?i:authorization){_ASSIGNS}"
 
 RULES: list[Rule] = [
@@ -187,10 +230,11 @@ RULES: list[Rule] = [
     Rule(
         "password",
         _pattern(NAMES["password"]),
-        f"{_FOR_WHAT}(?:{_SEPARATOR}|{_SAYS})(?:{_QUOTED}|{_BARE})",
+        f"(?:{_FOR_WHAT}|{_WHICH})(?:{_SEPARATOR}|{_SAYS})(?:{_QUOTED}|{_BARE})",
         secret_checks.mixed,
         hint=_PASSWORD_HINT,
     ),
+    Rule("password", _AS + _pattern(NAMES["password"]), check=secret_checks.as_password),
     *(
         Rule(
             "password",
@@ -252,10 +296,10 @@ RULES: list[Rule] = [
     *_beside("token", secret_checks.made),
     Rule(
         "cvv",
-        r"(?i:\b(?:cvv2?|cvc2?|card verification value|security code)\b)",
+        _CVV,
         r"[\"'\\]{0,12}[ \t]{0,3}(?:[:=#]| is| ist| es| est| é)?[ \t\"'\\]{0,8}(\d{3,4})\b",
         checks.standing_alone,
-        hint=r"(?i:cvv|cvc|card verification value|security code)[^\n]{0,40}\d{3}",
+        hint=rf"{relax(_CVV)}[^\n]{{0,40}}\d{{3}}",
     ),
 ]
 """In the order of precedence, after the providers' own forms."""

@@ -8,11 +8,22 @@ from processors.redaction.rules import Bounds, Candidate, Rule, relax
 
 _SPOKEN = (
     *(
+        "born",
         "born on",
+        "d.o.b",
+        "d.o.b.",
+        "fecha nac.",
+        "f. nacimiento",
+        "fecha de nac.",
+        "data nasc.",
+        "geboren",
         "geboren am",
         "geb.",
         "geb. am",
         "geb.-datum",
+        "geb.-dat.",
+        "geb. datum",
+        "geb. datum:",
         "geboren op",
         "né le",
         "née le",
@@ -26,6 +37,7 @@ _DATE = (
     r"\d{4}[-./]\d{1,2}[-./]\d{1,2}(?:T[\d:.]{1,15}Z?)?"
     r"|\d{1,2}[-./ ]{1,2}\d{1,2}[-./ ]{1,2}(?:\d{4}|\d{2})\b"
     rf"|\d{{1,2}}(?:st|nd|rd|th|er|\.|º)? (?:de |of )?{_MONTH},?(?: de)? \d{{4}}"
+    rf"|\d{{1,2}}[-/.]{_MONTH}[-/.](?:\d{{4}}|\d{{2}})\b"
     rf"|{_MONTH} \d{{1,2}}(?:st|nd|rd|th)?,? \d{{4}}"
     r"|\d{4} ?[年년][ ]?\d{1,2} ?[月월][ ]?\d{1,2} ?[日일]|(?:19|20)\d{6}\b"
 )

@@ -5,6 +5,11 @@ from processors.redaction.rules import Rule
 
 _QUOTE = r"\\{0,15}[\"']"
 
+_LOGIN = (
+    r"(?i:\b(?:login|log in as|credentials|creds|zugangsdaten|anmeldedaten|logindaten|identifiants"
+    r"|credenciales|credenziali|credenciais|inloggegevens|accesso|acceso))"
+)
+
 RULES: list[Rule] = [
     Rule(
         "password",
@@ -59,8 +64,16 @@ RULES: list[Rule] = [
     ),
     Rule(
         "password",
-        r"(?i:\b(?:HTTPBasicAuth|HTTPDigestAuth|BasicAuth|setBasicAuth|basic_auth|login|logon)\()",
+        r"(?i:\b(?:HTTPBasicAuth|HTTPDigestAuth|BasicAuth|setBasicAuth|basic_auth|login|logon"
+        r"|NetworkCredential|PasswordAuthentication|UsernamePassword\w{1,24})\()",
         rf"\s{{0,2}}{_QUOTE}[^\"'\\\r\n]{{1,80}}{_QUOTE}, ?{_QUOTE}([^\"'\\\r\n]{{3,}})",
+        secret_checks.mixed,
+    ),
+    Rule(
+        "password",
+        r"(?i:\bgetConnection\()",
+        rf"[^\r\n;]{{1,200}}?, ?{_QUOTE}[^\"'\\\r\n]{{1,80}}{_QUOTE}"
+        rf", ?{_QUOTE}([^\"'\\\r\n]{{3,}})",
         secret_checks.mixed,
     ),
     Rule(
@@ -79,10 +92,15 @@ RULES: list[Rule] = [
     ),
     Rule(
         "password",
-        r"(?i:\b(?:login|credentials|zugangsdaten|anmeldedaten|logindaten|identifiants|credenciales"
-        r"|credenziali|credenciais|inloggegevens|accesso|acceso))",
+        _LOGIN,
         r"[ :=]{1,3}[^\s/:]{2,60}(?: / |:)([^\s/\"'`<>]{4,})",
         secret_checks.mixed,
+    ),
+    Rule(
+        "password",
+        _LOGIN,
+        r"[ :=]{1,3}(?:\p{L}{2,4} )?[^\s/:]{2,60}[/:]([^\s/\"'`<>]{7,})",
+        secret_checks.juxtaposed,
     ),
     Rule(
         "password",

@@ -233,9 +233,9 @@ class _Walk:
             name = Names(frame.taken).unique(new)
             self._edits.append((start, end, _encode(name.encode(), literal)))
         frame.taken.append(name)
-        frame.key = self._judge(frame, name)
+        frame.key = self._judge(frame, name, end)
 
-    def _judge(self, frame: _Frame, name: str) -> KeyInfo:
+    def _judge(self, frame: _Frame, name: str, end: int) -> KeyInfo:
         info = self._scrubber.keys.info(name)
         if name in NAMED and frame.name is not None and info.blocked is None:
             info = self._scrubber.keys.info(frame.name)
@@ -244,16 +244,16 @@ class _Walk:
             return info
         if inherited.allowed or (inherited.blocked is not None and not info.allowed):
             return info._replace(blocked=inherited.blocked, allowed=inherited.allowed)
-        if info.blocked is not None and self._is_harmless(info.blocked):
+        if info.blocked is not None and self._is_harmless(info.blocked, end):
             return info._replace(blocked=None)
         return info
 
-    def _is_harmless(self, kind: str) -> bool:
+    def _is_harmless(self, kind: str, end: int) -> bool:
         """Whether the place says that a secret's name is none: schemas, log probabilities."""
         keys = [frame.path_key for frame in self._stack]
         if kind == "token" and any("logprob" in key for key in keys):
             return True
-        return keys[-1] == "properties"
+        return keys[-1] == "properties" or _SCHEMA.match(self._data, end) is not None
 
     def _scalar(self, start: int, end: int) -> None:
         """Redact a number; ``true``, ``false`` and ``null`` tell nothing."""
@@ -273,6 +273,13 @@ class _Walk:
         if changed is not None:
             self._edits.append((start, end, _encode(changed, b"")))
 
+
+_SCHEMA: Final = re.compile(
+    rb'\s*:\s*\{\s*(?=[^{}]*"type"\s*:\s*"[a-z]+")'
+    rb'(?:"(?:type|title|description|format|minLength|maxLength|required|nullable|optional)"\s*:\s*'
+    rb'(?:"(?:[^"\\]|\\.)*"|true|false|\d+)\s*,?\s*)+\}'
+)
+"""A value that says nothing but what a parameter of the key's name must be."""
 
 _encode_ascii: Final = json.JSONEncoder().encode
 _decode_fast: Final = msgspec.json.Decoder(str).decode

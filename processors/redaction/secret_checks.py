@@ -157,6 +157,8 @@ def _bare(text: str) -> str:
     return _SPACELESS_TAIL.sub("", text).rstrip(_TRAILING) or text
 
 
+_PATH = re.compile(r"/[\w/.-]*")
+
 _NEXT_PAIR = re.compile(r"[&;|](?:amp;)?[A-Za-z_][\w .-]*=.*$|;[A-Za-z]+$|[&;]$", re.DOTALL)
 _ENDS_THERE = re.compile(rb"[.!?]?\s*(?:$|[\r\n,;)}\]]|[\"'`])")
 
@@ -182,7 +184,7 @@ def assigned(candidate: Candidate, *, words: bool = True) -> Bounds | None:
         return None if sentence else found
     if _CODE.fullmatch(text):
         return None
-    if re.fullmatch(r"/[\w/.-]*", text) and b"pwd" in candidate.before[-8:].lower():
+    if _PATH.fullmatch(text) and b"pwd" in candidate.before[-8:].lower():
         return None
     if tight:
         return found
@@ -255,6 +257,22 @@ def juxtaposed(candidate: Candidate) -> Bounds | None:
     return found if sum(any(map(kind, text)) for kind in kinds) >= 3 and len(text) >= 7 else None
 
 
+_LAST_WORD = re.compile(rb"([^\s\"'`<>(]{7,})[\"'`]?$")
+_ENDS_PART = re.compile(
+    rb"$|[.,;!?)\"'\r\n\\]| (?:for|to|on|and|in|f\xc3\xbcr|und|pour|et|para|y|per|e|voor|en) "
+)
+
+
+def as_password(candidate: Candidate) -> Bounds | None:
+    """Believe what stands before ``as the password``, where that ends a part of a sentence."""
+    value = _LAST_WORD.search(candidate.before)
+    if value is None or _ENDS_PART.match(candidate.after) is None:
+        return None
+    start = candidate.start - len(candidate.before)
+    word = candidate._replace(start=start + value.start(1), end=start + value.end(1))
+    return juxtaposed(word)
+
+
 def assigned_token(candidate: Candidate) -> Bounds | None:
     """As ``assigned``, for names that also mean other things: a few digits are a count."""
     found = assigned(candidate, words=False)
@@ -290,6 +308,8 @@ def said(candidate: Candidate) -> Bounds | None:
     if len(text) < 4 or _is_placeholder(text) or not any(c.isalnum() for c in text):
         return None
     found = _until(candidate, text)
+    if _PATH.fullmatch(text) and b"pwd" in candidate.before[-8:].lower():
+        return None
     if any(c.isdigit() for c in text):
         return (
             found if re.search(r"\w", text) and not re.fullmatch(r"[\d.,:%/-]{1,3}", text) else None

@@ -162,6 +162,16 @@ def test_schemas_and_log_probabilities_are_no_secrets() -> None:
     assert text == _redact(text)
 
 
+def test_a_parameter_alone_is_no_secret() -> None:
+    """What a parameter must be stays, wherever it is told; what it is by default does not."""
+    told = '{"password": {"type": "string", "description": "At least 8", "required": true}}'
+
+    assert told == _redact(told)
+    assert '{"password": {"type": "[PASSWORD]", "default": "[PASSWORD]"}}' == _redact(
+        '{"password": {"type": "string", "default": "hunter22"}}'
+    )
+
+
 def test_pairs_of_name_and_value() -> None:
     """A list of headers is understood as one."""
     text = '[{"name": "X-Api-Key", "value": "abc"}, {"name": "Accept", "value": "text/html"}]'
