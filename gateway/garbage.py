@@ -4,7 +4,8 @@ import gc
 
 from gateway import memory
 
-COLLECT_EVERY = (2_000, 10, 50)
+COLLECT_EVERY = (10_000, 10, 10)
+"""More objects than the requests under way consist of: with fewer, each look goes through these."""
 
 
 def settle() -> None:
