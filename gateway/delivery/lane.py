@@ -185,16 +185,13 @@ class Lane:
             return
         late = asyncio.Event()
         timer = asyncio.get_running_loop().call_later(left, _ring, late, served.bell)
+        waiting.awaited = self._max_spans, self._max_bytes
         try:
-            while (
-                not self._flushing
-                and not late.is_set()
-                and waiting.spans < self._max_spans
-                and waiting.size < self._max_bytes
-            ):
+            while not self._flushing and not late.is_set() and not waiting.has_news():
                 served.bell.clear()
                 await served.bell.wait()
         finally:
+            waiting.awaited = None
             timer.cancel()
 
     async def _await_older(self, served: _Served, waiting: FairLine) -> None:

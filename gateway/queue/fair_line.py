@@ -32,6 +32,9 @@ class FairLine:
         self._serial = itertools.count()
         self._now = 0.0
         self._behind: dict[object, int] = {}
+        self.awaited: tuple[int, int] | None = None
+        """Spans and bytes of which one must wait before the reader is told; None: it is told all.
+        Who gathers a request would be woken by each record otherwise."""
 
     def __bool__(self) -> bool:
         return self._total.records > 0
@@ -48,6 +51,13 @@ class FairLine:
     def size(self) -> int:
         """Bytes that wait."""
         return self._total.size
+
+    def has_news(self) -> bool:
+        """Whether the reader is to be told of what came."""
+        if self.awaited is None:
+            return True
+        spans, size = self.awaited
+        return self._total.spans >= spans or self._total.size >= size
 
     @property
     def oldest_since(self) -> float:

@@ -353,7 +353,8 @@ class Queue:
         line.append(record)
         (record.shelf or self._shelf).held(record)
         lane = self.lanes[record.lane]
-        if lane.lines.get(line.destination) is line:
+        served = lane.lines.get(line.destination)
+        if served is not None and served is line and served.has_news():
             lane.ring(line.destination)
 
     def _note_taken(self, record: Record) -> None:

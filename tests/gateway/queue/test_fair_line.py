@@ -44,6 +44,20 @@ def test_each_tenant_is_served_oldest_first() -> None:
     assert 0 == len(shared) == shared.spans == shared.size
 
 
+def test_a_reader_is_told_when_there_is_enough() -> None:
+    """Who gathers spans for a request is told of a record once they fill it, else of each."""
+    gathered = line(ada=1)
+    assert gathered.has_news()
+    gathered.awaited = 3, MIB
+    assert not gathered.has_news()
+    gathered.append(record(bytes(MIB), tenant="bob"))
+    assert gathered.has_news()
+    gathered.take(max_spans=10, max_bytes=2 * MIB)
+    assert not gathered.has_news()
+    gathered.append(record(spans=3))
+    assert gathered.has_news()
+
+
 def test_large_records_count_for_more() -> None:
     """Parts are measured by what fills a request, in spans or bytes, not by records."""
     shared = FairLine("a", 0, "")
