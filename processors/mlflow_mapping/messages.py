@@ -178,7 +178,7 @@ def _unwrap(item: Mapping[str, Any]) -> Mapping[str, Any]:
     if not isinstance(inner, dict) and "content" not in item and "role" not in item:
         inner = item.get("data", item.get("message"))
     if isinstance(inner, dict):
-        outer = {key: item[key] for key in ("finish_reason", "type") if key in item}
+        outer = {key: item[key] for key in ("finish_reason", "type", "function") if key in item}
         names = item.get("id")
         if isinstance(names, list) and names and "type" not in inner:
             outer["type"] = names[-1]
@@ -255,6 +255,11 @@ def _read_body(draft: Draft, item: Mapping[str, Any]) -> None:
     if calls and not draft.calls:
         read_calls(draft, calls)
     _read_function_call(draft, item)
+    results = item.get("function")
+    if isinstance(results, list):  # OpenInference's AutoGen: what functions answered
+        for result in map(reparse, results):
+            if isinstance(result, dict):
+                read_part(draft, {"type": "tool_result", **result})
 
 
 def _read_function_call(draft: Draft, item: Mapping[str, Any]) -> None:

@@ -180,7 +180,16 @@ def _call(draft: Draft, part: Part) -> None:
             part, "call_id", "id", "toolCallId", "toolUseId", "tool_call_id", "tool_use_id", "ref"
         ),
         first(part, "name", "toolName", "tool_name", "function_name"),
-        first(part, "arguments", "args", "input", "parameters", "tool_kwargs", "arguments_json"),
+        first(
+            part,
+            "arguments",
+            "args",
+            "input",
+            "parameters",
+            "tool_kwargs",
+            "arguments_json",
+            "server_tool_call",
+        ),
         thought_signature=first(part, "thought_signature", "reasoning_signature"),
     )
 
@@ -202,7 +211,9 @@ def _result(draft: Draft, part: Part) -> None:
             part, "call_id", "tool_use_id", "toolCallId", "toolUseId", "tool_call_id", "id", "ref"
         ),
         first(part, "name", "toolName", "tool_name"),
-        first(part, "response", "result", "output", "content", "value"),
+        first(
+            part, "response", "result", "output", "content", "value", "server_tool_call_response"
+        ),
     )
 
 

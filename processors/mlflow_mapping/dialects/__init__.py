@@ -18,15 +18,19 @@ from processors.mlflow_mapping.dialects.openinference import OPENINFERENCE
 from processors.mlflow_mapping.dialects.others import (
     ANTHROPIC_SDK,
     BRAINTRUST,
+    CODEX,
+    HAYSTACK,
     LAMINAR,
     LANGTRACE,
     LANGWATCH,
     LITELLM,
+    LOONGSUITE,
     MISTRAL_SDK,
     MLFLOW,
     OPENLIT,
     SEMANTIC_KERNEL,
     SPRING_AI,
+    SPRING_AI_KINDS,
     VOLTAGENT,
 )
 from processors.mlflow_mapping.dialects.pydantic_ai import LOGFIRE, PYDANTIC_AI
@@ -36,6 +40,7 @@ from processors.mlflow_mapping.dialects.vercel import VERCEL
 ALL = (
     OPENINFERENCE,
     LANGSMITH_KINDS,
+    SPRING_AI_KINDS,
     GEMINI_CLI,
     CLAUDE_CODE,
     GEN_AI,
@@ -61,5 +66,8 @@ ALL = (
     ANTHROPIC_SDK,
     MISTRAL_SDK,
     SEMANTIC_KERNEL,
+    HAYSTACK,
+    CODEX,
+    LOONGSUITE,
     MLFLOW,
 )

@@ -7,8 +7,8 @@ Source: each project's own constants, as named beside it.
 from processors.mlflow_mapping.dialect import Dialect
 
 # org.springframework.ai.observation.conventions
-SPRING_AI = Dialect(
-    name="spring_ai",
+SPRING_AI_KINDS = Dialect(
+    name="spring_ai_kinds",
     kinds={
         "spring.ai.kind": {
             "chat_client": "CHAIN",
@@ -17,6 +17,11 @@ SPRING_AI = Dialect(
             "tool_call": "TOOL",
         }
     },
+)
+"""Asked before the operation's name, which is ``framework`` for all of them."""
+
+SPRING_AI = Dialect(
+    name="spring_ai",
     inputs=(
         "spring.ai.tool.call.arguments", "db.vector.query.content",
         "spring.ai.chat.client.user.text",
@@ -37,6 +42,58 @@ ANTHROPIC_SDK = Dialect(
         "anthropic.messages.stream": "CHAT_MODEL",
         "anthropic.beta.messages.create": "CHAT_MODEL",
     },
+)
+
+# haystack_integrations.tracing, haystack.core.pipeline
+HAYSTACK = Dialect(
+    name="haystack",
+    hints={"haystack.pipeline.input_data": "CHAIN", "haystack.component.name": "TASK"},
+    inputs=("haystack.component.input", "haystack.pipeline.input_data"),
+    outputs=("haystack.component.output", "haystack.pipeline.output_data"),
+)
+
+# codex-rs/otel: the Codex command line
+CODEX = Dialect(
+    name="codex",
+    hints={
+        "codex.usage.total_tokens": "LLM",
+        "codex.turn.token_usage.total_tokens": "AGENT",
+        "codex.turn.token_usage.input_tokens": "AGENT",
+    },
+    input_tokens=("codex.turn.token_usage.input_tokens",),
+    output_tokens=("codex.turn.token_usage.output_tokens",),
+    cache_read=("codex.turn.token_usage.cached_input_tokens",),
+    reasoning=(
+        "codex.usage.reasoning_output_tokens", "codex.turn.token_usage.reasoning_output_tokens",
+    ),
+    only_with=("codex.",),
+    plain=("model",),
+    model=("model",),
+)  # fmt: skip
+
+# Alibaba's GenAI conventions, which LoongSuite and Dify write
+LOONGSUITE = Dialect(
+    name="loongsuite",
+    kinds={
+        "gen_ai.span.kind": {
+            "llm": "LLM",
+            "chain": "CHAIN",
+            "workflow": "WORKFLOW",
+            "task": "TASK",
+            "step": "CHAIN",
+            "entry": "CHAIN",
+            "agent": "AGENT",
+            "tool": "TOOL",
+            "retriever": "RETRIEVER",
+            "reranker": "RERANKER",
+            "embedding": "EMBEDDING",
+            "memory": "MEMORY",
+        }
+    },
+    model=("gen_ai.model_name",),
+    provider=("gen_ai.provider",),
+    inputs=("retrieval.query",),
+    document_lists=("retrieval.document",),
 )
 
 # langtrace_python_sdk.constants

@@ -1318,6 +1318,135 @@ CASES = {
         },
         {TYPE: "CHAIN", MODEL: "", "spangate.rollup": True},
     ),
+    "results of functions under AutoGen": Case(
+        {
+            "openinference.span.kind": "LLM",
+            "llm.input_messages.0.message.role": "user",
+            "llm.input_messages.0.message.content": "Weather in Paris?",
+            "llm.input_messages.1.message.role": "function",
+            "llm.input_messages.1.function.0": j(
+                {"name": "get_weather", "content": "sunny", "call_id": "c1", "is_error": False}
+            ),
+        },
+        {IN: {"messages": [QUESTION, SUNNY]}},
+    ),
+    "completion without roles": Case(
+        {
+            "openinference.span.kind": "LLM",
+            "llm.prompts.0.prompt.text": "Once upon",
+            "llm.choices.0.completion.text": " a time",
+        },
+        {TYPE: "LLM", IN: {"prompt": ["Once upon"]}, "answer": " a time"},
+    ),
+    "tools that ran at the model's provider": Case(
+        {
+            "gen_ai.operation.name": "chat",
+            "gen_ai.output.messages": j(
+                [
+                    {
+                        "role": "assistant",
+                        "parts": [
+                            {
+                                "type": "server_tool_call",
+                                "id": "c1",
+                                "name": "code_interpreter",
+                                "server_tool_call": {"code": "print(1)"},
+                            },
+                            {
+                                "type": "server_tool_call_response",
+                                "id": "c1",
+                                "server_tool_call_response": {"logs": "1"},
+                            },
+                            {"type": "text", "content": "1"},
+                        ],
+                    }
+                ]
+            ),
+        },
+        {
+            OUT: {
+                "messages": [
+                    {"role": "tool", "content": '{"logs":"1"}', "tool_call_id": "c1"},
+                    {
+                        "role": "assistant",
+                        "content": "1",
+                        "tool_calls": [
+                            {
+                                "id": "c1",
+                                "type": "function",
+                                "function": {
+                                    "name": "code_interpreter",
+                                    "arguments": '{"code":"print(1)"}',
+                                },
+                            }
+                        ],
+                    },
+                ]
+            }
+        },
+    ),
+    "spring ai tool": Case(
+        {
+            "gen_ai.operation.name": "framework",
+            "gen_ai.system": "spring_ai",
+            "spring.ai.kind": "tool_call",
+            "spring.ai.tool.call.arguments": '{"city":"Paris"}',
+            "spring.ai.tool.call.result": "sunny",
+        },
+        {TYPE: "TOOL", IN: {"city": "Paris"}, OUT: "sunny"},
+    ),
+    "dify node": Case(
+        {
+            "gen_ai.span.kind": "LLM",
+            "gen_ai.framework": "dify",
+            "gen_ai.model_name": "gpt-4o",
+            "gen_ai.provider": "openai",
+            "gen_ai.usage.input_tokens": 12,
+            "gen_ai.usage.output_tokens": 3,
+        },
+        {TYPE: "LLM", MODEL: "gpt-4o", PROVIDER: "openai", USAGE: tokens(12, 3)},
+    ),
+    "loongsuite step": Case(
+        {"gen_ai.span.kind": "STEP", "gen_ai.operation.name": "react"}, {TYPE: "CHAIN"}
+    ),
+    "haystack pipeline": Case(
+        {
+            "haystack.pipeline.input_data": '{"text":"hi"}',
+            "haystack.pipeline.output_data": '{"reply":"yo"}',
+        },
+        {TYPE: "CHAIN", IN: {"text": "hi"}, OUT: {"reply": "yo"}},
+    ),
+    "haystack component": Case(
+        {
+            "haystack.component.name": "builder",
+            "haystack.component.input": '{"city":"Paris"}',
+            "haystack.component.output": '{"prompt":"Paris?"}',
+        },
+        {TYPE: "TASK", IN: {"city": "Paris"}, OUT: {"prompt": "Paris?"}},
+    ),
+    "codex response": Case(
+        {
+            "codex.request.reasoning_effort": "high",
+            "gen_ai.usage.input_tokens": 100,
+            "gen_ai.usage.cache_read.input_tokens": 50,
+            "gen_ai.usage.output_tokens": 20,
+            "codex.usage.reasoning_output_tokens": 5,
+            "codex.usage.total_tokens": 120,
+        },
+        {
+            TYPE: "LLM",
+            USAGE: tokens(100, 20, cache_read_input_tokens=50, reasoning_tokens=5),
+        },
+    ),
+    "codex turn": Case(
+        {
+            "codex.turn.token_usage.input_tokens": 100,
+            "codex.turn.token_usage.output_tokens": 20,
+            "codex.turn.token_usage.total_tokens": 120,
+            "model": "gpt-5-codex",
+        },
+        {TYPE: "AGENT", USAGE: tokens(100, 20), "spangate.rollup": True},
+    ),
     "plain http": Case(
         {
             "http.request.method": "GET",
