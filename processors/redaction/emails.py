@@ -41,11 +41,12 @@ def email(candidate: Candidate) -> Bounds | None:
         local = kept
     stripped = local.lstrip(".'~-")
     cut += len(local.encode()) - len(stripped.encode())
-    if ascii_domain:
+    if ascii_domain and not domain.isascii():
         domain = _SPACELESS_TAIL.sub("", domain)
     if not stripped or "." not in domain or not domain.rsplit(".", 1)[1]:
         return None
     start = candidate.start + cut
-    if _AUTHORITY.search(candidate.data[max(0, start - 300) : start]):
+    before = candidate.data[max(0, start - 300) : start]
+    if b"://" in before and _AUTHORITY.search(before):
         return None  # the password of a URL and its host, which has a rule of its own
     return start, start + len(f"{stripped}{at}{domain}".encode())

@@ -112,11 +112,15 @@ def _is_possible(digits: str, region: str | None) -> bool:
     return number is not None and phonenumbers.is_possible_number(number)
 
 
+_BARE: Final = re.compile(r"[+0-9 ()./-]*")
+_EXTENDED: Final = re.compile(
+    r"(?i)[ ,;]*(?:ext|extension|durchwahl|dw|ramal|poste|anexo|x|#|내선|内線|分机)"
+)
+
+
 def _split(text: str) -> tuple[str, str]:
     """Return the number's digits, with its ``+``, and the number without its extension."""
-    bare = re.split(
-        r"(?i)[ ,;]*(?:ext|extension|durchwahl|dw|ramal|poste|anexo|x|#|내선|内線|分机)", text
-    )[0]
+    bare = text if _BARE.fullmatch(text) else _EXTENDED.split(text, maxsplit=1)[0]
     plus = "+" if bare.startswith("+") else ""
     return plus + re.sub(r"\D", "", bare), bare
 
