@@ -1,7 +1,8 @@
 """Redact one text: JSON structurally, at any depth, everything else as text."""
 
 import json
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 import msgspec
@@ -268,8 +269,21 @@ def _is_data_url(data: bytes) -> bool:
     return data.startswith(b"data:") and _DATA_URL.fullmatch(data)
 
 
-_OPENING: Final = regex.compile(r'[{\[]\s*["{\[]')
 _TRIES: Final = 8
+_OPENING: Final = re.compile(rb'[{\[][ \t\n\f\r]*["{\[]')
+
+
+def _openings(data: bytes) -> Iterator[int]:
+    """Yield where brackets stand that may begin a document."""
+    # Brackets are rare in prose: to look for these two bytes takes far less than any pattern.
+    brace, bracket = data.find(b"{"), data.find(b"[")
+    while brace >= 0 or bracket >= 0:
+        if bracket < 0 or 0 <= brace < bracket:
+            at, brace = brace, data.find(b"{", brace + 1)
+        else:
+            at, bracket = bracket, data.find(b"[", bracket + 1)
+        if _OPENING.match(data, at):
+            yield at
 
 
 def _documents(data: bytes) -> list[tuple[int, int, bool]] | None:
@@ -278,26 +292,24 @@ def _documents(data: bytes) -> list[tuple[int, int, bool]] | None:
 
     A bounded number of openings that begin no document are tried, so the time stays linear.
     """
-    opening = _OPENING.search(data) if b"[" in data or b"{" in data else None
-    if opening is None:
-        return None
-    text = data.decode("latin-1")  # one character a byte, so that positions agree
+    text = ""
     pieces: list[tuple[int, int, bool]] = []
     last = failures = 0
-    while opening is not None and failures < _TRIES:
-        start = opening.start()
-        if text[start] == "[" and start and (text[start - 1].isalnum() or text[start - 1] in "_)]"):
-            opening = _OPENING.search(data, start + 1)  # a subscript: environ["API_KEY"] = ...
+    for start in _openings(data):
+        if start < last:
             continue
+        text = text or data.decode("latin-1")  # one character a byte, so that positions agree
+        if text[start] == "[" and start and (text[start - 1].isalnum() or text[start - 1] in "_)]"):
+            continue  # a subscript: environ["API_KEY"] = ...
         try:
             _, end = _decoder.raw_decode(text, start)
         except (ValueError, RecursionError):
             failures += 1
-            opening = _OPENING.search(data, start + 1)
+            if failures == _TRIES:
+                break
             continue
         pieces += ((last, start, False), (start, end, True))
         last = end
-        opening = _OPENING.search(data, end)
     if not pieces:
         return None
     pieces.append((last, len(data), False))
