@@ -281,6 +281,7 @@ _SCHEMA: Final = re.compile(
 )
 """A value that says nothing but what a parameter of the key's name must be."""
 
+_encode_fast: Final = msgspec.json.Encoder().encode
 _encode_ascii: Final = json.JSONEncoder().encode
 _decode_fast: Final = msgspec.json.Decoder(str).decode
 _decode_lax: Final = json.JSONDecoder(strict=False).decode
@@ -296,9 +297,9 @@ def _decode(literal: bytes) -> bytes:
 
 def _encode(text: bytes, like: bytes) -> bytes:
     """Return a JSON string; letters beyond ASCII stay as the original wrote them."""
-    if like.isascii():
-        return _encode_ascii(text.decode("utf-8", "surrogatepass")).encode()
-    try:
-        return json.dumps(text.decode("utf-8"), ensure_ascii=False).encode()
-    except UnicodeDecodeError:
-        return json.dumps(text.decode("utf-8", "surrogatepass")).encode()
+    if text.isascii() or not like.isascii():
+        try:
+            return _encode_fast(text.decode())
+        except UnicodeDecodeError:
+            pass  # a lone surrogate
+    return _encode_ascii(text.decode("utf-8", "surrogatepass")).encode()
