@@ -13,9 +13,12 @@ _ATTRIBUTE: Final = 0x4A
 _NO_TEXT: Final = frozenset((0x0A, 0x12, 0x22, 0x30, 0x39, 0x41, 0x50, 0x60, 0x70, 0x85))
 """The tags of a span's ids, kind, times, counts and flags."""
 
-_IDS: Final = {0x0A: 16, 0x12: 8, 0x22: 8}
-"""By tag the sizes of a span's ids; with those below, all that stands before its attributes."""
 _TIMES: Final = (0x39, 0x41)
+_BLANKS: Final = {
+    **{tag: bytes((tag, size)) + bytes(size) for tag, size in ((0x0A, 16), (0x12, 8), (0x22, 8))},
+    **{tag: bytes((tag,)) + bytes(8) for tag in _TIMES},
+}
+"""By tag a span's ids and times, of zeros; with those below, all that stands before attributes."""
 _KIND: Final = 0x30
 _NAMES: Final = (0x1A, 0x2A)
 
@@ -94,25 +97,24 @@ def without_ids(data: bytes, bounds: list[tuple[int, int]]) -> bytes:
     Their bytes are random: each would lead a pattern's automaton where no text does, and a state
     that is met for the first time costs as much as thousands of bytes.
     """
-    looked = bytearray(data)
+    looked: list[bytes] = []
+    last = 0
     for start, end in bounds:
         at = start
         while at + 18 <= end:
             tag, size = data[at], data[at + 1]
-            if tag in _TIMES:
-                looked[at + 1 : at + 9] = bytes(8)
-                at += 9
-                continue
-            if size >= 0x80:
+            blank = _BLANKS.get(tag)
+            if blank is not None and (blank[1] == size or tag in _TIMES):
+                looked += (data[last:at], blank)
+                last = at = at + len(blank)
+            elif tag == _KIND and size < 0x80:
+                at += 2
+            elif tag in _NAMES and size < 0x80:
+                at += 2 + size
+            else:
                 break
-            if _IDS.get(tag) == size:
-                looked[at + 2 : at + 2 + size] = bytes(size)
-            elif tag == _KIND:
-                size = 0
-            elif tag not in _NAMES:
-                break
-            at += 2 + size
-    return bytes(looked)
+    looked.append(data[last:])
+    return b"".join(looked)
 
 
 class Place(NamedTuple):
