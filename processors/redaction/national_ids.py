@@ -105,7 +105,8 @@ def _named(candidate: Candidate) -> Bounds | None:
     """Believe a number that passes the check digits of a country that is named beside it."""
     said = f"{candidate.before.decode('utf-8', 'replace')} {candidate.key}"
     known = [valid for words, valid in _PATTERNS if words.search(said) is not None]
-    bare = candidate._replace(end=candidate.start + len(_BARE.sub("", candidate.text)))
+    start = candidate.start
+    bare = candidate.moved(start, start + len(_BARE.sub("", candidate.text)))
     for each in (candidate, bare):
         text = _SEPARATORS.sub("", each.text).upper()
         if alone(each) and any(check(text) for valid in known for check in valid):

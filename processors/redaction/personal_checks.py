@@ -116,7 +116,7 @@ def ipv6(candidate: Candidate) -> Bounds | None:
         text, end = text[:-1], end - 1
     if text.endswith(".") or text.count(":") < 2:
         return None
-    found = Candidate(data, start, end, candidate.key)
+    found = candidate.moved(start, end)
     if not alone(found) or data[start - 1 : start] == b":" or data[end : end + 1] == b":":
         return None
     groups = [group for group in text.split(":") if group]

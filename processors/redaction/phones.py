@@ -148,7 +148,8 @@ def _balanced(candidate: Candidate) -> Candidate:
     opened = text.rfind(b"(")
     if opened <= 0 or text.count(b"(") == text.count(b")"):
         return candidate
-    return candidate._replace(end=candidate.start + len(text[:opened].rstrip(b" -/.")))
+    start = candidate.start
+    return candidate.moved(start, start + len(text[:opened].rstrip(b" -/.")))
 
 
 class Phones:

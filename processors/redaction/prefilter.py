@@ -5,7 +5,7 @@ import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Sequence
 from operator import attrgetter
-from typing import Final, NamedTuple
+from typing import Final
 
 from processors.redaction import regex
 from processors.redaction.rules import (
@@ -31,14 +31,23 @@ _HIDDEN_ANYWHERE: Final = (
 """What can hide any rule's match, so that a look at the text behind it is needed."""
 
 
-class Hit(NamedTuple):
-    """Where in a text rules may match, and which."""
+class Hit:
+    """
+    Where in a text rules may match, and which.
 
-    start: int
-    end: int
-    """How far the rules' triggers may reach, as far as they decide about a closer look."""
-    ranks: tuple[int, ...]
-    """The rules, by their number; none where only a key or an escape is hit."""
+    Args:
+        start: where.
+        end: how far the rules' triggers may reach, as far as they decide about a closer look.
+        ranks: the rules, by their number; none where only a key or an escape is hit.
+
+    """
+
+    __slots__ = ("end", "ranks", "start")
+
+    def __init__(self, start: int, end: int, ranks: tuple[int, ...]) -> None:
+        self.start = start
+        self.end = end
+        self.ranks = ranks
 
     def seen_from(self, at: int) -> "Hit":
         """Return the hit in a part of the text that begins at ``at``."""
@@ -137,7 +146,7 @@ class Prefilter:
             hit = self.judge(data, start, end)
             if hit is not None:
                 last = max(last, hit.end)
-                found.append(hit if hit.end == last else hit._replace(end=last))
+                found.append(hit if hit.end == last else Hit(hit.start, last, hit.ranks))
 
     def judge(self, data: bytes, start: int, end: int) -> Hit | None:
         """Return what is hit at a place, or ``None`` for a context word without a trigger."""

@@ -18,14 +18,29 @@ RAW_WINDOW: Final = 320
 """How far behind a context word raw text is looked at: escapes make the window longer."""
 
 
-class Candidate(NamedTuple):
-    """A piece of text that a pattern matched."""
+class Candidate:
+    """
+    A piece of text that a pattern matched.
 
-    data: bytes
-    start: int
-    end: int
-    key: str
-    """The words of the key under which the text stands; empty where there is none."""
+    Args:
+        data: the text.
+        start: where the piece begins.
+        end: where it ends.
+        key: the words of the key under which the text stands; empty where there is none.
+
+    """
+
+    __slots__ = ("data", "end", "key", "start")
+
+    def __init__(self, data: bytes, start: int, end: int, key: str) -> None:
+        self.data = data
+        self.start = start
+        self.end = end
+        self.key = key
+
+    def moved(self, start: int, end: int) -> "Candidate":
+        """Return the candidate at other bounds."""
+        return Candidate(self.data, start, end, self.key)
 
     @property
     def text(self) -> str:

@@ -6,7 +6,7 @@ from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Sequence
 from collections.abc import Set as AbstractSet
 from operator import itemgetter
-from typing import Final, NamedTuple
+from typing import Final
 
 from processors.redaction import regex
 from processors.redaction.escapes import View, has_escapes
@@ -14,12 +14,15 @@ from processors.redaction.prefilter import Hit
 from processors.redaction.rules import Candidate, Rule, in_names
 
 
-class Span(NamedTuple):
+class Span:
     """A finding's bounds in the scanned bytes."""
 
-    start: int
-    end: int
-    type: str
+    __slots__ = ("end", "start", "type")
+
+    def __init__(self, start: int, end: int, kind: str) -> None:
+        self.start = start
+        self.end = end
+        self.type = kind
 
     def moved(self, start: int, end: int) -> "Span":
         """Return the finding at other bounds."""

@@ -269,8 +269,7 @@ def as_password(candidate: Candidate) -> Bounds | None:
     if value is None or _ENDS_PART.match(candidate.after) is None:
         return None
     start = candidate.start - len(candidate.before)
-    word = candidate._replace(start=start + value.start(1), end=start + value.end(1))
-    return juxtaposed(word)
+    return juxtaposed(candidate.moved(start + value.start(1), start + value.end(1)))
 
 
 def assigned_token(candidate: Candidate) -> Bounds | None:
