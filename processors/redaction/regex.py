@@ -34,6 +34,10 @@ class Match:
 
 
 _NOWHERE: Final = (-1, -1)
+_FAR: Final = 512
+"""How many bytes take longer to search than it takes to ask once more for a few."""
+_EDGE: Final = 16
+"""What a pattern that ends at a boundary must see behind it."""
 _ANYWHERE: Final = re2._re2.RE2.Anchor.UNANCHORED  # noqa: SLF001 - see Pattern
 _WHOLE: Final = re2._re2.RE2.Anchor.ANCHOR_BOTH  # noqa: SLF001 - see Pattern
 
@@ -75,15 +79,23 @@ class Pattern:
         """Whether the pattern matches just this part of a text."""
         return bool(self._match(_WHOLE, text, pos, endpos)[0] != _NOWHERE)
 
-    def findings(self, text: bytes, at: int, until: int) -> list[tuple[int, int]]:
-        """Return the bounds of matches from ``at`` on, of their first group that has a part.
+    def findings(
+        self, text: bytes, at: int, until: int, begin: "Pattern | None" = None
+    ) -> list[tuple[int, int]]:
+        """
+        Return the bounds of matches from ``at`` on, of their first group that has a part.
 
         None is looked for that would begin behind ``until``; one before it may end there.
+        ``begin`` matches how each begins, up to there: far texts are read only where it does.
         """
         size, find = len(text), self._match
         until = min(until, size)
+        if size - until < _FAR:
+            begin = None
         found: list[tuple[int, int]] = []
         while at < until:
+            if begin is not None and begin.find(text, at, until + _EDGE)[0] < 0:
+                break
             spans = find(_ANYWHERE, text, at, size)
             whole = spans[0]
             if whole[0] < 0:

@@ -39,6 +39,10 @@ class Scanner:
     def __init__(self, rules: Sequence[Rule]) -> None:
         self._rules = rules
         self._patterns = [regex.compile(rule.pattern) for rule in rules]
+        self._begins = [
+            None if rule.is_long else regex.compile(rule.trigger) if rule.rest else pattern
+            for rule, pattern in zip(rules, self._patterns, strict=True)
+        ]
         ranks: dict[str, list[int]] = {}
         for rank, rule in enumerate(rules):
             ranks.setdefault(rule.trigger, []).append(rank)
@@ -68,15 +72,19 @@ class Scanner:
 
     def _near(self, data: bytes, key: str, hits: Sequence[Hit]) -> list[tuple[int, Span]]:
         """Return the findings of the rules that are hit, each read from its first to its last."""
-        reach = dict.fromkeys(self._long, (hits[0].start, len(data)))
+        reach = dict.fromkeys(self._long, (_before(data, hits[0].start), len(data)))
         for hit in hits:
+            before = -1
             for rank in hit.ranks:
-                first, _ = reach.get(rank, (hit.start, 0))
-                reach[rank] = first, hit.end + _BEHIND
+                if rank in reach:
+                    at = reach[rank][0]
+                else:
+                    at = before = before if before >= 0 else _before(data, hit.start)
+                reach[rank] = at, hit.end + _BEHIND
         found = _Findings(data, key)
         for rank in sorted(reach):
-            first, last = reach[rank]
-            matches = self._patterns[rank].findings(data, _before(data, first), last)
+            at, last = reach[rank]
+            matches = self._patterns[rank].findings(data, at, last, self._begins[rank])
             found.add(rank, self._rules[rank], matches, self._context.get(rank))
         return found.all
 
@@ -196,7 +204,8 @@ def _before(data: bytes, at: int) -> int:
     """Return from where on a text must be read for what is hit at a place."""
     at = max(0, at - _BEFORE)
     least = max(0, at - _LONGEST_WORD)
-    return max(least, data.rfind(b" ", least, at), data.rfind(b"\n", least, at))
+    least = max(least, data.rfind(b" ", least, at))
+    return max(least, data.rfind(b"\n", least, at))
 
 
 def _windows(hits: Sequence[Hit]) -> list[tuple[int, int]]:
