@@ -17,7 +17,16 @@ from gateway.courtesy import SPANS
 from gateway.otlp import wire
 from gateway.otlp.fields import Fields
 from gateway.otlp.keys import Names
-from gateway.views import Attributes, Encoding, Resource, Scope, Span, fields_of
+from gateway.views import (
+    Attributes,
+    Encoding,
+    Resource,
+    Scope,
+    Span,
+    fields_of,
+    fold_tails,
+    views_of,
+)
 
 __all__ = [
     "Attributes",
@@ -233,13 +242,7 @@ class Batch:
             spans = [span for span in spans if not span.dropped]
         entries = _rewritten(base, spans) if self._encoding.stale else list(base)
         if fold and self._encoding.grown:
-            make_entry = wire.make_entry
-            for at, span in enumerate(spans):
-                if span.tail:
-                    trace_id, span_id, resource, scope, encoded = entries[at]
-                    grown = b"".join((encoded, *span.tail))
-                    entries[at] = make_entry((trace_id, span_id, resource, scope, grown))
-                    span.tail = ()
+            fold_tails(entries, spans)
         return entries
 
     def adopt(self, encodings: Mapping[int, bytes]) -> None:
@@ -263,20 +266,11 @@ class Batch:
     def spans(self) -> Sequence[Span]:
         """The span views, those dropped left out."""
         if self._spans is None:
-            plain = self.pause is _go_on
-            self._spans = list(self._views()) if plain else _Paced(self._views(), self.pause)
+            views = views_of(self._encoding, self.peek)
+            self._spans = views if self.pause is _go_on else _Paced(views, self.pause)
         if self._any_dropped:
             return [span for span in self._spans if not span.dropped]
         return self._spans
-
-    def _views(self) -> Iterator[Span]:
-        encoding = self._encoding
-        for resource_spans in self.peek.resource_spans:
-            resource = Resource(encoding, resource_spans.resource)
-            for scope_spans in resource_spans.scope_spans:
-                scope = Scope(encoding, scope_spans.scope)
-                for message in scope_spans.spans:
-                    yield Span(encoding, message, resource, scope, scope_spans)
 
     def __iter__(self) -> Iterator[Span]:
         return iter(self.spans)

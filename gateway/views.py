@@ -9,11 +9,12 @@ from collections.abc import Container, Iterator, MutableMapping, Sequence
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyValue
 from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from gateway.otlp import values
+from gateway.otlp import values, wire
 from gateway.otlp.fields import Fields
 from gateway.otlp.keys import Names, common, extended, outlines_of
 from gateway.otlp.values import Value
@@ -437,6 +438,29 @@ class Span(View[trace_pb2.Span]):
 
     def __repr__(self) -> str:
         return f"<Span {self.name!r} {self.trace_id.hex()}:{self.span_id.hex()}>"
+
+
+def views_of(encoding: Encoding, request: ExportTraceServiceRequest) -> list[Span]:
+    """Return a view of each span, in order; neighbours share those of resource and scope."""
+    views: list[Span] = []
+    for resource_spans in request.resource_spans:
+        resource = Resource(encoding, resource_spans.resource)
+        for scope_spans in resource_spans.scope_spans:
+            scope = Scope(encoding, scope_spans.scope)
+            for message in scope_spans.spans:
+                views.append(Span(encoding, message, resource, scope, scope_spans))  # noqa: PERF401 - compiled, faster than what is said in one expression
+    return views
+
+
+def fold_tails(entries: list[wire.Entry], spans: Sequence[Span]) -> None:
+    """Put what was appended to spans to their encoding."""
+    for at, span in enumerate(spans):
+        tail = span.tail
+        if tail:
+            trace_id, span_id, resource, scope, encoded = entries[at]
+            grown = b"".join((encoded, *tail))
+            entries[at] = wire.make_entry((trace_id, span_id, resource, scope, grown))
+            span.tail = ()
 
 
 def fields_of(spans: Sequence[Span], encoded: Sequence[bytes]) -> list[tuple[Names, Fields]]:
