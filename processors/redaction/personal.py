@@ -55,6 +55,14 @@ RULES: list[Rule] = [
         r"(?: ?[a-z0-9]){0,23}",
         personal_checks.iban,
     ),
+    # In lower case they look like other ids, but for those of many banks in digits.
+    Rule(
+        "iban",
+        r"\b[a-z]{2}\d{2} ?[a-z0-9]{4}",
+        r"(?: ?[a-z0-9]){7,26}",
+        personal_checks.iban,
+        (r"\biban\b",),
+    ),
     Rule("ip", rf"\b{_NO_LOOPBACK}\.\d{{1,3}}\.\d{{1,3}}\.\d{{1,3}}", "", personal_checks.ipv4),
     Rule(
         "ip",

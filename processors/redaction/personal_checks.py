@@ -86,9 +86,17 @@ def ipv4(candidate: Candidate) -> Bounds | None:
     before, after = candidate.before, candidate.after
     if before[-1:] in (b".", b"-") or re.match(rb"\.\d|-\d|\.[a-z]|-[A-Za-z]", after):
         return None
-    if _NOT_IP_BEFORE.search(before) or _VERSION_KEY.search(candidate.key):
+    if (
+        _DRAWING.search(before)
+        or _NOT_IP_BEFORE.search(before)
+        or _VERSION_KEY.search(candidate.key)
+    ):
         return None
     return whole(candidate)
+
+
+_DRAWING: Final = re.compile(rb"\d-\.\d")
+"""Numbers as they touch in the paths of SVG, and nowhere else."""
 
 
 def _is_host4(parts: list[str]) -> bool:

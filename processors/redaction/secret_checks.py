@@ -139,11 +139,18 @@ _PLACEHOLDER = re.compile(
 _CODE = re.compile(
     r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)*[(\[].*|[A-Za-z_]+(?:\.[A-Za-z_]+)+|_*[a-z]+(?:_[a-z]+)+"
     r"|password|passwd|token|secret|api_?key|auth_?key|authorization|(?:[A-Z][a-z]+){3,}"
+    r"|(?:[A-Z][a-z]+)+(?:Token|Key|Secret|Password|Credentials?)"
 )
 
 
+_CONSTANT = re.compile(
+    r"(?:[A-Z][A-Z0-9]*_)+(?:KEY|TOKEN|VAR)|(?:[A-Z][A-Z0-9]*_){2,}(?:SECRET|PASSWORD)"
+)
+"""The name of a constant, or of an environment variable."""
+
+
 def _is_placeholder(text: str) -> bool:
-    return _PLACEHOLDER.fullmatch(text) is not None
+    return _PLACEHOLDER.fullmatch(text) is not None or _CONSTANT.fullmatch(text) is not None
 
 
 _TRAILING = ".,;:)]}\\\"'*»“”\u2018\u2019」』。、\uff0c"
@@ -263,6 +270,10 @@ _ENDS_PART = re.compile(
 )
 
 
+_NO_TOKEN = re.compile(rb"[\d.,]+|[a-z]+_[a-z_]+|https?://\S+")
+"""What is no token: a count, a name, and the address of a page about it."""
+
+
 def as_password(candidate: Candidate) -> Bounds | None:
     """Believe what stands before ``as the password``, where that ends a part of a sentence."""
     value = _LAST_WORD.search(candidate.before)
@@ -278,7 +289,7 @@ def assigned_token(candidate: Candidate) -> Bounds | None:
     if found is None:
         return None
     text = candidate.data[found[0] : found[1]]
-    return None if len(text) < 6 or re.fullmatch(rb"[\d.,]+|[a-z]+_[a-z_]+", text) else found
+    return None if len(text) < 6 or _NO_TOKEN.fullmatch(text) else found
 
 
 _STATE = re.compile(

@@ -71,6 +71,7 @@ KEYS = (
     "Location: https://app.example.com/callback?code={}&state=1",
 )
 NUMBERS = (
+    ("iban: gr335171414x9glxnqh5v4ewpf2", "glxnqh"),
     ("Fecha nac.: 14/03/1985", "14/03/1985"),
     ("Nascimento: 14/03/1985", "14/03/1985"),
     ("Geb.-Dat.: 14.03.1985", "14.03.1985"),
