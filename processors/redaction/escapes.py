@@ -81,7 +81,8 @@ class View:
 
 def has_escapes(raw: bytes) -> bool:
     """Whether anything in the text may be escaped."""
-    return b"\\" in raw or b"%" in raw or b"&" in raw
+    # Not with ``in``, which takes bytes for a number first, and raises an error for itself.
+    return raw.find(b"\\") >= 0 or raw.find(b"%") >= 0 or raw.find(b"&") >= 0
 
 
 def _undo(escape: bytes) -> bytes:

@@ -162,7 +162,7 @@ class _Walk:
         return frame.key if frame.in_object and frame.key is not None else frame.inherited
 
     def _mark(self, mark: bytes) -> None:
-        if mark in b"{[":
+        if mark in (b"{", b"["):
             known = self._key()
             frame = self._stack[-1] if self._stack else None
             path_key = self._path if frame is None or frame.in_object else frame.path_key

@@ -105,7 +105,9 @@ def without_ids(data: bytes, bounds: list[tuple[int, int]]) -> bytes:
             tag, size = data[at], data[at + 1]
             blank = _BLANKS.get(tag)
             if blank is not None and (blank[1] == size or tag in _TIMES):
-                looked += (data[last:at], blank)
+                if last < at:
+                    looked.append(data[last:at])
+                looked.append(blank)
                 last = at = at + len(blank)
             elif tag == _KIND and size < 0x80:
                 at += 2
