@@ -241,9 +241,10 @@ def _is_cut_off(told: Told) -> bool:
 
 def _reason_in(outputs: bytes) -> str:
     """Return the last reason that choices name; empty where there is none."""
-    if _FINISH not in outputs:
+    start = outputs.rfind(_FINISH)
+    if start < 0:
         return ""
-    start = outputs.rfind(_FINISH) + len(_FINISH)
+    start += len(_FINISH)
     return outputs[start : outputs.find(b'"', start)].decode(errors="replace")
 
 
