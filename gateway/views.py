@@ -169,9 +169,11 @@ class Attributes(MutableMapping[str, Value]):
     def text(self, key: str) -> str | None:
         """Return the value where it is a string, else ``None``; cheaper than ``get``."""
         field = self._by_key().get(key)
-        if field is None or not field.value.HasField("string_value"):
+        if field is None:
             return None
-        return field.value.string_value
+        value = field.value
+        text: str = value.string_value
+        return text if text or value.HasField("string_value") else None
 
     def json(self, key: str) -> Any:
         """

@@ -154,7 +154,9 @@ class Mapper:
         usage: Counters | None = None
         if keys.TOKEN_USAGE not in reading.keys:
             counters = read_usage(reading)
-            exclusive = "cache_read" in counters and self._plan.is_exclusive(span, provider)
+            exclusive = "cache_read" in counters and self._plan.is_exclusive(
+                span, reading.scope, provider
+            )
             usage = normalise(counters, exclusive=exclusive) if counters else None
             if usage is not None:
                 texts[keys.TOKEN_USAGE] = encode(usage)
@@ -180,15 +182,18 @@ def _add_told(texts: Texts, told: Told) -> Counters | None:
     return usage
 
 
-_MODEL = '"model":'
+_MODEL: Final = '"model":'
+_MODEL_UTF8: Final = _MODEL.encode()
 
 
 def _names_model(texts: Texts) -> bool:
     """Whether inputs or outputs name a model, where MLflow looks for it."""
-    written = (texts.get(keys.INPUTS, ""), texts.get(keys.OUTPUTS, ""))
-    return any(
-        _MODEL in text if isinstance(text, str) else _MODEL.encode() in text for text in written
-    )
+    for key in (keys.INPUTS, keys.OUTPUTS):
+        text = texts.get(key, "")
+        at = text.find(_MODEL) if isinstance(text, str) else text.find(_MODEL_UTF8)
+        if at >= 0:
+            return True
+    return False
 
 
 def _add_person(

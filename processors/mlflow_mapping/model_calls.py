@@ -47,7 +47,9 @@ class ModelCallReader:
         provider = find_provider(reading)
         usage: Counters | None = None
         if counters := read_usage(reading):
-            exclusive = "cache_read" in counters and self._plan.is_exclusive(span, provider)
+            exclusive = "cache_read" in counters and self._plan.is_exclusive(
+                span, reading.scope, provider
+            )
             usage = normalise(counters, exclusive=exclusive)
         model = _written(reading, MODEL) or find_model(reading) or ""
         return ModelCall(kind, model, _written(reading, PROVIDER) or provider or "", usage)

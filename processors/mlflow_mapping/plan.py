@@ -306,10 +306,10 @@ class Plan:
                 return names.get(name) or names.get(name.split(" ", 1)[0].split("[", 1)[0])
         return None
 
-    def is_exclusive(self, span: Span, provider: str | None) -> bool:
+    def is_exclusive(self, span: Span, scope: str, provider: str | None) -> bool:
         """Whether the dialect counts input tokens without those of the cache."""
         sdk = span.resource.attributes.text("telemetry.sdk.name") or ""
-        names = (span.scope.name[:_TELLING], sdk[:_TELLING], span.core.name[:_TELLING])
+        names = (scope[:_TELLING], sdk[:_TELLING], span.core.name[:_TELLING])
         return self._counts_apart(provider, *names)
 
     def _find_exclusive(self, provider: str | None, scope: str, sdk: str, span_name: str) -> bool:
