@@ -9,6 +9,11 @@ _NO_EXTENSIONS = (
 _RATE = "half of each wait is random; set initial_interval, multiplier and max_interval"
 _SIZES = "the queue is bounded in bytes: max_size_mib"
 _BATCH = "batching is each exporter's own: exporters.<id>.batch {max_spans, flush_timeout}"
+_NO_OTTL = (
+    "there is no OTTL: write statements: [{when: CONDITION, set: {key: value}}]; spangate migrate "
+    "rewrites those of a Collector"
+)
+_ONLY_TRACES = "only traces are taken; remove it"
 _TLS_TEXT = "name a file, or use ${file:PATH}"
 
 _KEYS: dict[tuple[str, str], str] = {
@@ -52,6 +57,24 @@ _KEYS: dict[tuple[str, str], str] = {
         "block_on_overflow",
     ): "beyond num_traces the oldest is decided early, counted; "
     "senders are held back by sending_queue.max_size_mib of the exporters",
+    ("transform", "trace_statements"): _NO_OTTL,
+    ("transform", "metric_statements"): _ONLY_TRACES,
+    ("transform", "log_statements"): _ONLY_TRACES,
+    ("filter", "metrics"): _ONLY_TRACES,
+    ("filter", "logs"): _ONLY_TRACES,
+    ("resource", "actions"): "write attributes",
+    ("probabilistic_sampler", "attribute_source"): "spans are chosen by trace id; remove it",
+    ("probabilistic_sampler", "from_attribute"): "spans are chosen by trace id; remove it",
+    ("probabilistic_sampler", "sampling_priority"): "the attribute sampling.priority always counts",
+    ("redaction", "allow_all_keys"): "every key is kept; transform with keep deletes others",
+    ("redaction", "allowed_keys"): "every key is kept; transform with keep deletes others",
+    ("redaction", "ignored_keys"): "write keys: {allow: [...]}",
+    ("redaction", "ignored_key_patterns"): "write keys: {allow: [...]}, with globs",
+    ("redaction", "blocked_key_patterns"): "write keys: {block: [...]}, with globs",
+    ("redaction", "blocked_values"): "write custom: [{name: ..., pattern: ...}]",
+    ("redaction", "allowed_values"): "write allow_values",
+    ("redaction", "hash_function"): "write operators: {default: {method: hmac}}",
+    ("redaction", "summary"): "findings are counted in spangate_redactions_total",
     ("http", "max_request_body_size"): "write max_request_body_size_mib",
     ("http", "traces_url_path"): "write traces_url_paths: [/v1/traces]",
     ("http", "metrics_url_path"): "only traces are taken; see other_signals of the receiver",
@@ -85,7 +108,7 @@ def advice(path: KeyPath) -> str:
     """Return what to do about an unknown key that the Collector has, or nothing."""
     names = [part for part in path if isinstance(part, str)]
     key = names[-1] if names else ""
-    parent = names[-2] if len(names) > 1 else ""
+    parent = names[-2].partition("/")[0] if len(names) > 1 else ""
     return _KEYS.get((parent, key)) or (_ANYWHERE.get(key, "") if len(names) > 1 else "")
 
 

@@ -67,6 +67,23 @@ def test_says_where_everything_of_a_collector_is_here(loading: Loading) -> None:
         assert hint in found.get(path, "no problem"), path
 
 
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        (("processors", "transform", "trace_statements"), "spangate migrate"),
+        (("processors", "transform/mine", "trace_statements"), "there is no OTTL"),
+        (("processors", "filter", "logs"), "only traces"),
+        (("processors", "resource/env", "actions"), "write attributes"),
+        (("processors", "redaction", "blocked_values"), "write custom"),
+        (("processors", "redaction/pii", "allowed_keys"), "transform with keep"),
+        (("processors", "probabilistic_sampler", "attribute_source"), "by trace id"),
+    ],
+)
+def test_says_what_its_processors_are_called_here(path: tuple[str, ...], told: str) -> None:
+    """Keys of the Collector's processors that we lack get a word too, under any name."""
+    assert told in advice(path)
+
+
 def test_unknown_keys_of_nobody_get_no_advice() -> None:
     """What the Collector does not have either is left to the nearest name."""
     assert "" == advice(("exporters", "mlflow", "nonsense"))
