@@ -29,7 +29,12 @@ LARGE_BYTES = 64 * 1024
 LARGE_AT_ONCE = 1
 """Large requests that are under way at a time; two took twice as long to let another one by."""
 PATIENCE_S = 0.05
-"""How long a piece of work waits in all: those that it waits for may wait for something else."""
+"""How long a large request keeps its place once it is there: it may wait for a disk or a plugin."""
+TURNS = 8
+"""So many times as long others go first: a request of theirs, all of them in a row, and in all for
+a piece of work. On a slow disk somebody is being answered nearly always."""
+GRACE = 2
+"""So many times as long nobody gives way after that, so that a flood goes on beside many others."""
 ARRIVAL_S = 0.02
 """How long others wait for a body that arrives; of a slow sender it arrives beside theirs."""
 YIELD_EVERY_S = 0.002
@@ -38,6 +43,8 @@ on a busy machine it may be a while until it gets it back."""
 SPANS = 8
 """After so many spans it is looked who waits: some hundred microseconds of the usual processors."""
 _MOST_HALVES = 20.0
+_TICK_S = 0.001
+"""Timers of the event loop may come so much early, and would be set again at once."""
 
 
 class Courtesy:
@@ -57,7 +64,11 @@ class Courtesy:
         self._since = monotonic()
         self._came = -HALF_LIFE_S
         """When somebody who uses little came last."""
-        self._answering = 0
+        self._answering: dict[Answering, float] = {}
+        """Requests of those who use little that are being answered, and when they came."""
+        self._newest = self._came
+        """When the last of them came that is not answered."""
+        self._busy_since = self._came
         self._nobody = threading.Event()
         self._nobody.set()
         self._slots = slots.Slots(LARGE_AT_ONCE)
@@ -108,7 +119,7 @@ class Courtesy:
         if self._line is None or self._line.loop is not loop:
             # What an earlier loop left behind would never go on.
             self._slots = slots.Slots(LARGE_AT_ONCE)
-            self._line = _SingleFile(loop, lambda: self._answering > 0)
+            self._line = _SingleFile(loop, self.held_s)
         return self._line
 
     async def aside(self, size: int, function: Callable[[*Ts], T], *args: *Ts) -> T:
@@ -141,27 +152,46 @@ class Courtesy:
     def _uses_little(self, tenant: str) -> bool:
         return self._used.get(tenant, 0.0) <= LITTLE * self._most
 
-    def begin(self) -> None:
+    def begin(self, request: "Answering") -> None:
         """Note that somebody who uses little is being answered."""
-        self._answering += 1
-        self._came = self._monotonic()
+        now = self._monotonic()
+        if not self._answering or self._are_late(now):
+            self._busy_since = now
+        self._answering[request] = self._newest = self._came = now
         self._nobody.clear()
 
-    def end(self) -> None:
+    def end(self, request: "Answering") -> None:
         """Note that this one has the answer."""
-        self._answering -= 1
-        if not self._answering:
+        del self._answering[request]
+        if self._answering:
+            self._newest = next(reversed(self._answering.values()))
+        if not self._answering or self._are_late(self._monotonic()):
             self._nobody.set()
             if self._line is not None:
                 self._line.hurry()
 
+    def _are_late(self, now: float) -> bool:
+        """Whether all that are being answered must be waiting for something else."""
+        return now - self._newest >= TURNS * PATIENCE_S
+
+    def held_s(self) -> float:
+        """Return how long others go first, unless all of them have their answer before."""
+        if not self._answering:
+            return 0.0
+        now, longest = self._monotonic(), TURNS * PATIENCE_S
+        busy_s = (now - self._busy_since) % (longest + GRACE * PATIENCE_S)
+        return max(0.0, longest - max(busy_s, now - self._newest))
+
     def wait(self, most_s: float) -> float:
-        """Wait until nobody is being answered, but not longer; return how long it took."""
+        """Wait while others go first, but not longer; return how long it took."""
         if not self._answering:
             return 0.0
         begun = time.perf_counter()
-        self._nobody.wait(most_s)
-        return time.perf_counter() - begun
+        took_s = 0.0
+        while took_s < most_s and (held_s := self.held_s()) > 0:
+            self._nobody.wait(min(held_s, most_s - took_s))
+            took_s = time.perf_counter() - begun
+        return took_s
 
 
 class _SingleFile:
@@ -170,20 +200,20 @@ class _SingleFile:
 
     Args:
         loop: where it is done.
-        is_closed: whether others go first just now.
+        held_s: how long others go first from now on.
 
     """
 
-    def __init__(self, loop: asyncio.AbstractEventLoop, is_closed: Callable[[], bool]) -> None:
+    def __init__(self, loop: asyncio.AbstractEventLoop, held_s: Callable[[], float]) -> None:
         self.loop = loop
-        self._is_closed = is_closed
+        self.held_s = held_s
         self._waiting: deque[tuple[asyncio.Future[None], float]] = deque()
         self._next: asyncio.Handle | None = None
 
     async def wait(self) -> None:
-        """Return when it is one's turn, after ``PATIENCE_S`` although others should go first."""
+        """Return when it is one's turn, after a while although others should go first."""
         place = self.loop.create_future()
-        self._waiting.append((place, self.loop.time() + PATIENCE_S))
+        self._waiting.append((place, self.loop.time() + TURNS * PATIENCE_S))
         if self._next is None:
             self._next = self.loop.call_soon(self._go)
         await place
@@ -202,8 +232,9 @@ class _SingleFile:
         if not waiting:
             return
         place, until = waiting[0]
-        if self._is_closed() and self.loop.time() < until:
-            self._next = self.loop.call_at(until, self._go)
+        left_s = min(self.held_s(), until - self.loop.time())
+        if left_s > 0:
+            self._next = self.loop.call_later(left_s + _TICK_S, self._go)
             return
         waiting.popleft()
         place.set_result(None)
@@ -244,8 +275,8 @@ class Place:
             if self._large is not None:
                 self._place = self._large.ask(self._party, self._size)
                 await self._place.granted.wait()
-                self._keep(ARRIVAL_S)
             await self._line.wait()
+            self._keep(ARRIVAL_S)
         except asyncio.CancelledError:
             self._end()
             raise
@@ -255,13 +286,21 @@ class Place:
 
     def arrived(self) -> None:
         """Say that the whole request is there."""
-        if self._place is not None:
-            self._keep(PATIENCE_S)
+        self._keep(PATIENCE_S)
 
     def _keep(self, most_s: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._timer = asyncio.get_running_loop().call_later(most_s, self._leave)
+        if self._place is not None:
+            self._timer = asyncio.get_running_loop().call_later(most_s, self._time_is_up)
+
+    def _time_is_up(self) -> None:
+        """Leave, unless it is for others that this one waits: the next one would wait with it."""
+        assert self._line is not None, "its place was in it"
+        if self._line.held_s() > 0:
+            self._keep(PATIENCE_S)
+        else:
+            self._leave()
 
     def _end(self) -> None:
         if self._timer is not None:
@@ -285,12 +324,12 @@ class Answering:
 
     def __enter__(self) -> Self:
         if self._counts:
-            self._courtesy.begin()
+            self._courtesy.begin(self)
         return self
 
     def __exit__(self, *_: object) -> None:
         if self._counts:
-            self._courtesy.end()
+            self._courtesy.end(self)
 
 
 class Pace:
@@ -305,7 +344,7 @@ class Pace:
     def __init__(self, courtesy: Courtesy, *, gives_way: bool) -> None:
         self._courtesy = courtesy
         self.gives_way = gives_way
-        self._patience_s = PATIENCE_S if gives_way else 0.0
+        self._patience_s = TURNS * PATIENCE_S if gives_way else 0.0
         self._yield_at = 0.0
 
     def __enter__(self) -> Self:

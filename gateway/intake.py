@@ -311,6 +311,7 @@ class Delivery:
                 records += await self._process(batch, seen)
             if records:
                 await self._store.commit(records)
+                await COURTESY.after_others(requests[0].context.tenant)
         except Flow as flow:
             if len(batches) == len(requests):
                 for context, entries in came:

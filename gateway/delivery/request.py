@@ -195,6 +195,7 @@ class Request:
 
     async def _export(self, entries: Sequence[wire.Entry]) -> None:
         batch = await COURTESY.aside(wire.size_of(entries), self._batch, entries)
+        await COURTESY.after_others()
         crashes = self._shared.crashes
         if crashes is None:
             await exporter_guard.export(self._shared.exporter, batch)

@@ -73,6 +73,7 @@ class Requests:
 
     async def _accept(self, body: Body, context: BatchContext, lease: Lease) -> Accepted:
         checked, size = await self._read(body, context.tenant, lease.take)
+        await COURTESY.after_others(context.tenant)
         rejected, reason = checked.rejected, checked.reason
         if checked.entries:
             refused = await self._hand_over.run(checked, size, context, lease.account)

@@ -6,7 +6,7 @@ import threading
 import pytest
 
 from gateway import courtesy
-from gateway.courtesy import HALF_LIFE_S, LARGE_BYTES, PATIENCE_S, SPANS, Courtesy
+from gateway.courtesy import GRACE, HALF_LIFE_S, LARGE_BYTES, PATIENCE_S, SPANS, TURNS, Courtesy
 from gateway.testing import FakeClock, batch
 
 WAIT_S = 10.0
@@ -72,6 +72,38 @@ def test_waiting_ends_although_the_other_does_not(flooded: Courtesy) -> None:
         assert began.wait(WAIT_S)
         thread.join()
     assert 0 < PATIENCE_S < WAIT_S
+
+
+async def test_a_flood_goes_on_beside_many_others() -> None:
+    """Where somebody is being answered all the time, nobody gives way for a part of it."""
+    clock = FakeClock()
+    known = Courtesy(clock.monotonic)
+    with known.answering("flood", 1e9):
+        pass
+    steps, held = 50 * (TURNS + GRACE), 0
+    under_way = [known.answering("other", 1).__enter__()]
+    for _ in range(steps):
+        clock.advance(PATIENCE_S / 10)
+        under_way.append(known.answering("other", 1).__enter__())
+        under_way.pop(0).__exit__()
+        held += known.held_s() > 0
+    assert TURNS / (TURNS + GRACE) == pytest.approx(held / steps, abs=0.02)
+
+
+async def test_a_request_that_waits_for_something_else_holds_up_nobody() -> None:
+    """It is not waited for any more; others that come are, until they have their answers."""
+    clock = FakeClock()
+    known = Courtesy(clock.monotonic)
+    with known.answering("flood", 1e9):
+        pass
+    with known.answering("stuck", 1):
+        clock.advance(1.01 * TURNS * PATIENCE_S)
+        await known.after_others("flood")
+        assert 0 == known.held_s()
+        with known.answering("other", 1):
+            assert known.held_s() > 0
+        assert 0 == known.held_s()
+        assert 0 == known.wait(WAIT_S)
 
 
 @pytest.mark.parametrize("tenant", ["other", "unheard of"])
@@ -181,6 +213,27 @@ async def test_a_large_request_does_not_keep_its_place(visited: Courtesy, arrive
         await entering(visited.place("flood", LARGE_BYTES + 1), second, leave_at_once)
         leave.set()
     assert second.is_set()
+
+
+async def test_a_large_request_keeps_its_place_while_others_go_first(
+    visited: Courtesy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The next one could only wait with it."""
+    monkeypatch.setattr(courtesy, "PATIENCE_S", 0.01)
+    monkeypatch.setattr(courtesy, "TURNS", WAIT_S / 0.01)
+    entered, leave, second = asyncio.Event(), asyncio.Event(), asyncio.Event()
+    async with asyncio.TaskGroup() as tasks:
+        large = visited.place("flood", LARGE_BYTES + 1)
+        tasks.create_task(entering(large, entered, leave))
+        await entered.wait()
+        with visited.answering("other", 1):
+            large.arrived()
+            next_one = entering(visited.place("flood", LARGE_BYTES + 1), second, leave)
+            done, _ = await asyncio.wait([tasks.create_task(next_one)], timeout=0.05)
+            assert not done
+            assert not second.is_set()
+        await second.wait()
+        leave.set()
 
 
 @pytest.mark.usefixtures("patient")

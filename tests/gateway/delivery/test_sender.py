@@ -1,12 +1,14 @@
 """What delivery promises: every span once, whatever the destination does."""
 
+import asyncio
 import random
 import time
 
 import pytest
 
 from gateway.batch import Batch, BatchContext
-from gateway.delivery import lane, sender
+from gateway.courtesy import Courtesy
+from gateway.delivery import lane, request, sender
 from gateway.errors import Flow, Moved, Reject, Retry
 from gateway.queue import shelf
 from gateway.queue.queue import MemoryShelf
@@ -422,3 +424,25 @@ async def test_an_exporter_with_a_bug_loses_nothing(start: Start) -> None:
     assert sorted(keys([good])) == sorted(set(bench.exporter.all_stored()))
     assert [letter.name for letter in bench.letters()] == ["bad"]
     assert "KeyError" in bench.letters()[0].reason
+
+
+async def test_what_goes_out_waits_for_who_is_answered(
+    start: Start, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While a tenant that uses little waits for its answer no request is sent."""
+    asked, go_on = asyncio.Event(), asyncio.Event()
+
+    class Doorkeeper(Courtesy):
+        async def after_others(self, tenant: str | None = None) -> None:
+            assert tenant is None
+            asked.set()
+            await go_on.wait()
+
+    monkeypatch.setattr(request, "COURTESY", Doorkeeper())
+    async with start() as bench:
+        await bench.put(batch({}))
+        await asked.wait()
+        assert not bench.exporter.requests
+        go_on.set()
+        await bench.drained()
+    assert 1 == len(bench.exporter.requests)

@@ -211,6 +211,27 @@ async def test_who_floods_through_another_gives_way(
     assert not courtesy.pace("pay").gives_way
 
 
+async def test_what_is_read_for_a_flood_waits_for_who_is_answered(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It goes on once those who use little have their answers."""
+    asked, go_on = asyncio.Queue[str | None](), asyncio.Event()
+
+    class Doorkeeper(Courtesy):
+        async def after_others(self, tenant: str | None = None) -> None:
+            asked.put_nowait(tenant)
+            await go_on.wait()
+
+    monkeypatch.setattr(requests, "COURTESY", Doorkeeper())
+    served = await serve(auth=MERGING)
+
+    sending = asyncio.create_task(served.send(merged("ship"), {"x-api-key": NODE}))
+    assert "node" == await asked.get()
+    assert not served.engine.batches
+    go_on.set()
+    assert 200 == (await sending).status
+
+
 async def test_others_are_taken_at_no_word(serve: Serve) -> None:
     """The attribute of a tenant that is not trusted means nothing."""
     served = await serve(auth=MERGING)
