@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 from hashlib import blake2b
 from typing import Literal
 from urllib.parse import parse_qsl, urlencode
@@ -29,6 +30,7 @@ from gateway.plugin import (
     Retry,
     Secret,
 )
+from gateway.upkeep import keep_going
 
 _REMEMBERED = 1024
 _TENANT = "tenant"
@@ -121,7 +123,10 @@ class LoadBalancing(Exporter[LoadBalancingConfig]):
         """Look up the backends, and again from time to time; none has to be there yet."""
         await self._look_up(context)
         if self.config.resolver.dns is not None:
-            self._looking = asyncio.create_task(self._keep_looking(context))
+            looking = partial(self._keep_looking, context)
+            self._looking = asyncio.create_task(
+                keep_going(looking, "backends", logger=context.logger, clock=context.clock)
+            )
 
     async def stop(self) -> None:
         """Close all connections."""

@@ -5,8 +5,9 @@ import sys
 import threading
 
 from gateway import memory
-from gateway.plugin import Batch, Busy, Config, Context, Duration, Processor
+from gateway.plugin import Batch, Busy, Config, Context, Duration, Logger, Processor
 from gateway.telemetry import metrics
+from gateway.upkeep import survive
 
 MIB = 1024 * 1024
 _SPIKE_SHARE = 0.2  # of the limit, as in the Collector
@@ -115,7 +116,9 @@ class MemoryLimiter(Processor[MemoryLimiterConfig]):
                 self._log("warning", "every request is let in", reason=str(error))
                 return
             raise
-        self._thread = threading.Thread(target=self._watch, name="memory_limiter", daemon=True)
+        self._thread = threading.Thread(
+            target=self._watch, args=(context.logger,), name="memory_limiter", daemon=True
+        )
         self._thread.start()
 
     async def stop(self) -> None:
@@ -154,10 +157,10 @@ class MemoryLimiter(Processor[MemoryLimiterConfig]):
             used = memory.used_bytes()
         self._judge(used, limits)
 
-    def _watch(self) -> None:
+    def _watch(self, logger: Logger) -> None:
         while not self._stopping.wait(float(self.config.check_interval)):
             try:
-                self.check()
+                survive(self.check, "memory_limiter", logger=logger, promised=(OSError,))
             except OSError as error:
                 self._log("error", "memory cannot be measured", reason=str(error))
 

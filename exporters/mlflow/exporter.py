@@ -1,6 +1,7 @@
 """Send traces to MLflow, each whole and under the right experiment."""
 
 import asyncio
+from functools import partial
 from urllib.parse import quote
 
 import msgspec
@@ -34,6 +35,7 @@ from gateway.plugin import (
     Retry,
 )
 from gateway.tenants import Tenants
+from gateway.upkeep import keep_going
 
 START_WAIT_S = 3.0
 """How long starting waits for the server, so that the banner can show pages."""
@@ -84,7 +86,10 @@ class Mlflow(Exporter[MlflowConfig]):
         await self._server.start(context.clock)
         if not self._databricks:
             tried = asyncio.Event()
-            self._probing = asyncio.create_task(self._probe(context, self._experiments, tried))
+            probing = partial(self._probe, context, self._experiments, tried)
+            self._probing = asyncio.create_task(
+                keep_going(probing, "MLflow", logger=context.logger, clock=context.clock)
+            )
             try:
                 await asyncio.wait_for(tried.wait(), START_WAIT_S)
             except TimeoutError:

@@ -267,6 +267,14 @@ worker_restarts = Counter(
     "Workers that ended by themselves, or hung, and were replaced; the log says why.",
     registry=REGISTRY,
 )
+part_faults = Counter(
+    "spangate_part_faults_total",
+    "Unforeseen faults in what goes on beside the requests: measuring memory, the memory of the "
+    "status page, asking MLflow about itself, looking up backends. It begins again; the log says "
+    "why.",
+    ("part",),
+    registry=REGISTRY,
+)
 worker_passed_on = Counter(
     "spangate_worker_passed_on_requests_total",
     "Requests that a worker with more to do passed on to another: done there, refused there, or "

@@ -14,6 +14,7 @@ from gateway.receivers.http_protocol import SERVER_NAME, HttpServer
 from gateway.receivers.otlp_http import CLOSE_S
 from gateway.telemetry.doors import Door
 from gateway.telemetry.pages import Page, Sources, StatusPages, answer_json
+from gateway.upkeep import keep_going
 
 CONNECTIONS = 256
 _NAME = {"Server": SERVER_NAME}
@@ -38,6 +39,7 @@ class TelemetryServer:
     ) -> None:
         self._sources = sources
         self._pages = StatusPages(sources, clock)
+        self._clock = clock
         self._remembering: asyncio.Task[None] | None = None
         self._audit = audit
         self._logger = logger
@@ -60,7 +62,10 @@ class TelemetryServer:
             for path, page in self._pages.by_path().items()
         }
         scraped = {"/metrics": self._behind(door, self._metrics)}
-        self._remembering = asyncio.create_task(self._pages.remember())
+        remembering = keep_going(
+            self._pages.remember, "status page", logger=self._logger, clock=self._clock
+        )
+        self._remembering = asyncio.create_task(remembering)
         return {
             "metrics": await self._listen("metrics", metrics.endpoint, scraped),
             "status": await self._listen("status", status.endpoint, pages),

@@ -262,3 +262,27 @@ async def test_a_name_without_addresses_is_an_error() -> None:
     """Reserved names never resolve."""
     with pytest.raises(OSError, match=r".+"):
         await resolve(ResolverConfig(dns=DnsConfig(hostname="nothing.invalid")))
+
+
+async def test_looking_goes_on_after_an_unforeseen_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Backends that come later are found all the same."""
+    found, looked = [["127.0.0.1:1"], None, ["127.0.0.1:2"]], asyncio.Event()
+
+    async def look_up(_config: ResolverConfig) -> list[str]:
+        if not found:
+            looked.set()
+            await asyncio.Event().wait()
+        addresses = found.pop(0)
+        if addresses is None:
+            raise ValueError("unforeseen")
+        return addresses
+
+    monkeypatch.setattr(loadbalancing, "resolve", look_up)
+    exporter = component(LoadBalancing, resolver={"dns": {"hostname": "backends"}})
+    await exporter.start(FakeContext())
+    await looked.wait()
+
+    assert ["127.0.0.1:2"] == list(exporter._backends)
+    await exporter.stop()

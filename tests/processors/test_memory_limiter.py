@@ -296,3 +296,31 @@ def test_not_first_is_a_mistake(tmp_path: Path) -> None:
 
     with pytest.raises(ConfigError, match="must be the first processor"):
         load([config])
+
+
+async def test_measuring_goes_on_after_an_unforeseen_fault(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It is told, and the next measurement counts."""
+    machine = Machine(monkeypatch)
+    limiter = processor(MemoryLimiter, check_interval="1ms")
+    refuses = threading.Event()
+    measured: list[int] = []
+
+    def used() -> int:
+        measured.append(1)
+        if len(measured) == 2:
+            raise ValueError("unforeseen")
+        if limiter._reason:
+            refuses.set()
+        return (10 if len(measured) < 2 else 990) * MIB
+
+    monkeypatch.setattr(memory, "used_bytes", used)
+    await limiter.start(machine.context)
+    try:
+        assert await asyncio.to_thread(refuses.wait, 20)
+    finally:
+        await limiter.stop()
+
+    told = [fields for level, _, fields in machine.context.logger.events if level == "error"]
+    assert ["memory_limiter"] == [fields["part"] for fields in told]

@@ -550,6 +550,28 @@ async def test_start_does_not_wait_for_a_silent_server(
     assert f"{server.url}/#/experiments" == page
 
 
+async def test_asking_goes_on_after_an_unforeseen_fault(
+    server: FakeMlflow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What the server says of itself is heard all the same."""
+    context, greeted = ExporterContext(), asyncio.Event()
+    greet, left = Mlflow._greet, [ValueError("unforeseen")]
+
+    async def faulty(exporter: Mlflow, *given: object) -> bool:
+        if left:
+            raise left.pop()
+        greeted.set()
+        return await greet(exporter, *given)  # type: ignore[arg-type] # passed on as they come
+
+    monkeypatch.setattr(Mlflow, "_greet", faulty)
+    async with exporting(server.url, context):
+        await greeted.wait()
+
+    assert ["MLflow"] == [
+        told["part"] for level, _, told in context.logger.lines if level == "error"
+    ]
+
+
 async def test_stop_is_safe_without_start() -> None:
     """As every component's."""
     exporter = Mlflow(MlflowConfig())

@@ -8,7 +8,9 @@ from pathlib import Path
 import aiohttp
 import pytest
 
+from gateway import upkeep
 from gateway.fake_mlflow import FakeMlflow
+from gateway.telemetry.pages import StatusPages
 from gateway.testing import batch
 from tests.e2e.mlflow_server import eventually
 from tests.gateway.running import Gateway, gateway
@@ -220,3 +222,27 @@ async def test_many_idle_clients_do_not_shut_probes_out(tmp_path: Path) -> None:
                     assert 200 == answer.status
         for _, writer in idle:
             writer.close()
+
+
+async def test_the_page_remembers_after_an_unforeseen_fault(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What it shows of the last hours begins again, and the fault is counted."""
+    monkeypatch.setattr(upkeep, "PAUSE_S", 0.0)
+    remember, left = StatusPages.remember, [ValueError("unforeseen")]
+
+    async def faulty(pages: StatusPages) -> None:
+        if left:
+            raise left.pop()
+        await remember(pages)
+
+    monkeypatch.setattr(StatusPages, "remember", faulty)
+    async with gateway(tmp_path, config()) as running:
+
+        async def is_remembered() -> bool:
+            return bool(json.loads((await get(running, "/history.json"))[2]))
+
+        await eventually(is_remembered)
+        metrics = (await get(running, "/metrics", "metrics"))[2].decode()
+
+    assert 'spangate_part_faults_total{part="status page"}' in metrics
