@@ -5,7 +5,7 @@ import threading
 from typing import Self
 
 from gateway.component_context import Cells
-from gateway.otlp.status import BUSY, UNAVAILABLE, Refusal
+from gateway.otlp.status import BUSY, TOO_LARGE, UNAVAILABLE, Refusal
 from gateway.plugin import Clock
 from gateway.receivers.quota import Quota
 from gateway.tenants import TenantConfig
@@ -125,11 +125,17 @@ class Admission:
         Claim bytes for a lease.
 
         Raises:
-            Refusal: there is no room for them, or the lease has ended.
+            Refusal: there is no room for them, or never is, or the lease has ended.
 
         """
         account = lease.account
         with self._lock:
+            if lease.size + size > self._max_bytes:
+                raise Refusal(
+                    TOO_LARGE,
+                    "the request alone takes more memory than all may take (max_in_flight_mib): "
+                    "send fewer spans at once",
+                )
             free = self._max_bytes - self._bytes
             if lease.ended or size > free:
                 raise _no_room()

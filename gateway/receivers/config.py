@@ -252,8 +252,9 @@ class OtlpConfig(Config):
     arrive do not count, but four times as many may."""
 
     max_in_flight_mib: float | None = None
-    """Bytes of requests under way, received and decompressed, in MiB; beyond it senders are
-    told to come back. Unset: 256, or four of the largest requests where those are larger."""
+    """Bytes of requests under way, received, decompressed and, where that is more, decoded, in
+    MiB; beyond it senders are told to come back. Unset: 256, or four of the largest requests
+    where those are larger."""
 
     def validate(self) -> None:
         """Refuse limits that contradict each other."""

@@ -111,7 +111,8 @@ def read(body: Body, grow: Callable[[int], None]) -> tuple[validate.Checked, int
 
     Args:
         body: as received.
-        grow: called with the size of what is decompressed, before it grows further.
+        grow: called with the memory that it takes more, before it does: what is decompressed,
+            and what decodes to more than its size.
 
     Raises:
         Refusal: the body is corrupt, malformed or too large.
@@ -123,11 +124,11 @@ def read(body: Body, grow: Callable[[int], None]) -> tuple[validate.Checked, int
     size = len(data)
     try:
         if body.is_json:
-            weigh_json(data)
+            _claim(weigh_json(data), size, grow)
             request = decode_request(data)
             data = request.SerializeToString()
         else:
-            weigh_protobuf(data)
+            _claim(weigh_protobuf(data), size, grow)
             request = ExportTraceServiceRequest.FromString(data)
     except JsonError as error:
         raise Refusal(
@@ -138,3 +139,9 @@ def read(body: Body, grow: Callable[[int], None]) -> tuple[validate.Checked, int
             MALFORMED, f"the body is not an OTLP trace request in protobuf: {error}"
         ) from error
     return validate.check(data, request), size
+
+
+def _claim(weight: int, size: int, grow: Callable[[int], None]) -> None:
+    """Claim what a request decodes to, where that is more than its own size."""
+    if weight > size:
+        grow(weight - size)
