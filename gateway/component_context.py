@@ -6,6 +6,7 @@ from typing import Protocol, TypeAlias
 
 from gateway.audit import Audit
 from gateway.plugin import Clock, Logger, Meter
+from gateway.poison import Poison
 from gateway.telemetry import logs
 from gateway.telemetry.meter import PluginMeter
 from gateway.tenants import Tenants
@@ -44,6 +45,7 @@ class ComponentContext:
         audit: Audit | None = None,
         reserve: Reserve | None = None,
         cells: Cells | None = None,
+        poison: Poison | None = None,
     ) -> None:
         self.component_id = component_id
         self.logger: Logger = logs.get(component_id)
@@ -55,6 +57,8 @@ class ComponentContext:
         """Where refusals and reloads are noted; for our own components."""
         self.cells = cells
         """Numbers that several workers share; ``None`` where there is one process."""
+        self.poison = poison
+        """Keeps requests that end the process from doing so again; ``None`` without workers."""
         self.reserve = reserve
         """How several workers listen on the same port; ``None`` where there is one process."""
         self._folder = data_dir / kind / component_id.replace("/", "-")

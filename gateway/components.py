@@ -129,6 +129,7 @@ class Components:
             audit=self._audit,
             reserve=self._reserve,
             cells=self._cells,
+            poison=self._poison,
         )
         where, home = f"{kind}.{component_id}", home_of(type(component))
         await lifecycle.start(where, lifecycle.call(component.start, context), home)

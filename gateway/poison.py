@@ -1,9 +1,10 @@
 """
 Find the requests on which a processor takes its whole process down, and keep them from it.
 
-What each processor is at stands in memory that outlives the process. After a crash those requests
-are suspects, since nobody answered them and their senders come again: they are processed one at a
-time. A request that was there too often is not given to that processor again.
+What is being read, and what each processor is at, stands in memory that outlives the process. After
+a crash those requests are suspects, since nobody answered them and their senders come again: they
+are read and processed one at a time. A request that was there too often is not given to that
+processor again, or not read.
 """
 
 import asyncio
@@ -154,17 +155,30 @@ class Work:
 
 def key_of(batch: Batch) -> bytes:
     """Return what stands for a request: the same when its sender sends it again."""
-    data, entries = batch.encode(), batch.entries()
+    entries = batch.entries()
+    return _key(batch.encode(), batch.context.tenant, entries[0].span_id if entries else b"")
+
+
+def key_of_body(data: bytes, tenant: str) -> bytes:
+    """Return what stands for a request that is not read yet, as its sender wrote it."""
+    return _key(data, tenant, READING[:8])
+
+
+def _key(data: bytes, tenant: str, mark: bytes) -> bytes:
     # Its ends will do: what is longer lets other threads run, and waits for them on the event loop.
-    checksum = isal_zlib.crc32(batch.context.tenant.encode())
+    checksum = isal_zlib.crc32(tenant.encode())
     for some in (data[:_END_BYTES], data[-_END_BYTES:]):
         checksum = isal_zlib.crc32(some, checksum)
-    return _pack(checksum, len(data) & _MOST_SIZE, entries[0].span_id if entries else b"")
+    return _pack(checksum, len(data) & _MOST_SIZE, mark)
 
 
 def label(processor: str) -> bytes:
     """Return a processor's name as it is noted."""
     return processor.encode()[:_LABEL_BYTES].ljust(_LABEL_BYTES, b"\0")
+
+
+READING = label("reading")
+"""Who has a request before any processor: decompressing and decoding are code in C."""
 
 
 def read(path: Path) -> list[Note]:

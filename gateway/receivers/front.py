@@ -5,6 +5,7 @@ from gateway.batch import BatchContext
 from gateway.errors import Flow
 from gateway.otlp.status import FORBIDDEN, UNAUTHENTICATED, Refusal
 from gateway.plugin import Clock, Deliver, Logger
+from gateway.poison import Poison
 from gateway.receivers.admission import Account, Admission
 from gateway.receivers.auth import Authenticator
 from gateway.receivers.handover import HandOver
@@ -27,6 +28,7 @@ class Front:
         auth: tenants, shared as well.
         on_behalf: finds for whom trusted tenants send; ``None`` where they cannot.
         discard: whether metrics and logs are taken and thrown away.
+        poison: keeps requests from being read that end the process; None keeps no account.
 
     """
 
@@ -43,13 +45,14 @@ class Front:
         discard: bool,
         clock: Clock,
         logger: Logger,
+        poison: Poison | None = None,
     ) -> None:
         self.admission = admission
         self.auth = auth
         self.discard = discard
         self.logger = logger
         hand_over = HandOver(deliver, on_behalf, self._forbidden)
-        self.requests = Requests(receiver, transport, hand_over, lambda: admission.shared)
+        self.requests = Requests(receiver, transport, hand_over, lambda: admission.shared, poison)
         self._deliver = deliver
         self._receiver = receiver
         self._transport = transport

@@ -92,6 +92,7 @@ class OtlpReceiver(Receiver[OtlpConfig]):
                 discard=self.config.other_signals == "discard",
                 clock=context.clock,
                 logger=context.logger,
+                poison=getattr(context, "poison", None),
             )
 
         where = f"receivers.{context.component_id}.protocols"

@@ -9,11 +9,13 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTrace
 
 from gateway.batch import BatchContext
 from gateway.courtesy import COURTESY
+from gateway.guard import ENDED
 from gateway.otlp import validate
 from gateway.otlp.decompress import decompress
 from gateway.otlp.json import JsonError, decode_request
-from gateway.otlp.status import MALFORMED, Refusal
+from gateway.otlp.status import MALFORMED, REJECTED, Refusal
 from gateway.otlp.weigh import weigh_json, weigh_protobuf
+from gateway.poison import READING, Poison, key_of_body
 from gateway.receivers.admission import Lease
 from gateway.receivers.handover import HandOver
 from gateway.telemetry import metrics
@@ -53,8 +55,10 @@ class Requests:
         transport: str,
         hand_over: HandOver,
         several_tenants: Callable[[], bool] = lambda: False,
+        poison: Poison | None = None,
     ) -> None:
         self._hand_over = hand_over
+        self._poison = poison or Poison()
         self._several_tenants = several_tenants
         self._threads = Threads(several_tenants)
         self._refused = partial(metrics.receiver_refused_spans.labels, receiver, transport)
@@ -88,21 +92,42 @@ class Requests:
     async def _read(
         self, body: Body, tenant: str, grow: Callable[[int], None]
     ) -> tuple[validate.Checked, int]:
+        request = key_of_body(body.data, tenant)
+        if not self._poison.suspects(request):
+            return await self._read_somewhere(body, tenant, grow, request)
+        async with self._poison.alone(request):
+            return await self._read_somewhere(body, tenant, grow, request)
+
+    async def _read_somewhere(
+        self, body: Body, tenant: str, grow: Callable[[int], None], request: bytes
+    ) -> tuple[validate.Checked, int]:
         weight = len(body.data)
         weight *= COMPRESSED_WEIGHT if body.encoding else 1
         weight *= JSON_WEIGHT if body.is_json else 1
         if weight <= (SMALL if self._several_tenants() else INLINE_BYTES):
+            return self._read_noted(body, grow, request)
+        return await self._threads.run(
+            self._paced, body, grow, request, tenant, tenant=tenant, cost=weight
+        )
+
+    def _paced(
+        self, body: Body, grow: Callable[[int], None], request: bytes, tenant: str
+    ) -> tuple[validate.Checked, int]:
+        with COURTESY.pace(tenant) as pace, pace.step():
+            return self._read_noted(body, grow, request)
+
+    def _read_noted(
+        self, body: Body, grow: Callable[[int], None], request: bytes
+    ) -> tuple[validate.Checked, int]:
+        """Read a body unless that ended the process each time; noted, should it do so now."""
+        with self._poison.processing(request) as work:
+            if not work.may(READING):
+                raise Refusal(REJECTED, ENDED)
             return read(body, grow)
-        return await self._threads.run(_paced, body, grow, tenant, tenant=tenant, cost=weight)
 
     def close(self) -> None:
         """End the threads."""
         self._threads.close(wait=False)
-
-
-def _paced(body: Body, grow: Callable[[int], None], tenant: str) -> tuple[validate.Checked, int]:
-    with COURTESY.pace(tenant) as pace, pace.step():
-        return read(body, grow)
 
 
 def read(body: Body, grow: Callable[[int], None]) -> tuple[validate.Checked, int]:

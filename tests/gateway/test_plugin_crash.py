@@ -39,6 +39,7 @@ class Crashing(Processor[Config]):
         self.loop = asyncio.get_running_loop()
 """
 HEADERS = {"Content-Type": "application/x-protobuf"}
+AS_JSON = {"Content-Type": "application/json"}
 
 
 @pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs Linux")
@@ -131,6 +132,64 @@ async def test_a_request_that_kills_twice_kills_no_more(
     ends = [line for line in await gateway.log() if "unexpectedly" in line["event"]]
     assert [["traces: crashing"]] * 2 == [line["processing"] for line in ends]
     assert [None, ["traces: crashing"]] == [line["left_alone"] for line in ends]
+
+
+READING = """
+import os
+
+from gateway.plugin import Batch, Config, Processor
+from gateway.receivers import requests
+
+usual = requests.decode_request
+
+
+def decode(data):
+    if b"crash" in data:
+        os.kill(os.getpid(), 9)
+    return usual(data)
+
+
+requests.decode_request = decode
+
+
+class Reading(Processor[Config]):
+    def process(self, batch: Batch) -> Batch:
+        return batch
+"""
+
+
+@pytest.mark.nightly
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs Linux")
+async def test_a_request_that_kills_in_reading_is_not_read_a_third_time(tmp_path: Path) -> None:
+    """Killed while it was decoded, twice: its sender has an answer, and all others are served."""
+    gateway = Gateway(tmp_path)
+    (tmp_path / "reading.py").write_text(READING)
+    text = CONFIG.format(sink="http://127.0.0.1:9")
+    text = text.replace("processors: []", "processors: [reading]")
+    plugin = "processors: {reading: {use: './reading.py:Reading'}}\n"
+    (tmp_path / "gateway.yaml").write_text(plugin + text)
+    await gateway.start()
+    broken, answers = 0, list[int]()
+    try:
+        async with aiohttp.ClientSession() as http, asyncio.timeout(60):
+            for sent in ('{"crash": 1}', "{}"):
+                while True:
+                    try:
+                        answer = await http.post(gateway.traces, data=sent, headers=AS_JSON)
+                    except aiohttp.ServerDisconnectedError:
+                        broken += 1
+                    except (aiohttp.ClientError, OSError):  # while another worker starts
+                        await asyncio.sleep(0.02)
+                    else:
+                        answers.append(answer.status)
+                        break
+        assert 0 == await gateway.end(gently=True)
+    finally:
+        await gateway.abandon()
+    assert [400, 200] == answers
+    assert 2 == broken
+    ends = [line for line in await gateway.log() if "unexpectedly" in line["event"]]
+    assert [["reading"]] * 2 == [line["processing"] for line in ends]
 
 
 EXPORTER = """
