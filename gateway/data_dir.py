@@ -59,6 +59,19 @@ class DataDir:
                     "give this one a directory of its own with --set service.data_dir=DIR"
                 ) from error
 
+    def lost(self) -> DataDirError | None:
+        """Return what to say where the directory was removed; ``None`` while it is there."""
+        try:
+            (self.path / "lock").stat()
+        except FileNotFoundError:
+            return DataDirError(
+                f"service.data_dir: {self.path} was removed while the gateway ran, and what waited "
+                "there with it; start the gateway again, and leave this folder alone"
+            )
+        except OSError:
+            pass  # it may be a hiccup of the disk; who writes there will tell
+        return None
+
     def close(self) -> None:
         """Let the directory go; safe to call twice."""
         if self._lock is not None:

@@ -17,7 +17,7 @@ from gateway.audit import Audit
 from gateway.clock import SystemClock
 from gateway.config.loader import ConfigError, Loaded
 from gateway.config.settings import TelemetryConfig
-from gateway.data_dir import DataDir
+from gateway.data_dir import DataDir, DataDirError
 from gateway.failures import WorkersError
 from gateway.guard import HANG_LIMIT_S
 from gateway.poison import Note
@@ -79,16 +79,15 @@ class Supervisor:
         self._backoff = Backoff()
         self._state = "starting"
         self._stop_wanted = asyncio.Event()
+        self._ended_by: DataDirError | None = None
         self._reloading: asyncio.Task[None] | None = None
         self._changing = asyncio.Lock()
         """Held by who replaces workers, so that in the end there are as many as wanted."""
         self._waiting: set[int] = set()
         """Workers that have ended and wait for a successor."""
         self._tasks = asyncio.TaskGroup()
-        audit_path = service.telemetry.audit.path
-        self._audit = Audit(
-            logs.get("audit"), SystemClock(), Path(audit_path) if audit_path else None
-        )
+        path = service.telemetry.audit.path
+        self._audit = Audit(logs.get("audit"), SystemClock(), Path(path) if path else None)
         self._reloads = Reloads(self._audit, logs.get("reload"), lambda: self._loaded)
         self._telemetry = TelemetryServer(
             Sources(
@@ -131,6 +130,8 @@ class Supervisor:
                     await self._stop_wanted.wait()
                 finally:
                     await self._end()
+            if self._ended_by is not None:
+                raise self._ended_by
         finally:
             self._ports.close()
             self._data_dir.close()
@@ -353,9 +354,13 @@ class Supervisor:
                 child.send(messages.Trip(processors))
 
     async def _watch(self) -> None:
-        """Kill workers that hang."""
+        """Kill workers that hang; end where the data directory is gone."""
         loop = asyncio.get_running_loop()
         while self._state == "running":
+            self._ended_by = await asyncio.to_thread(self._data_dir.lost)
+            if self._ended_by is not None:
+                self._logger.error("the gateway ends", reason=str(self._ended_by))
+                self.stop()
             for child in self._children.values():
                 patience_s = self._hang_limit_s if child.started else START_S
                 if loop.time() - child.heard > patience_s + MERCY_S:

@@ -131,22 +131,30 @@ class Log:
             self._disk.write(self._descriptor, buffers, segment.size)
             if sync:
                 self._disk.sync(self._descriptor)
+                self._note_durable(segment, segment.size + size)
         except OSError:
             self._give_up(segment)
             raise
         segment.size += size
         if sync:
             self._durable = segment.size
-            self._note_durable(segment)
 
-    def _note_durable(self, segment: Segment) -> None:
+    def _note_durable(self, segment: Segment, size: int) -> None:
         """
         Note up to where the segment was acknowledged, so that what is gone later is missed.
 
         It outlives the process without a sync, and a power cut leaves at worst a doubt.
+
+        Raises:
+            FileNotFoundError: the folder was removed, and with it what was written.
+
         """
-        with contextlib.suppress(OSError):
-            self._disk.append(segment.notes_path, synced_note(segment.number, segment.size))
+        try:
+            self._disk.append(segment.notes_path, synced_note(segment.number, size))
+        except FileNotFoundError:
+            raise
+        except OSError:
+            pass
 
     def _give_up(self, segment: Segment) -> None:
         descriptor, self._active = self._descriptor, None

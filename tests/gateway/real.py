@@ -115,6 +115,11 @@ class Gateway:
         """Return what was logged after the start; call it once the gateway has ended."""
         return [json.loads(line) for line in (await self._reading).splitlines()]
 
+    async def ended(self) -> tuple[int, str]:
+        """Wait until it has ended by itself; return its exit code and what it wrote since ready."""
+        assert self._process is not None
+        return await self._process.wait(), (await self._reading).decode()
+
     async def end(self, *, gently: bool = False) -> int:
         assert self._process is not None
         if gently:
