@@ -249,6 +249,8 @@ SEMANTIC_KERNEL = Dialect(
     name="semantic_kernel",
     scopes=("semantic_kernel",),
     span_names={"autofunctioninvocationloop": "CHAIN"},
+    input_tokens=("gen_ai.response.prompt_tokens",),
+    output_tokens=("gen_ai.response.completion_tokens",),
 )
 
 # mlflow.tracing.constant: what MLflow's own SDK says besides the attributes that we keep

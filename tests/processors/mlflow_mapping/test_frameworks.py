@@ -1409,6 +1409,16 @@ CASES = {
     "loongsuite step": Case(
         {"gen_ai.span.kind": "STEP", "gen_ai.operation.name": "react"}, {TYPE: "CHAIN"}
     ),
+    "semantic kernel's first conventions": Case(
+        {
+            "gen_ai.operation.name": "chat.completions",
+            "gen_ai.system": "openai",
+            "gen_ai.request.model": "gpt-4o",
+            "gen_ai.response.prompt_tokens": 10,
+            "gen_ai.response.completion_tokens": 4,
+        },
+        {TYPE: "CHAT_MODEL", USAGE: tokens(10, 4)},
+    ),
     "haystack pipeline": Case(
         {
             "haystack.pipeline.input_data": '{"text":"hi"}',
