@@ -277,7 +277,7 @@ class _Walk:
 _SCHEMA: Final = re.compile(
     rb'\s*:\s*\{\s*(?=[^{}]*"type"\s*:\s*"[a-z]+")'
     rb'(?:"(?:type|title|description|format|minLength|maxLength|required|nullable|optional)"\s*:\s*'
-    rb'(?:"(?:[^"\\]|\\.)*"|true|false|\d+)\s*,?\s*)+\}'
+    rb'(?:"(?:[^"\\]|\\.)*"|true|false|\d+)\s*(?:,\s*)?)+\}'
 )
 """A value that says nothing but what a parameter of the key's name must be."""
 

@@ -172,6 +172,14 @@ def test_a_parameter_alone_is_no_secret() -> None:
     )
 
 
+def test_spaces_in_a_parameter_cost_no_time() -> None:
+    """What looks like a parameter is read once, however many spaces stand in it."""
+    spaces = " " * 100_000
+    told = f'{{"password": {{"type": "string"{spaces}, "value": "hunter22"}}}}'
+
+    assert told.replace("string", "[PASSWORD]").replace("hunter22", "[PASSWORD]") == _redact(told)
+
+
 def test_pairs_of_name_and_value() -> None:
     """A list of headers is understood as one."""
     text = '[{"name": "X-Api-Key", "value": "abc"}, {"name": "Accept", "value": "text/html"}]'
