@@ -15,7 +15,10 @@ if TYPE_CHECKING:
 
 _STRING: Final = 0x0A  # AnyValue.string_value
 _INT: Final = 0x18  # AnyValue.int_value
-_HIGH: Final = 32  # bits of the end in a spot, below the beginning
+SPOT_HIGH: Final = 32
+"""Bits of the end in a spot, below the beginning."""
+SPOT_LOW: Final = (1 << 32) - 1
+"""What of a spot is the end."""
 
 
 class Fields:
@@ -62,8 +65,8 @@ class Fields:
             return None
         span = self._span
         spot: i64 = spots[place]
-        at: i64 = spot >> _HIGH
-        end: i64 = spot & 0xFFFFFFFF
+        at: i64 = spot >> SPOT_HIGH
+        end: i64 = spot & SPOT_LOW
         if at == end:
             return b""
         tag: i64 = span[at]
@@ -77,8 +80,8 @@ class Fields:
         if spots is not None:
             span = self._span
             spot: i64 = spots[place]
-            at: i64 = spot >> _HIGH
-            end: i64 = spot & 0xFFFFFFFF
+            at: i64 = spot >> SPOT_HIGH
+            end: i64 = spot & SPOT_LOW
             if at + 4 >= end > at + 1 and span[at] == _INT and value_at(span, at + 1) == end:
                 return end_of(span, at + 1) - end
         return self.value(place).int_value
@@ -86,7 +89,7 @@ class Fields:
 
 def spot_of(start: "i64", end: "i64") -> "i64":
     """Return where a value begins and ends as one number."""
-    return start << _HIGH | end
+    return start << SPOT_HIGH | end
 
 
 def value_at(span: bytes, at: "i64") -> "i64":

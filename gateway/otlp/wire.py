@@ -8,24 +8,28 @@ byte for byte as the resource's and the scope's head.
 Source: opentelemetry/proto/trace/v1/trace.proto; protobuf encoding specification.
 """
 
-import struct
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 from zlib import crc32
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
+from gateway.otlp.fields import SPOT_HIGH, SPOT_LOW, spot_of
 from gateway.otlp.ready import length
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 _LEN: Final = 2  # wire type of length-delimited fields
 _RESOURCE_SPANS: Final = 0x0A  # request.resource_spans
 _CHILDREN: Final = 0x12  # ResourceSpans.scope_spans and ScopeSpans.spans
-_SPAN_HEAD: Final = b"\x0a\x10"  # Span.trace_id, 16 bytes
-_SPAN_ID_HEAD: Final = b"\x12\x08"  # Span.span_id, 8 bytes
+_TRACE_ID: Final = 0x0A  # Span.trace_id, 16 bytes
+_SPAN_ID: Final = 0x12  # Span.span_id, 8 bytes
+_IDS_BYTES: Final = 28  # both with their heads
 _TRACE_STATE: Final = b"\x1a"  # Span.trace_state
 _PARENT: Final = b"\x22\x08"  # Span.parent_span_id, 8 bytes
-_IDS: Final = struct.Struct("2s16s2s8s")  # both ids as encoders put them
+_TOO_LONG: Final = "a field is longer than the message that holds it"
 
 
 class MalformedError(ValueError):
@@ -78,59 +82,80 @@ def _skip(data: bytes, at: int, wire_type: int) -> int:
     raise MalformedError(f"wire type {wire_type} is not supported")
 
 
-def _split(data: bytes, start: int, end: int) -> tuple[bytes, list[tuple[int, int]]]:
+def _split(data: bytes, start: int, end: int) -> tuple[bytes, list[int]]:
     """Return the bytes between ``start`` and ``end`` that are not field 2, and field 2's spots."""
-    children: list[tuple[int, int]] = []
+    children: list[int] = []
     head = b""
-    at = kept = start
-    while at < end:
-        tag = data[at]
-        if tag == _CHILDREN:
+    at: i64 = start
+    kept: i64 = start
+    stop: i64 = end
+    while at < stop:
+        if data[at] == _CHILDREN:
             if at > kept:
                 head += data[kept:at]
-            size = data[at + 1]
+            size: i64 = data[at + 1]
+            high: i64 = 0 if size < 0x80 else data[at + 2]
             if size < 0x80:
                 at += 2
-            elif (high := data[at + 2]) < 0x80:
+            elif high < 0x80:
                 size += (high << 7) - 0x80
                 at += 3
             else:
-                size, at = _varint(data, at + 1)
-            children.append((at, at + size))
+                length_of, at = _varint(data, at + 1)
+                size = _within(length_of, end)
+            children.append(spot_of(at, at + size))
             at = kept = at + size
         else:
-            tag, at = _varint(data, at)
-            at = _skip(data, at, tag & 7)
+            tag, behind = _varint(data, at)
+            at = _within(_skip(data, behind, tag & 7), end)
     if at > kept:
         head += data[kept:at]
-    if at != end:
-        raise MalformedError("a field is longer than the message that holds it")
+    if at != stop:
+        raise MalformedError(_TOO_LONG)
     return head, children
+
+
+def _within(size: int, end: int) -> int:
+    """Return what must not be more than ``end``, before it is counted with in 64 bits."""
+    if size > end:
+        raise MalformedError(_TOO_LONG)
+    return size
+
+
+def _has_usual_ids(span: bytes) -> bool:
+    """Whether the span begins with both its ids, as encoders put them."""
+    return (
+        len(span) >= _IDS_BYTES
+        and span[0] == _TRACE_ID
+        and span[1] == 16
+        and span[18] == _SPAN_ID
+        and span[19] == 8
+    )
 
 
 def _ids(span: bytes) -> tuple[bytes, bytes]:
     """Return trace id and span id; the last one counts where a field stands twice."""
-    if span[:2] == _SPAN_HEAD and span[18:20] == _SPAN_ID_HEAD:
+    if _has_usual_ids(span):
         return span[2:18], span[20:28]
     trace_id = span_id = b""
     at, end = 0, len(span)
     while at < end:
         tag, at = _varint(span, at)
         stop = _skip(span, at, tag & 7)
-        if tag in (0x0A, 0x12):
+        if tag in (_TRACE_ID, _SPAN_ID):
             value = span[_varint(span, at)[1] : stop]
-            trace_id, span_id = (value, span_id) if tag == 0x0A else (trace_id, value)
+            trace_id, span_id = (value, span_id) if tag == _TRACE_ID else (trace_id, value)
         at = stop
     return trace_id, span_id
 
 
 def is_root(span: bytes) -> bool:
     """Return whether an encoded span has no parent; an all-zero parent id means none."""
-    at = 28  # behind the ids, where encoders put the trace state and the parent
+    at = _IDS_BYTES  # behind the ids, where encoders put the trace state and the parent
     if span[at : at + 1] == _TRACE_STATE:
         size, at = _varint(span, at + 1)
         at += size
-    if span[:2] == _SPAN_HEAD and span[18:20] == _SPAN_ID_HEAD and span[at : at + 2] == _PARENT:
+    if _has_usual_ids(span) and span[at : at + 2] == _PARENT:
         parent = span[at + 2 : at + 10]
     else:
         parent = Span.FromString(span).parent_span_id
@@ -148,7 +173,7 @@ def index(data: bytes) -> list[Entry]:
 
     """
     entries: list[Entry] = []
-    append, unpack = entries.append, _IDS.unpack_from
+    append = entries.append
     at, end = 0, len(data)
     try:
         while at < end:
@@ -157,20 +182,17 @@ def index(data: bytes) -> list[Entry]:
                 at = _skip(data, at, tag & 7)
                 continue
             size, at = _varint(data, at)
-            resource, scopes = _split(data, at, at + size)
+            resource, scopes = _split(data, at, at + _within(size, end))
             at += size
-            for scope_start, scope_end in scopes:
-                scope, spans = _split(data, scope_start, scope_end)
-                for start, stop in spans:
-                    if stop - start >= _IDS.size:
-                        head, trace_id, id_head, span_id = unpack(data, start)
-                        if head == _SPAN_HEAD and id_head == _SPAN_ID_HEAD:
-                            span = data[start:stop]
-                            append(make_entry((trace_id, span_id, resource, scope, span)))
-                            continue
-                    span = data[start:stop]
-                    append(Entry(*_ids(span), resource, scope, span))
-    except (IndexError, struct.error) as error:
+            for place in scopes:
+                scope, spans = _split(data, place >> SPOT_HIGH, place & SPOT_LOW)
+                for spot in spans:
+                    span = data[spot >> SPOT_HIGH : spot & SPOT_LOW]
+                    if _has_usual_ids(span):
+                        append(make_entry((span[2:18], span[20:28], resource, scope, span)))
+                    else:
+                        append(Entry(*_ids(span), resource, scope, span))
+    except IndexError as error:
         raise MalformedError("the message ends in the middle of a field") from error
     if at != end:
         raise MalformedError("the message ends in the middle of a field")

@@ -92,6 +92,27 @@ def test_broken_framing_is_refused(data: bytes) -> None:
         wire.index(data)
 
 
+@pytest.mark.parametrize(
+    "length", [(1 << bits) + more for bits in (31, 32, 63) for more in (-1, 0)]
+)
+@pytest.mark.parametrize("head", [b"", b"\x0a\x14", b"\x0a\x16\x12\x14"])
+@pytest.mark.parametrize("tag", [b"\x0a", b"\x12", b"\x1a"])
+def test_a_length_beyond_all_bounds_is_refused(head: bytes, tag: bytes, length: int) -> None:
+    """Of a resource, scope, span or anything else; with larger numbers nobody counts on."""
+    field = tag + varint(length)
+    with pytest.raises(wire.MalformedError):
+        wire.index(head + field + bytes(20 - len(field)))
+
+
+def varint(number: int) -> bytes:
+    """Return a number in protobuf's encoding."""
+    parts: list[int] = []
+    while number > 0x7F:
+        parts.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*parts, number])
+
+
 def entry(trace: int, span: int, resource: bytes = b"r", scope: bytes = b"s") -> wire.Entry:
     return wire.Entry(bytes([trace]) * 16, bytes([span]) * 8, resource, scope, bytes([trace, span]))
 
