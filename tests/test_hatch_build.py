@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 import hatch_build
+from gateway import compiled
 
 ROOT = Path(__file__).parents[1]
 MODULES = [file for files in hatch_build.groups().values() for file in files]
@@ -32,6 +33,16 @@ def test_an_edit_anywhere_near_counts() -> None:
 
     assert {"hatch_build.py", "gateway/batch.py", "gateway/__init__.py", *MODULES} <= sources
     assert "gateway/cli/run.py" not in sources
+
+
+@pytest.mark.parametrize(("missing", "code"), [(0, 0), (1, 1)])
+def test_a_new_module_is_compiled(monkeypatch: pytest.MonkeyPatch, missing: int, code: int) -> None:
+    """What was compiled counts only where it holds all modules; here none can be compiled."""
+    built = dict.fromkeys(sorted(hatch_build.modules())[missing:], "lib")
+    monkeypatch.setattr(compiled, "fresh_modules", lambda: built)
+    monkeypatch.setattr(hatch_build, "can_compile", lambda: False)
+
+    assert code == hatch_build.main()
 
 
 def test_no_annotation_is_lost_that_decoding_needs() -> None:
