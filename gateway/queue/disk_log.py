@@ -289,9 +289,9 @@ class DiskLog:
 
     async def close(self) -> None:
         """Finish what was begun and write down what was acknowledged; safe to call twice."""
+        self._compaction = None  # what is being moved now is the last
         if self._compacting is not None:
             await asyncio.wait([self._compacting])
-        self._compaction = None
         if self._notes is not None:
             self._notes.flush()
         if self._writer is not None:

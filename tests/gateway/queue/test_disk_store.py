@@ -94,6 +94,26 @@ async def _live(folder: Path, steps: list[str], dice: random.Random) -> None:
             assert waiting[lane] == await payloads(queues["a"], lane)
 
 
+async def test_what_is_moved_while_closing_is_there_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No segment is begun to be moved when the queue closes: nobody would note that it was."""
+    monkeypatch.setattr(notes, "DELAY_S", 0)
+    async with opened(tmp_path, segment_bytes=2048) as (store, queues):
+        for number in range(80):
+            await store.commit([record(b"%d " % number + bytes(300))])
+        taken = await take_all(queues["a"])
+        kept = taken[::4]
+        for one in taken:
+            if one not in kept:
+                queues["a"].ack(one)
+        queues["a"].put_back(queues["a"].lanes[0].line(""), kept)
+        for _ in range(5):
+            await asyncio.sleep(0)  # what was acknowledged is noted, and the first segment moves
+    async with opened(tmp_path, segment_bytes=2048) as (_, queues):
+        assert [one.payload for one in kept] == await payloads(queues["a"])
+
+
 def _body(number: int, lane: int, dice: random.Random) -> bytes:
     return b"%d/%d " % (number, lane) + bytes(dice.choice([0, 10, 500, 3000]))
 
