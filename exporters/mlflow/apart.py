@@ -1,6 +1,8 @@
 """Keep tenants apart on servers that add spans to a trace wherever it is."""
 
-from collections.abc import Collection
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import asynccontextmanager
 
 from exporters.mlflow.destinations import Destination
 from exporters.mlflow.homes import homes_of
@@ -22,6 +24,26 @@ class Apart:
     def __init__(self, server: Server) -> None:
         self._server = server
         self._known: dict[tuple[str, bytes], str] = {}
+        self._under_way: dict[tuple[str, bytes], asyncio.Event] = {}
+
+    @asynccontextmanager
+    async def alone(self, traces: Collection[bytes], place: Destination) -> AsyncIterator[None]:
+        """
+        Wait until no other request with one of these traces is under way, and be the one.
+
+        Between asking where a trace is and writing to it, another tenant could begin it.
+        """
+        keys = [(place.workspace, trace) for trace in traces] if await self._needed() else []
+        while others := [done for key in keys if (done := self._under_way.get(key))]:
+            await others[0].wait()
+        done = asyncio.Event()
+        self._under_way.update(dict.fromkeys(keys, done))
+        try:
+            yield
+        finally:
+            for key in keys:
+                del self._under_way[key]
+            done.set()
 
     async def strays(
         self, traces: Collection[bytes], place: Destination, experiment_id: str

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
@@ -246,6 +247,49 @@ async def test_a_trace_id_taken_early_harms_no_one(world: World) -> None:
 
     assert {"search-llm": 1} == world.written()
     assert 1 == world.running.service.status().dead_letters, "kept for a person, not lost"
+
+
+@pytest.mark.parametrize("world", ["3.17.2"], indirect=True)
+async def test_a_trace_that_two_begin_at_once_is_of_one(world: World) -> None:
+    """Where MLflow adds spans to a trace wherever it is, nobody slips in between look and write."""
+    for _ in range(10):
+        theirs = batch({})
+        stranger = Batch(theirs.encode())
+        for span in stranger:
+            span.proto.span_id = b"stranger"
+        await asyncio.gather(world.send(theirs, PAY), world.send(stranger, SEARCH))
+    await world.settled()
+
+    homes = {e.name: {span for _, span in e.spans} for e in world.server.experiments.values()}
+    assert b"stranger" not in homes["pay-llm"]
+    assert homes["search-llm"] <= {b"stranger"}
+    assert 10 == sum(world.written().values())
+    assert 10 == world.running.service.status().dead_letters
+
+
+async def test_a_name_is_what_mlflow_takes_it_for(world: World) -> None:
+    """Where MLflow's database finds one name by another (MySQL), whose it is decides."""
+    document = {"experiment_id": world.pay, "name": "pay-llm", "lifecycle_stage": "active"}
+    for _ in range(4):
+        answer = json.dumps({"experiment": document})
+        world.server.answer_next(200, answer, path="/experiments/get-by-name")
+
+    assert 200 == (await world.send(batch({}, resource={"mlflow.experiment": "páy-llm"}), OPEN))[0]
+    await world.settled()
+
+    assert {} == world.written()
+    assert 1 == world.running.service.status().dead_letters
+
+
+async def test_tags_lead_to_no_other_files(world: World) -> None:
+    """A trace's tags cannot send who reads it to what another tenant has in the artifact store."""
+    location = "mlflow.traceTag.mlflow.artifactLocation"
+    assert 200 == (await world.send(batch({location: f"mlflow-artifacts:/{world.pay}"}), SEARCH))[0]
+    await world.settled()
+
+    (posted,) = world.server.calls("/v1/traces")
+    (span,) = Batch(posted.body)
+    assert location not in span.attributes
 
 
 async def test_names_of_tenants_are_not_told(world: World) -> None:
