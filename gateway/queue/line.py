@@ -8,7 +8,9 @@ The others are packed: 28 bytes for each, so that a backlog of millions stays on
 import itertools
 import struct
 from collections import deque
+from collections.abc import Iterator
 from functools import partial
+from operator import itemgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from gateway.queue.base import Record
@@ -61,10 +63,9 @@ class Run:
         """Receive time of the first record."""
         return self._item(self._next).received_unix_ns
 
-    @property
-    def commits(self) -> tuple[int, int]:
-        """Numbers of the requests that brought the first and the last record."""
-        return self._item(self._next).commit, self._item(len(self._data) - _PACKED.size).commit
+    def commits(self) -> Iterator[int]:
+        """Return the numbers of the requests that brought the records."""
+        return map(itemgetter(4), _PACKED.iter_unpack(self._data[self._next :]))
 
     def add(self, item: "Packed") -> None:
         """Add a record of this segment and tenant at the end."""
@@ -249,7 +250,7 @@ class Line:
 
     def sort(self) -> None:
         """Bring records that were moved on the disk back to where they stood."""
-        order = [number for run in self._runs for number in run.commits]
+        order = itertools.chain.from_iterable(run.commits() for run in self._runs)
         if any(before > after for before, after in itertools.pairwise(order)):
             items = sorted(item for run in self._runs for item in run.items())
             self._runs = deque()

@@ -114,6 +114,35 @@ async def test_what_is_moved_while_closing_is_there_once(
         assert [one.payload for one in kept] == await payloads(queues["a"])
 
 
+async def test_what_is_moved_twice_keeps_its_order(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Records moved before and behind a younger one, in one segment, come before it again."""
+    monkeypatch.setattr(notes, "DELAY_S", 0)
+
+    async def keep(numbers: set[int], gone: str) -> None:
+        line = queues["a"].lanes[0].line("")
+        taken = await queues["a"].take(line, **EVERYTHING)
+        kept = [one for one in taken if int(one.payload.split()[0]) in numbers]
+        for one in taken:
+            if one not in kept:
+                queues["a"].ack(one)
+        queues["a"].put_back(line, kept)
+        async with asyncio.timeout(60):
+            while (tmp_path / "log-0" / gone).exists():
+                await asyncio.sleep(0.001)
+
+    async with opened(tmp_path, segment_bytes=8192) as (store, queues):
+        for number in range(110):
+            await store.commit([record(b"%d " % number + bytes(250))])
+        await keep({*range(11), 50, *range(70, 77)}, "seg-00000002.log")
+        await store.commit([record(b"200 ")])
+        await keep({0, 2, 50, 70, 200}, "seg-00000003.log")
+    async with opened(tmp_path, segment_bytes=8192) as (_, queues):
+        waiting = [int(payload.split()[0]) for payload in await payloads(queues["a"])]
+        assert [0, 2, 50, 70, 200] == waiting
+
+
 def _body(number: int, lane: int, dice: random.Random) -> bytes:
     return b"%d/%d " % (number, lane) + bytes(dice.choice([0, 10, 500, 3000]))
 
