@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 
 from aiohttp import web
+from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
@@ -72,7 +73,7 @@ class HttpServer(web.Server):
 class Connection(RequestHandler):
     """One client's connection."""
 
-    __slots__ = ("_header_timeout", "_header_timer", "_log", "_server")
+    __slots__ = ("_broken", "_header_timeout", "_header_timer", "_log", "_server")
 
     def __init__(self, server: HttpServer) -> None:
         config = server.config
@@ -90,6 +91,8 @@ class Connection(RequestHandler):
         self._log = server.log
         self._header_timeout = float(config.read_header_timeout)
         self._header_timer: asyncio.TimerHandle | None = None
+        self._broken = False
+        """Whether what came is no HTTP; whatever follows is not looked at."""
 
     @property
     def waits(self) -> bool:
@@ -107,12 +110,27 @@ class Connection(RequestHandler):
 
     def data_received(self, data: bytes) -> None:
         """Take data in; headers that have begun must end in time."""
+        if self._broken:
+            return
         super().data_received(data)
+        self._let_go()
         if not self.waits:
             self._server.silent.pop(self, None)
             self._stop_timer()
         elif self._header_timer is None:
             self._expect_headers()
+
+    def _let_go(self) -> None:
+        """
+        Let what is no HTTP go with the error about it.
+
+        aiohttp keeps the error beside its own traceback, which keeps the data: up to 12 MB a
+        connection stayed until the garbage collector came by, which here is rarely.
+        """
+        for message, _ in self._messages:
+            if not isinstance(message, RawRequestMessage):
+                message.exc.with_traceback(None)
+                self._broken = True
 
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the timer."""

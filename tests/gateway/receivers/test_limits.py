@@ -1,6 +1,7 @@
 """What slow, silent, greedy and broken clients cost: bounded memory and time."""
 
 import asyncio
+import contextlib
 import gc
 import gzip
 import json
@@ -12,6 +13,7 @@ import aiohttp
 import grpc
 import grpc.aio
 import pytest
+from aiohttp.http_exceptions import HttpProcessingError
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from gateway.errors import Busy, Reject
@@ -67,6 +69,37 @@ async def test_silent_client(serve: Serve, connect: Any) -> None:
     client = await connect(served.http_address)
 
     assert b"" == await client.answer()
+
+
+@pytest.mark.parametrize(
+    "flood",
+    [b"POST /", HEAD + b"X: ", HEAD + b"".join(b"X-%d: v\r\n" % n for n in range(500))],
+    ids=["path", "value", "number"],
+)
+async def test_flood_of_headers_leaves_nothing(serve: Serve, connect: Any, flood: bytes) -> None:
+    """What was no HTTP goes with its connection, not when garbage is collected next."""
+    served = await serve()
+    gc.collect()
+    before = errors_kept()
+    gc.disable()
+    try:
+        clients = [await connect(served.http_address) for _ in range(3)]
+        for client in clients:
+            client.writer.write(flood + b"v" * 1024 * 1024)
+        for client in clients:
+            with contextlib.suppress(ConnectionError):
+                await client.answer()
+        assert 200 == (await served.send(b"")).status
+        after = errors_kept()
+    finally:
+        gc.enable()
+
+    assert before == after
+
+
+def errors_kept() -> int:
+    """Return how many errors about broken requests are in memory."""
+    return sum(isinstance(one, HttpProcessingError) for one in gc.get_objects())
 
 
 async def test_half_sent_headers(serve: Serve, connect: Any) -> None:
