@@ -3,6 +3,7 @@
 import asyncio
 import os
 import re
+import shutil
 import sys
 import time
 from datetime import datetime
@@ -58,6 +59,7 @@ async def typed(lines: str, folder: Path, status: str) -> str:
     return printed.decode()
 
 
+@pytest.mark.skipif(not shutil.which("curl"), reason="curl is not installed")
 async def test_a_trace_by_hand_can_be_seen(tmp_path: Path, mlflow: MlflowApi) -> None:
     """It has question, tokens, cost and no address, and began now: MLflow hides what is old."""
     begun = time.time()

@@ -29,6 +29,7 @@ for module, names in {
 }.items():
     for name in names.split():
         vars(module).pop(name, None)
+os.process_cpu_count = os.cpu_count  # as Python 3.13 has it there
 def refuse(*_): raise NotImplementedError
 asyncio.SelectorEventLoop.add_signal_handler = refuse
 from gateway.cli import main
