@@ -25,9 +25,10 @@ from tests.gateway.queue.support import EVERYTHING, opened, payloads, record, ta
 ONE = QueueConfig(num_lanes=1)
 
 
-async def written() -> None:
+async def written(store: Store) -> None:
     """Wait until acknowledgements are written; the writer does it a moment later."""
     await asyncio.sleep(notes.DELAY_S * 3)
+    await store.lose(())  # the writer has done what it was told until now
 
 
 def used(folder: Path) -> int:
@@ -210,7 +211,7 @@ async def test_done_segments_are_given_back(tmp_path: Path) -> None:
         assert used(tmp_path) > 50_000
         for taken in await take_all(queues["a"]):
             queues["a"].ack(taken)
-        await written()
+        await written(store)
         assert used(tmp_path) <= 4 * 4096
     assert used(tmp_path) <= 4096 + 100
 
@@ -229,7 +230,7 @@ async def test_a_parked_destination_pins_little(tmp_path: Path) -> None:
                 for taken in await queue.take(queue.lanes[0].line("fine"), **EVERYTHING):
                     queue.ack(taken)
         for _ in range(100):
-            await written()
+            await written(store)
             live = queue.stats().size_bytes
             if used(tmp_path) <= 2 * live + 5 * 4096:
                 break
@@ -258,7 +259,7 @@ async def test_what_is_under_way_is_followed_when_moved(tmp_path: Path) -> None:
         for taken in await queue.take(queue.lanes[0].line("fine"), **EVERYTHING):
             queue.ack(taken)
         for _ in range(100):
-            await written()
+            await written(store)
             if slow[0].position != before[0]:
                 break
         assert before[0] != slow[0].position
@@ -334,7 +335,7 @@ async def test_a_really_full_disk(small_disk: Path) -> None:
         for taken in await queues["a"].take(line, max_spans=len(kept) // 2, max_bytes=1 << 30):
             kept.remove(taken.payload.split()[0])
             queues["a"].ack(taken)
-        await written()
+        await written(store)
         await store.commit([record(b"late")])
         kept.append(b"late")
     async with opened(small_disk) as (_, queues):
@@ -349,7 +350,7 @@ async def test_everything_is_for_us_alone(tmp_path: Path) -> None:
             await store.commit([record(trace_ids=frozenset([bytes(16)]))])
             for taken in await take_all(queues["a"]):
                 queues["a"].ack(taken)
-            await written()
+            await written(store)
     finally:
         os.umask(umask)
     modes = {(path.is_dir(), oct(path.stat().st_mode & 0o777)) for path in all_below(tmp_path)}
@@ -399,7 +400,7 @@ async def test_an_exporter_that_is_gone_keeps_its_spans(tmp_path: Path) -> None:
             await store.commit([record(bytes(500))])
             for taken in await take_all(queues["a"]):
                 queues["a"].ack(taken)
-        await written()
+        await written(store)
     async with opened(tmp_path, a=ONE, b=ONE) as (_, queues):
         assert [b"for b"] == await payloads(queues["b"])
 
