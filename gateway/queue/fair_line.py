@@ -1,10 +1,11 @@
 """What waits in one lane for one destination: each tenant's records in order, tenants in turn."""
 
 import itertools
+from collections.abc import Sequence
 from heapq import heappop, heappush, heapreplace
 
 from gateway.queue.base import Record
-from gateway.queue.line import Line, Packed, Weight
+from gateway.queue.line import Line, Row, Weight
 
 _OWN = None
 _Lines = dict[object, Line]
@@ -105,9 +106,9 @@ class FairLine:
         """Add a record that waits on disk alone, without its payload."""
         self._line(record.tenant).append_packed(record)
 
-    def restore(self, item: Packed) -> None:
-        """Add a record that was found on disk at start."""
-        self._line(item.tenant).restore(item)
+    def restore(self, segment: int, tenant: str, rows: Sequence[Row]) -> Weight:
+        """Add a tenant's records that were found in a segment at start; return what they weigh."""
+        return self._line(tenant).restore(segment, tenant, rows)
 
     def sort(self) -> None:
         """Bring records that were moved on the disk back to where they stood."""

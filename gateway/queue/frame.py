@@ -24,6 +24,10 @@ from gateway.queue.line import ALIGNMENT
 
 MAGIC = b"SGQ1"
 _HEAD = struct.Struct("<4sIIIIHHQQ")
+unpack_head: Callable[
+    [bytes | memoryview, int], tuple[bytes, int, int, int, int, int, int, int, int]
+] = _HEAD.unpack_from
+"""Magic and checksum of a head, and what :func:`fields_at` returns of it, unchecked."""
 _SIZES = struct.Struct("<III")
 _CHECKED = struct.Struct("<IIIHHQQ")  # all of the head behind its own checksum
 _BEGIN = struct.Struct("<4sI")
@@ -31,6 +35,8 @@ _unpack_checked: Callable[[bytes | memoryview, int], tuple[int, int, int, int, i
     _CHECKED.unpack_from
 )
 HEAD_BYTES = _HEAD.size
+CHECKED = _BEGIN.size
+"""Where in a frame begins what the checksum of its head covers, up to its payload."""
 _PADDING = tuple(bytes(size) for size in range(ALIGNMENT))
 
 checksum = isal_zlib.crc32
@@ -113,12 +119,13 @@ def encode(
 ) -> tuple[bytes, bytes, bytes]:
     """Return a frame as buffers to be written one behind the other; the payload is not copied."""
     checked = _CHECKED.pack(checksum(payload), len(meta), len(payload), part, parts, synced, commit)
-    check = _head_checksum(checked + meta, position).to_bytes(4, "little")
+    check = head_checksum(checked + meta, position).to_bytes(4, "little")
     head = MAGIC + check + checked + meta
     return head, payload, _PADDING[-(len(head) + len(payload)) % ALIGNMENT]
 
 
-def _head_checksum(checked: bytes | memoryview, position: int) -> int:
+def head_checksum(checked: bytes | memoryview, position: int) -> int:
+    """Return the checksum of the head and meta of the frame at a position."""
     return checksum(checked, checksum((position & _IN_LOG).to_bytes(8, "little")))
 
 
@@ -129,7 +136,7 @@ def again(frame: bytes | memoryview, head: Head, position: int, synced: int) -> 
         head.payload_checksum, head.meta_bytes, head.payload_bytes, 0, 1, synced, head.commit
     )
     rest = frame[HEAD_BYTES : head.frame_bytes]
-    check = _head_checksum(checked + meta, position).to_bytes(4, "little")
+    check = head_checksum(checked + meta, position).to_bytes(4, "little")
     return b"".join((MAGIC, check, checked, rest))
 
 
@@ -149,9 +156,9 @@ def fields_at(
     magic, check = _BEGIN.unpack_from(data, start)
     if magic != MAGIC:
         return None
-    fields = _unpack_checked(data, start + _BEGIN.size)
+    fields = _unpack_checked(data, start + CHECKED)
     end = begin + fields[1]
-    if end > len(data) or _head_checksum(data[start + _BEGIN.size : end], position) != check:
+    if end > len(data) or head_checksum(data[start + CHECKED : end], position) != check:
         return None
     return fields
 

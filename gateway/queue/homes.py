@@ -61,6 +61,25 @@ class Homes:
             self._remember(key, home)
         return home
 
+    def settle_all(self, wanted: dict[bytes, str]) -> bool:
+        """
+        Settle many traces at once, unless one belongs elsewhere, or there is no room for them.
+
+        Args:
+            wanted: candidates by ``trace_key``.
+
+        """
+        young = self._young
+        if len(young) + len(wanted) > self._max_traces:
+            return False
+        for known in (young, self._old):
+            if any(known[key] != wanted[key] for key in known.keys() & wanted.keys()):
+                return False
+        fresh = {key: home for key, home in wanted.items() if key not in young}
+        young |= fresh
+        self._unsaved |= fresh
+        return True
+
     def find(self, trace_id: bytes, tenant: str = "") -> str | None:
         """Return the trace's destination, or None where none is remembered."""
         key = trace_key(trace_id, tenant)

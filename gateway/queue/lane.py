@@ -1,14 +1,16 @@
 """One lane of a queue: its lines by destination, where its traces belong, and its bell."""
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from gateway.otlp import wire
 from gateway.queue.base import Record
 from gateway.queue.decisions import Decisions
 from gateway.queue.fair_line import FairLine
-from gateway.queue.homes import Homes
+from gateway.queue.homes import Homes, trace_key
 from gateway.queue.line import Line
+from gateway.queue.reading import Found
 
 if TYPE_CHECKING:
     from gateway.queue.queue import Shelf
@@ -129,6 +131,30 @@ class QueueLane:
             return settle(trace_ids, candidate, tenant) == candidate
         ids = [trace_ids[at : at + 16] for at in range(0, len(trace_ids), 16)]
         return all(settle(trace, candidate, tenant) == candidate for trace in ids)
+
+    def all_at_home(self, waiting: Mapping[tuple[str, str], Sequence[Found]]) -> bool:
+        """
+        Settle at once where the traces of records belong; return whether all are at home.
+
+        Where this is not plain, nothing is settled: it is to be done for one after the other.
+
+        Args:
+            waiting: records by destination and tenant.
+
+        """
+        if self.homes is None:
+            return True
+        wanted: dict[bytes, str] = {}
+        for (destination, tenant), found in waiting.items():
+            ids = b"".join([item.meta.trace_ids for item in found])
+            keys = [ids[at : at + 16] for at in range(0, len(ids), 16)]
+            if tenant:
+                keys = [trace_key(trace, tenant) for trace in keys]
+            more = dict.fromkeys(keys, destination)
+            if not wanted.keys().isdisjoint(more):
+                return False  # the first of them decides
+            wanted |= more
+        return self.homes.settle_all(wanted)
 
     def pieces(self, record: Record) -> list[Record]:
         """Settle where the record's traces belong; return it, or a piece for each destination."""

@@ -8,10 +8,9 @@ The others are packed: 28 bytes for each, so that a backlog of millions stays on
 import itertools
 import struct
 from collections import deque
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterable, Iterator, Sequence
 from operator import itemgetter
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple, TypeAlias
 
 from gateway.queue.base import Record
 
@@ -22,6 +21,8 @@ ALIGNMENT = 8
 """Records begin at multiples of this in a segment, so that 32 bits reach 32 GiB."""
 _SEGMENT_SHIFT = 32
 _PLACE = (1 << _SEGMENT_SHIFT) - 1
+Row: TypeAlias = tuple[int, int, int, int, int]
+"""What a run keeps of a record: place in the segment, size, spans, receive time, commit."""
 _PACKED = struct.Struct("<IIIQQ")
 _pack = _PACKED.pack
 
@@ -72,6 +73,10 @@ class Run:
         commit, position, size, spans, received_unix_ns, _, _ = item
         self._data += _pack(position & _PLACE, size, spans, received_unix_ns, commit)
 
+    def extend(self, rows: "Iterable[Row]") -> None:
+        """Add records of this segment and tenant at the end."""
+        self._data += b"".join(itertools.starmap(_pack, rows))
+
     def first_weight(self) -> tuple[int, int]:
         """Return spans and bytes of the first record."""
         first = self._item(self._next)
@@ -109,10 +114,6 @@ class Packed(NamedTuple):
     only: tuple[int, ...] | None = None
 
 
-packed = partial(tuple.__new__, Packed)
-"""Make one from its fields in a tuple, for half the price: there are many."""
-
-
 class Weight:
     """What waits, in several lines together."""
 
@@ -122,6 +123,12 @@ class Weight:
         self.records = 0
         self.spans = 0
         self.size = 0
+
+    def add(self, other: "Weight") -> None:
+        """Count more."""
+        self.records += other.records
+        self.spans += other.spans
+        self.size += other.size
 
 
 class Line:
@@ -240,13 +247,15 @@ class Line:
         )
         _add(self._runs, item, record.since)
 
-    def restore(self, item: Packed) -> None:
-        """Add a record that was found on disk at start."""
-        _add(self._runs, item, 0.0)
-        total = self._total
-        total.records += 1
-        total.spans += item.spans
-        total.size += item.size
+    def restore(self, segment: int, tenant: str, rows: Sequence[Row]) -> Weight:
+        """Add a tenant's records that were found in a segment at start; return what they weigh."""
+        weight = Weight()
+        weight.records = len(rows)
+        weight.size = sum(row[1] for row in rows)
+        weight.spans = sum(row[2] for row in rows)
+        self._total.add(weight)
+        _run(self._runs, segment, tenant, 0.0).extend(rows)
+        return weight
 
     def sort(self) -> None:
         """Bring records that were moved on the disk back to where they stood."""
@@ -326,8 +335,19 @@ def _add(runs: deque[Run], item: Packed, since: float) -> None:
     """Add a record to the last run, or to a new one where it does not belong there."""
     _, position, _, _, _, tenant, only = item
     segment = position >> _SEGMENT_SHIFT
+    _run(runs, segment, tenant, since, only).add(item)
+
+
+def _run(
+    runs: deque[Run],
+    segment: int,
+    tenant: str,
+    since: float,
+    only: tuple[int, ...] | None = None,
+) -> Run:
+    """Return the last run, or a new one where the next record does not belong there."""
     last = runs[-1] if runs else None
     if last is None or last.segment != segment or last.tenant != tenant or last.only or only:
         last = Run(segment, since, tenant, only)
         runs.append(last)
-    last.add(item)
+    return last

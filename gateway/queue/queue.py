@@ -4,17 +4,17 @@ import asyncio
 import itertools
 import sys
 from collections.abc import Callable, Collection, Mapping, Sequence
-from pathlib import Path
 from typing import Protocol
 
 from gateway.config.exporting import MIB, QueueConfig
 from gateway.queue.base import NOWHERE, QueueStats, Record
 from gateway.queue.fair_line import FairLine
-from gateway.queue.frame import Meta, trace_ids_of
+from gateway.queue.frame import trace_ids_of
 from gateway.queue.holdings import Holdings
 from gateway.queue.lane import QueueLane
-from gateway.queue.line import Line, packed
-from gateway.queue.reading import fetch
+from gateway.queue.line import ALIGNMENT, Line, position_of
+from gateway.queue.reading import Found, fetch
+from gateway.queue.segment import Segment
 from gateway.telemetry import metrics
 
 READ_RETRY_S = 1.0
@@ -294,17 +294,49 @@ class Queue:
         if behind_unix_ns is not None:
             lane.expect(candidate, record.shelf, behind_unix_ns)
 
-    def restore(self, position: int, size: int, commit: int, meta: Meta, path: Path) -> None:
-        """Take in a record that was found on disk at start, in the file ``path``."""
-        lane = self.lanes[meta.lane]
-        self._holdings.add(meta.tenant, size)
-        self._spans += meta.spans
-        tenant, spans = meta.tenant, meta.spans
-        if lane.at_home(meta.destination, meta.trace_ids, tenant):
-            item = packed((commit, position, size, spans, meta.received_unix_ns, tenant, None))
-            lane.line(meta.destination).restore(item)
+    def restore(self, number: int, found: Sequence[Found], segment: Segment) -> None:
+        """Take in records of a lane that were found in a segment at start, in their order."""
+        lane = self.lanes[number]
+        waiting: dict[tuple[str, str], list[Found]] = {}
+        for item in found:
+            whose = item.meta.destination, item.meta.tenant
+            some = waiting.get(whose)
+            if some is None:
+                some = waiting[whose] = []
+            some.append(item)
+        if lane.all_at_home(waiting):
+            for (destination, tenant), some in waiting.items():
+                self._restore_at_home(lane, destination, tenant, some, segment)
             return
-        found = fetch(path, position, size)
+        for item in found:
+            destination, tenant = item.meta.destination, item.meta.tenant
+            if lane.at_home(destination, item.meta.trace_ids, tenant):
+                self._restore_at_home(lane, destination, tenant, [item], segment)
+            else:
+                self._restore_pieces(lane, item, segment)
+
+    def _restore_at_home(
+        self,
+        lane: QueueLane,
+        destination: str,
+        tenant: str,
+        found: Sequence[Found],
+        segment: Segment,
+    ) -> None:
+        rows = [
+            (offset // ALIGNMENT, size, meta.spans, meta.received_unix_ns, commit)
+            for offset, size, meta, commit, _, _, _, _ in found
+        ]
+        weight = lane.line(destination).restore(segment.number, tenant, rows)
+        self._holdings.add(tenant, weight.size)
+        self._spans += weight.spans
+
+    def _restore_pieces(self, lane: QueueLane, item: Found, segment: Segment) -> None:
+        """Take in a record of which traces belong elsewhere."""
+        meta, position = item.meta, position_of(segment.number, item.offset)
+        self._holdings.add(meta.tenant, item.size)
+        self._spans += meta.spans
+        found = fetch(segment.path, position, item.size)
         record = Record(
             queue=self.name,
             lane=meta.lane,
@@ -316,7 +348,7 @@ class Queue:
             received_unix_ns=meta.received_unix_ns,
             context=meta.context,
         )
-        record.position, record.size, record.commit = position, size, commit
+        record.position, record.size, record.commit = position, item.size, item.commit
         pieces = lane.pieces(record)
         if len(pieces) > 1:
             self._pieces[position] = len(pieces)

@@ -2,14 +2,14 @@
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import partial
 
 from gateway.plugin import Logger
 from gateway.queue.damage import Damaged
 from gateway.queue.disk import Disk
 from gateway.queue.folder import QueueFolder
-from gateway.queue.line import ALIGNMENT, position_of
+from gateway.queue.line import ALIGNMENT
 from gateway.queue.queue import PIPELINE_QUEUE, Queue
 from gateway.queue.reading import Cut, Damage, Found, read
 from gateway.queue.segment import LOG_SHIFT, Segment, acknowledgements, numbers, synced_note
@@ -71,14 +71,13 @@ class Recovery:
         for segment in self._segments():
             found: list[Found] = []
             try:
-                await asyncio.to_thread(self._read, segment, found.append)
+                await asyncio.to_thread(self._read, segment, found.extend)
             except OSError as error:
                 self._complain(segment, error)
                 continue
             begun(segment)
             for at in range(0, len(found), _PORTION):
-                for item in found[at : at + _PORTION]:
-                    self._restore(segment, item)
+                self._restore(segment, found[at : at + _PORTION])
                 await asyncio.sleep(0)
             finished(segment)
 
@@ -93,10 +92,10 @@ class Recovery:
             reason=error.strerror or str(error),
         )
 
-    def _read(self, segment: Segment, restore: Callable[[Found], None]) -> None:
+    def _read(self, segment: Segment, restore: Callable[[list[Found]], None]) -> None:
         notes = b""
         for item in read(segment.path, segment.number):
-            if isinstance(item, Found):
+            if isinstance(item, list):
                 restore(item)
             elif isinstance(item, Damage):
                 self._damaged.report(segment.path, item.offset, item.size, item.meta)
@@ -112,20 +111,28 @@ class Recovery:
             self._disk.remove(segment.path)
             self._disk.remove(segment.notes_path)
 
-    def _restore(self, segment: Segment, item: Found) -> None:
-        offset, size, meta, commit = item[:4]
-        place = meta.queue, meta.lane
-        queue = self._queues.get(place)
-        if queue is None:
+    def _restore(self, segment: Segment, found: Sequence[Found]) -> None:
+        """Take in records; those of a lane stay in order, lanes know nothing of each other."""
+        places: dict[tuple[str, int], list[Found]] = {}
+        for item in found:
+            meta = item.meta
+            place = meta.queue, meta.lane
+            some = places.get(place)
+            if some is None:
+                some = places[place] = []
+            some.append(item)
+        for place, some in places.items():
             if place not in self._queues:
-                queue = self._queues[place] = self._queue_of(*place)
+                self._queues[place] = self._queue_of(*place)
+            queue = self._queues[place]
             if queue is None:
-                self.refused[meta.queue] = self.refused.get(meta.queue, 0) + 1
-                return
-        self.last_commit = max(self.last_commit, commit)
-        segment.live += 1
-        segment.live_bytes += size
-        queue.restore(position_of(segment.number, offset), size, commit, meta, segment.path)
+                name = place[0]
+                self.refused[name] = self.refused.get(name, 0) + len(some)
+                continue
+            self.last_commit = max(self.last_commit, *(item.commit for item in some))
+            segment.live += len(some)
+            segment.live_bytes += sum(item.size for item in some)
+            queue.restore(place[1], some, segment)
 
     def _cut(self, segment: Segment, cut: Cut, notes: bytes) -> None:
         """Cut what was never acknowledged, and note that the rest is certain now."""

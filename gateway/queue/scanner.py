@@ -8,7 +8,7 @@ import msgspec
 from gateway.queue.folder import QueueFolder
 from gateway.queue.frame import Meta
 from gateway.queue.line import position_of
-from gateway.queue.reading import Cut, Damage, Found, fetch, read
+from gateway.queue.reading import Damage, Found, fetch, read
 from gateway.queue.segment import numbers
 
 
@@ -91,7 +91,7 @@ class Scanner:
     def _items(self) -> Iterator[tuple[Found | Damage, tuple[Path, int]]]:
         for path, number in self._segments():
             try:
-                found = [item for item in read(path, number) if not isinstance(item, Cut)]
+                found = list(_items_of(path, number))
             except FileNotFoundError:
                 continue  # the gateway was done with it
             if path.exists():  # else it may have been written over meanwhile
@@ -103,3 +103,11 @@ class Scanner:
             log = self._folder.log_of(worker)
             for number in numbers(log):
                 yield log / f"seg-{number:08x}.log", number
+
+
+def _items_of(path: Path, number: int) -> Iterator[Found | Damage]:
+    for some in read(path, number):
+        if isinstance(some, list):
+            yield from some
+        elif isinstance(some, Damage):
+            yield some
