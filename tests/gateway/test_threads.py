@@ -11,7 +11,7 @@ from gateway.threads import SMALL, Threads
 
 
 class InOrder(ThreadPoolExecutor):
-    """Works off what it gets one after the other, so that the system's scheduler changes nothing."""
+    """Works in order on one thread, so that the system's scheduler changes nothing."""
 
     def __init__(self, _: int, **settings: Any) -> None:
         super().__init__(1, **settings)
