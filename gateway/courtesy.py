@@ -26,6 +26,8 @@ LITTLE = 0.25
 """Who used at most this part of what the tenant with the most has used, uses little."""
 LARGE_BYTES = 64 * 1024
 """Work on fewer bytes is not worth a thread."""
+LIGHT = 8
+"""Putting spans together costs so many times less than to process them."""
 LARGE_AT_ONCE = 1
 """Large requests that are under way at a time; two took twice as long to let another one by."""
 PATIENCE_S = 0.05
