@@ -66,7 +66,7 @@ class Courtesy:
         self._since = monotonic()
         self._came = -HALF_LIFE_S
         """When somebody who uses little came last."""
-        self._answering: dict[Answering, float] = {}
+        self._answering: dict[Answering | Expected, float] = {}
         """Requests of those who use little that are being answered, and when they came."""
         self._newest = self._came
         """When the last of them came that is not answered."""
@@ -79,9 +79,19 @@ class Courtesy:
         """Held by who does a piece of work for those who use much."""
 
     def answering(self, tenant: str, cost: float) -> "Answering":
-        """Note a request while it is answered, in a ``with`` block on the event loop."""
+        """
+        Note a request while it is answered, in a block on the event loop.
+
+        ``async with`` for one whose answer is written behind the block, without awaiting anything.
+        """
         self.use(tenant, cost)
         return Answering(self, counts=self._uses_little(tenant))
+
+    def expect(self, tenant: str) -> "Expected | None":
+        """Note that a request arrives, before it is read; None where nobody gives way to it."""
+        if self._is_needed and self._uses_little(tenant):
+            return Expected(self)
+        return None
 
     def use(self, tenant: str, cost: float) -> None:
         """Note what is to be done for a tenant; on the event loop."""
@@ -154,7 +164,7 @@ class Courtesy:
     def _uses_little(self, tenant: str) -> bool:
         return self._used.get(tenant, 0.0) <= LITTLE * self._most
 
-    def begin(self, request: "Answering") -> None:
+    def begin(self, request: "Answering | Expected") -> None:
         """Note that somebody who uses little is being answered."""
         now = self._monotonic()
         if not self._answering or self._are_late(now):
@@ -162,7 +172,7 @@ class Courtesy:
         self._answering[request] = self._newest = self._came = now
         self._nobody.clear()
 
-    def end(self, request: "Answering") -> None:
+    def end(self, request: "Answering | Expected") -> None:
         """Note that this one has the answer."""
         del self._answering[request]
         if self._answering:
@@ -214,11 +224,17 @@ class _SingleFile:
 
     async def wait(self) -> None:
         """Return when it is one's turn, after a while although others should go first."""
-        place = self.loop.create_future()
-        self._waiting.append((place, self.loop.time() + TURNS * PATIENCE_S))
-        if self._next is None:
-            self._next = self.loop.call_soon(self._go)
-        await place
+        until = self.loop.time() + TURNS * PATIENCE_S
+        stand = self._waiting.append
+        while True:
+            place = self.loop.create_future()
+            stand((place, until))
+            if self._next is None:
+                self._next = self.loop.call_soon(self._go)
+            await place
+            if self._left_s(until) <= 0:
+                return
+            stand = self._waiting.appendleft  # somebody came in the turn of the loop between
 
     def hurry(self) -> None:
         """Look at once who may go on."""
@@ -234,7 +250,7 @@ class _SingleFile:
         if not waiting:
             return
         place, until = waiting[0]
-        left_s = min(self.held_s(), until - self.loop.time())
+        left_s = self._left_s(until)
         if left_s > 0:
             self._next = self.loop.call_later(left_s + _TICK_S, self._go)
             return
@@ -242,6 +258,9 @@ class _SingleFile:
         place.set_result(None)
         if waiting:
             self._next = self.loop.call_soon(self._go)
+
+    def _left_s(self, until: float) -> float:
+        return min(self.held_s(), until - self.loop.time())
 
 
 class Place:
@@ -331,6 +350,35 @@ class Answering:
 
     def __exit__(self, *_: object) -> None:
         if self._counts:
+            self._courtesy.end(self)
+
+    async def __aenter__(self) -> Self:
+        return self.__enter__()
+
+    async def __aexit__(self, *_: object) -> None:
+        """End it once the answer was written, in the turn of the loop that is under way."""
+        if self._counts:
+            asyncio.get_running_loop().call_soon(self._courtesy.end, self)
+
+
+class Expected:
+    """A request that arrives; it counts as being answered until ``end``, but not for long."""
+
+    __slots__ = ("_courtesy", "_timer")
+
+    def __init__(self, courtesy: Courtesy) -> None:
+        self._courtesy = courtesy
+        courtesy.begin(self)
+        # Its sender may be slow, and then there is nothing to be done for it.
+        self._timer: asyncio.Handle | None = asyncio.get_running_loop().call_later(
+            ARRIVAL_S, self.end
+        )
+
+    def end(self) -> None:
+        """Wait for it no longer; safe to call twice."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
             self._courtesy.end(self)
 
 

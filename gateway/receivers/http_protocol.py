@@ -13,6 +13,7 @@ from aiohttp.http import RawRequestMessage
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
+from gateway.courtesy import COURTESY, Expected
 from gateway.otlp.status import MALFORMED, UNAVAILABLE, Refusal
 from gateway.plugin import Logger
 from gateway.receivers.config import HttpConfig
@@ -66,6 +67,7 @@ class HttpServer(web.Server):
         try:
             return await self._answer(request)
         finally:
+            connection.answered()
             if connection.transport is not None:
                 self.silent[connection] = None
 
@@ -73,7 +75,9 @@ class HttpServer(web.Server):
 class Connection(RequestHandler):
     """One client's connection."""
 
-    __slots__ = ("_broken", "_header_timeout", "_header_timer", "_log", "_server")
+    __slots__ = (
+        "_broken", "_expected", "_header_timeout", "_header_timer", "_log", "_server", "tenant",
+    )  # fmt: skip
 
     def __init__(self, server: HttpServer) -> None:
         config = server.config
@@ -93,6 +97,9 @@ class Connection(RequestHandler):
         self._header_timer: asyncio.TimerHandle | None = None
         self._broken = False
         """Whether what came is no HTTP; whatever follows is not looked at."""
+        self._expected: Expected | None = None
+        self.tenant: str | None = None
+        """Who sent the last request; None before the first."""
 
     @property
     def waits(self) -> bool:
@@ -112,6 +119,9 @@ class Connection(RequestHandler):
         """Take data in; headers that have begun must end in time."""
         if self._broken:
             return
+        if self.tenant is not None and self._expected is None and self.waits:
+            # Until the request is read and known, the loop turns three times.
+            self._expected = COURTESY.expect(self.tenant)
         super().data_received(data)
         self._let_go()
         if not self.waits:
@@ -132,8 +142,15 @@ class Connection(RequestHandler):
                 message.exc.with_traceback(None)
                 self._broken = True
 
+    def answered(self) -> None:
+        """Note that a request has its answer, or none."""
+        if self._expected is not None:
+            self._expected.end()
+            self._expected = None
+
     def connection_lost(self, exc: BaseException | None) -> None:
         """Forget the timer."""
+        self.answered()
         self._server.silent.pop(self, None)
         self._stop_timer()
         super().connection_lost(exc)

@@ -27,7 +27,12 @@ from gateway.receivers.config import HttpConfig
 from gateway.receivers.cors import Cors
 from gateway.receivers.front import Front
 from gateway.receivers.http_body import read_body
-from gateway.receivers.http_protocol import SERVER_NAME, HttpServer, refusal_headers
+from gateway.receivers.http_protocol import (
+    SERVER_NAME,
+    Connection,
+    HttpServer,
+    refusal_headers,
+)
 from gateway.receivers.requests import Body
 from gateway.receivers.routing_headers import routing_headers
 from gateway.receivers.tls import Certificates
@@ -163,12 +168,15 @@ class HttpEndpoint:
             raise Refusal(UNKNOWN_METHOD, f"{request.method} is not supported here, use POST")
         peer = request.remote or ""
         account = self._admit(request, peer)
+        tenant = _tenant(account)
+        if isinstance(request.protocol, Connection):
+            request.protocol.tenant = tenant
         if media not in (PROTOBUF, JSON):
             found = f'"{media}"' if media else "none"
             raise Refusal(UNSUPPORTED, f"expected Content-Type {PROTOBUF} or {JSON}, found {found}")
         encoding = check_encoding(", ".join(request.headers.getall("Content-Encoding", ())))
         config, front = self._config, self._front
-        place = COURTESY.place(_tenant(account), request.content_length or config.max_bytes)
+        place = COURTESY.place(tenant, request.content_length or config.max_bytes)
         with front.admission.enter(account, arriving=True) as lease:
             async with place:
                 data = await read_body(request, config.max_bytes, config.read_timeout, lease)

@@ -72,7 +72,7 @@ class Requests:
             Refusal: they are not, and what to tell the sender.
 
         """
-        with COURTESY.answering(context.tenant, len(body.data)):
+        async with COURTESY.answering(context.tenant, len(body.data)):
             return await self._accept(body, context, lease)
 
     async def _accept(self, body: Body, context: BatchContext, lease: Lease) -> Accepted:

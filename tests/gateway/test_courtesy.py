@@ -291,6 +291,53 @@ async def test_the_loop_looks_who_comes_between_pieces_of_work(visited: Courtesy
     assert len(pieces) == len(set(turns))
 
 
+@pytest.mark.usefixtures("patient")
+async def test_who_comes_in_the_turn_between_goes_first(visited: Courtesy) -> None:
+    """Work whose turn it is looks again once it goes on: the loop has read in between."""
+    work = asyncio.create_task(visited.after_others())
+    for _ in range(2):  # it stands in line, and then its turn has come
+        await asyncio.sleep(0)
+    with visited.answering("other", 1):
+        done, _ = await asyncio.wait([work], timeout=0.02)
+        assert not done
+    async with asyncio.timeout(WAIT_S):
+        await work
+
+
+async def test_a_flood_waits_until_an_answer_is_written(visited: Courtesy) -> None:
+    """What is done for an answer in the turn of the loop that ends it belongs to it."""
+    async with visited.answering("other", 1):
+        await asyncio.sleep(0)
+    assert visited.held_s() > 0
+    await asyncio.sleep(0)
+    assert 0 == visited.held_s()
+
+
+async def test_a_request_counts_before_it_is_read(visited: Courtesy) -> None:
+    """A flood gives way from the first byte on, until somebody says that it was for nothing."""
+    expected = visited.expect("other")
+    assert expected is not None
+    assert visited.held_s() > 0
+    for _ in range(2):
+        expected.end()
+        assert 0 == visited.held_s()
+
+
+@pytest.mark.usefixtures("patient")
+async def test_a_slow_sender_is_not_expected_for_long(visited: Courtesy) -> None:
+    """While its request does not come others go on."""
+    visited.expect("other")
+    async with asyncio.timeout(WAIT_S):
+        await visited.after_others()
+    assert 0 == visited.held_s()
+
+
+async def test_a_flood_is_not_expected(visited: Courtesy) -> None:
+    """Neither is who has nobody beside it."""
+    assert visited.expect("flood") is None
+    assert Courtesy().expect("only") is None
+
+
 async def test_nobody_waits_where_all_use_much() -> None:
     """Large requests go side by side while there is nobody who uses little."""
     known = Courtesy()

@@ -15,9 +15,9 @@ from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import (
     ExportTraceServiceResponse,
 )
 
-from gateway.courtesy import Courtesy
+from gateway.courtesy import Courtesy, Expected
 from gateway.errors import Busy
-from gateway.receivers import handover, requests, tenant_directory
+from gateway.receivers import handover, http_protocol, requests, tenant_directory
 
 Make = Callable[..., ExportTraceServiceRequest]
 Serve = Any  # the fixture's types live in conftest, which cannot be imported
@@ -230,6 +230,31 @@ async def test_what_is_read_for_a_flood_waits_for_who_is_answered(
     assert not served.engine.batches
     go_on.set()
     assert 200 == (await sending).status
+
+
+async def test_who_uses_little_is_expected_from_the_first_byte(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On a connection that it has used a flood gives way before its request is read."""
+    held: list[tuple[str, bool]] = []
+
+    class Noting(Courtesy):
+        def expect(self, tenant: str) -> Expected | None:
+            expected = super().expect(tenant)
+            held.append((tenant, self.held_s() > 0))
+            return expected
+
+    courtesy = Noting()
+    courtesy.use("flood", 1e9)
+    courtesy.use("a", 1)
+    monkeypatch.setattr(http_protocol, "COURTESY", courtesy)
+    served = await serve(auth={"tenants": [{"name": "a", "tokens": [TOKEN_A]}]})
+
+    assert 200 == (await served.send(b"", {"x-api-key": TOKEN_A})).status
+    assert not held
+    assert 200 == (await served.send(b"", {"x-api-key": TOKEN_A})).status
+    assert [("a", True)] == held
+    assert 0 == courtesy.held_s()
 
 
 async def test_others_are_taken_at_no_word(serve: Serve) -> None:
