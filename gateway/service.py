@@ -440,7 +440,16 @@ class Service:
 
     def _report_rest(self, queue: Queue) -> None:
         """Say what a queue still holds."""
-        if queue.spans and queue.durable:
+        gone = self._data_dir.lost() if queue.durable else None
+        if queue.spans and gone is not None:
+            metrics.exporter_send_failed_spans.labels(queue.name, "shutdown").inc(queue.spans)
+            self._logger.error(
+                "stopped before all spans were sent; they are lost with the folder they were in",
+                exporter=queue.name,
+                spans=queue.spans,
+                reason=str(gone),
+            )
+        elif queue.spans and queue.durable:
             self._logger.info(
                 "stopped before all spans were sent; the rest is on disk and goes out after "
                 "the next start",

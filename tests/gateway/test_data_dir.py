@@ -42,6 +42,37 @@ async def test_a_gateway_without_its_directory_acknowledges_nothing_and_ends(
     assert "was removed while the gateway ran" in told.splitlines()[-1]
 
 
+@pytest.mark.skipif(not Path("/proc").is_dir(), reason="needs Linux")
+async def test_what_is_under_way_then_is_said_to_be_lost(tmp_path: Path) -> None:
+    """Spans that a destination has not answered for when the folder is gone are on no disk."""
+    gateway, answers = Gateway(tmp_path), asyncio.Event()
+
+    async def silent(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.set()
+        await answers.wait()
+        writer.close()
+
+    asked = asyncio.Event()
+    server = await asyncio.start_server(silent, "127.0.0.1", 0)
+    config = CONFIG.format(sink=f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}")
+    (tmp_path / "gateway.yaml").write_text(config.replace("timeout: 10s", "timeout: 1s"))
+    await gateway.start()
+    try:
+        async with aiohttp.ClientSession() as http, asyncio.timeout(60):
+            await http.post(gateway.traces, data=batch({}).encode(), headers=HEADERS)
+            await asked.wait()
+            (tmp_path / "spangate-data").rename(tmp_path / "away")
+            _, told = await gateway.ended()
+    finally:
+        await gateway.abandon()
+        answers.set()
+        server.close()
+        await server.wait_closed()
+
+    assert "they are lost with the folder they were in" in told
+    assert "the rest is on disk" not in told
+
+
 def test_a_directory_that_is_there_is_not_lost(tmp_path: Path) -> None:
     """Neither while it is held, nor where it cannot be looked at for a moment."""
     data_dir = DataDir(tmp_path / "data")
