@@ -1,6 +1,8 @@
 """Read segments: what they hold, and where they are damaged."""
 
 import itertools
+import os
+import sys
 from collections.abc import Iterator, Sequence
 from functools import partial
 from io import FileIO
@@ -70,6 +72,8 @@ class _Window:
         self.segment = segment
         self.data = memoryview(b"")
         self._file = file
+        if sys.platform == "linux":  # what is flushed past the cache is not in there: begin to read
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_WILLNEED)
         self._start = 0
         self._stop = 0
         self._buffer = bytearray(min(_WINDOW_BYTES, self.end))

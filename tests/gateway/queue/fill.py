@@ -10,9 +10,10 @@ from pathlib import Path
 from gateway.config.exporting import QueueConfig
 from gateway.queue.base import Record
 from gateway.queue.store import Store
+from gateway.testing import batch
 
 RECORDS = 500_000
-_PAYLOAD = bytes(range(256)) * 8
+_PAYLOAD = batch({"text": "a question and its answer " * 72}).encode()  # 2 KB, as a sender's
 _TOGETHER = 1000
 
 
