@@ -50,10 +50,16 @@ def _count(  # noqa: PLR0917 - an object that holds them costs more than the wor
     size: i64 = 0
     row: i64 = kind * _COLUMNS
     while at < end:
-        tag, at = _varint(data, at)
+        tag: i64 = data[at]
+        at += 1
+        if tag >= 0x80:
+            tag, at = _varint(data, at - 1)
         wire_type: i64 = tag & 7
         if wire_type == 2:
-            length, at = _varint(data, at)
+            length: i64 = data[at]
+            at += 1
+            if length >= 0x80:
+                length, at = _varint(data, at - 1)
             if length < 0 or length > end - at:
                 raise CutOffError
             child: i64 = _CHILDREN[row + (tag >> 3)] if tag < 8 * _COLUMNS else 0

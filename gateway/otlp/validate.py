@@ -5,7 +5,7 @@ Source: opentelemetry/proto/trace/v1/trace.proto, on trace_id, span_id and paren
 """
 
 from collections.abc import Collection, Sequence
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -20,10 +20,10 @@ MAX_ELEMENTS = 1_000_000
 """Resources, scopes and spans in a request at the most: empty ones cost a sender two bytes each,
 and us a hundred."""
 
-_NO_TRACE = bytes(16)
-_NO_SPAN = bytes(8)
-_AFTER_IDS = 28  # where the fields behind trace id and span id begin, as all SDKs write them
-_PARENT_HEAD = b"\x22\x08"  # Span.parent_span_id, 8 bytes
+_NO_TRACE: Final = bytes(16)
+_NO_SPAN: Final = bytes(8)
+_PARENT_AT: Final = 28  # behind trace id and span id, as all SDKs write them
+_PARENT: Final = 0x22  # Span.parent_span_id
 
 
 class Checked(NamedTuple):
@@ -52,20 +52,26 @@ def check(data: bytes, request: ExportTraceServiceRequest) -> Checked:
 
     """
     data, entries = _index(data, request)
-    doubtful = [
-        at
-        for at, (trace_id, span_id, _, _, span) in enumerate(entries)
-        if not span.startswith(_PARENT_HEAD, _AFTER_IDS)
-        or len(trace_id) != 16
-        or len(span_id) != 8
-        or trace_id == _NO_TRACE
-        or span_id == _NO_SPAN
-    ]
+    doubtful = [at for at, entry in enumerate(entries) if not _is_sound(entry)]
     faults = _faults(request, doubtful)
     if not faults:
         return Checked(data, request, entries, 0, "")
     good = [entry for at, entry in enumerate(entries) if at not in faults]
     return Checked(wire.assemble(good), None, good, len(faults), _explain(faults.values()))
+
+
+def _is_sound(entry: wire.Entry) -> bool:
+    """Whether all ids are there and proper; where not, the message tells what is wrong."""
+    trace_id, span_id, _, _, span = entry
+    return (
+        len(span) > _PARENT_AT + 1
+        and span[_PARENT_AT] == _PARENT
+        and span[_PARENT_AT + 1] == 8
+        and len(trace_id) == 16
+        and len(span_id) == 8
+        and (trace_id[0] != 0 or trace_id != _NO_TRACE)
+        and (span_id[0] != 0 or span_id != _NO_SPAN)
+    )
 
 
 def _index(data: bytes, request: ExportTraceServiceRequest) -> tuple[bytes, Sequence[wire.Entry]]:
@@ -106,16 +112,26 @@ def _count(request: ExportTraceServiceRequest) -> int:
 
 def _faults(request: ExportTraceServiceRequest, places: Sequence[int]) -> dict[int, str]:
     """Return what is wrong with the spans at these places of a request, where something is."""
-    if not places:
-        return {}
-    spans = [
-        span
-        for resource_spans in request.resource_spans
-        for scope_spans in resource_spans.scope_spans
-        for span in scope_spans.spans
-    ]
-    found = [(at, _fault(spans[at])) for at in places]
-    return {at: f'span "{spans[at].name[:NAME_LENGTH]}": {fault}' for at, fault in found if fault}
+    faults: dict[int, str] = {}
+    for at, span in zip(places, _spans_at(request, places), strict=True):
+        fault = _fault(span)
+        if fault:
+            faults[at] = f'span "{span.name[:NAME_LENGTH]}": {fault}'
+    return faults
+
+
+def _spans_at(request: ExportTraceServiceRequest, places: Sequence[int]) -> list[Span]:
+    """Return the spans at these places, in order; each that is looked at costs something."""
+    found: list[Span] = []
+    before = 0
+    for resource_spans in request.resource_spans if places else ():
+        for scope_spans in resource_spans.scope_spans:
+            spans = scope_spans.spans
+            end = before + len(spans)
+            while len(found) < len(places) and places[len(found)] < end:
+                found.append(spans[places[len(found)] - before])
+            before = end
+    return found
 
 
 def _fault(span: Span) -> str:

@@ -259,7 +259,31 @@ def arrange(entries: Sequence[Entry], *, unique: bool) -> list[Entry]:
     """
     if unique:
         entries = list({(entry[0], entry[1]): entry for entry in entries}.values())
-    return sorted(entries, key=lambda entry: (entry[0], entry[2], entry[3]))
+    traces: dict[bytes, list[Entry]] = {}
+    for entry in entries:
+        trace = traces.get(entry[0])
+        if trace is None:
+            traces[entry[0]] = [entry]
+        else:
+            trace.append(entry)
+    arranged: list[Entry] = []
+    for trace_id in sorted(traces):
+        arranged += _by_head(traces[trace_id])
+    return arranged
+
+
+def _by_head(trace: list[Entry]) -> list[Entry]:
+    """Return the spans of a trace by resource and scope; most traces have one of each."""
+    _, _, resource, scope, _ = trace[0]
+    for entry in trace:
+        _, _, its_resource, its_scope, _ = entry
+        if its_resource != resource or its_scope != scope:
+            return sorted(trace, key=_head)
+    return trace
+
+
+def _head(entry: Entry) -> tuple[bytes, bytes]:
+    return entry[2], entry[3]
 
 
 def trace_ids(entries: Iterable[Entry]) -> set[bytes]:
