@@ -17,6 +17,7 @@ from gateway.courtesy import SPANS
 from gateway.otlp import wire
 from gateway.otlp.fields import Fields
 from gateway.otlp.keys import Names
+from gateway.rewriting import adopted, fold_tails, rewritten
 from gateway.views import (
     Attributes,
     Encoding,
@@ -24,7 +25,6 @@ from gateway.views import (
     Scope,
     Span,
     fields_of,
-    fold_tails,
     views_of,
 )
 
@@ -240,7 +240,7 @@ class Batch:
             pairs = zip(base, spans, strict=True)
             base = [entry for entry, span in pairs if not span.dropped]
             spans = [span for span in spans if not span.dropped]
-        entries = _rewritten(base, spans) if self._encoding.stale else list(base)
+        entries = rewritten(base, spans) if self._encoding.stale else list(base)
         if fold and self._encoding.grown:
             fold_tails(entries, spans)
         return entries
@@ -251,16 +251,12 @@ class Batch:
 
         Their messages must have been given the same content: neither is made from the other.
         """
-        spans, entries = self.spans, list(self._entries or _indexed(self._data or b""))
+        spans, entries = self.spans, self._entries or _indexed(self._data or b"")
         if self._is_changed or len(entries) != len(spans):
             for at in encodings:
                 spans[at].renew()
             return
-        for at, encoded in encodings.items():
-            trace_id, span_id, resource, scope, _ = entries[at]
-            entries[at] = wire.make_entry((trace_id, span_id, resource, scope, encoded))
-            spans[at].reread()
-        self._entries, self._data = entries, None
+        self._entries, self._data = adopted(entries, spans, encodings), None
 
     @property
     def spans(self) -> Sequence[Span]:
@@ -410,58 +406,3 @@ def _indexed(data: bytes) -> Sequence[wire.Entry]:
         return wire.index(data)
     except wire.MalformedError:
         return ()
-
-
-def _rewritten(base: Sequence[wire.Entry], spans: Sequence[Span]) -> list[wire.Entry]:
-    """Return spans with what was written anew, but not what was appended beside that."""
-    entries: list[wire.Entry] = []
-    append = entries.append
-    heads: tuple[bytes, bytes] | None = None
-    parts: set[Resource | Scope] = set()
-    last: Scope | None = None
-    for entry, span in zip(base, spans, strict=True):
-        if span.scope is not last:  # neighbours have the same
-            last = span.scope
-            parts |= {last, span.resource}
-            heads = _heads(entry, last, span.resource)
-        if span.written:
-            append(_encoded(span, heads or (entry.resource, entry.scope)))
-        elif heads is not None:
-            append(wire.make_entry((entry.trace_id, entry.span_id, *heads, entry.span)))
-        else:
-            append(entry)
-    for part in parts:
-        part.settle()
-    return entries
-
-
-def _encoded(span: Span, heads: tuple[bytes, bytes]) -> wire.Entry:
-    """Return a written span, with all that was appended to it."""
-    message = span.peek
-    span.settle()
-    span.tail = ()
-    encoded = message.SerializeToString()
-    return wire.make_entry((message.trace_id, message.span_id, *heads, encoded))
-
-
-def _heads(entry: wire.Entry, scope: Scope, resource: Resource) -> tuple[bytes, bytes] | None:
-    """Return both heads of a span where one of them was written."""
-    if not scope.written and not resource.written:
-        return None
-    return _resource_head(entry.resource, resource), _scope_head(entry.scope, scope)
-
-
-def _resource_head(encoded: bytes, resource: Resource) -> bytes:
-    if not resource.written:
-        return encoded
-    message = trace_pb2.ResourceSpans.FromString(encoded)
-    message.resource.CopyFrom(resource.peek)
-    return message.SerializeToString()
-
-
-def _scope_head(encoded: bytes, scope: Scope) -> bytes:
-    if not scope.written:
-        return encoded
-    message = trace_pb2.ScopeSpans.FromString(encoded)
-    message.scope.CopyFrom(scope.peek)
-    return message.SerializeToString()

@@ -14,7 +14,7 @@ from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyVa
 from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from gateway.otlp import values, wire
+from gateway.otlp import values
 from gateway.otlp.fields import Fields
 from gateway.otlp.keys import Names, common, extended, outlines_of
 from gateway.otlp.values import Value
@@ -452,17 +452,6 @@ def views_of(encoding: Encoding, request: ExportTraceServiceRequest) -> list[Spa
             for message in scope_spans.spans:
                 views.append(Span(encoding, message, resource, scope, scope_spans))  # noqa: PERF401 - compiled, faster than what is said in one expression
     return views
-
-
-def fold_tails(entries: list[wire.Entry], spans: Sequence[Span]) -> None:
-    """Put what was appended to spans to their encoding."""
-    for at, span in enumerate(spans):
-        tail = span.tail
-        if tail:
-            trace_id, span_id, resource, scope, encoded = entries[at]
-            grown = b"".join((encoded, *tail))
-            entries[at] = wire.make_entry((trace_id, span_id, resource, scope, grown))
-            span.tail = ()
 
 
 def fields_of(spans: Sequence[Span], encoded: Sequence[bytes]) -> list[tuple[Names, Fields]]:

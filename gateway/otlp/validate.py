@@ -62,7 +62,7 @@ def check(data: bytes, request: ExportTraceServiceRequest) -> Checked:
 
 def _is_sound(entry: wire.Entry) -> bool:
     """Whether all ids are there and proper; where not, the message tells what is wrong."""
-    trace_id, span_id, _, _, span = entry
+    trace_id, span_id, span = entry.trace_id, entry.span_id, entry.span
     return (
         len(span) > _PARENT_AT + 1
         and span[_PARENT_AT] == _PARENT

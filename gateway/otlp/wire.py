@@ -9,8 +9,7 @@ Source: opentelemetry/proto/trace/v1/trace.proto; protobuf encoding specificatio
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import TYPE_CHECKING, Final
 from zlib import crc32
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
@@ -36,23 +35,46 @@ class MalformedError(ValueError):
     """The bytes are no protobuf message of the expected shape."""
 
 
-class Entry(NamedTuple):
-    """One encoded span and where it belongs."""
+class Entry:
+    """
+    One encoded span and where it belongs; nothing of it is written.
 
-    trace_id: bytes
-    span_id: bytes
-    resource: bytes
-    """Encoded ResourceSpans without its scope spans."""
-    scope: bytes
-    """Encoded ScopeSpans without its spans."""
-    span: bytes
-    """Encoded Span, as received."""
+    Args:
+        trace_id: of the span.
+        span_id: of the span.
+        resource: encoded ResourceSpans without its scope spans.
+        scope: encoded ScopeSpans without its spans.
+        span: encoded Span, as received.
 
+    """
 
-make_entry: Callable[[tuple[bytes, bytes, bytes, bytes, bytes]], Entry] = partial(
-    tuple.__new__, Entry
-)
-"""Make an :class:`Entry` in half the time that calling it takes."""
+    __slots__ = ("resource", "scope", "span", "span_id", "trace_id")
+
+    def __init__(
+        self, trace_id: bytes, span_id: bytes, resource: bytes, scope: bytes, span: bytes
+    ) -> None:
+        self.trace_id = trace_id
+        self.span_id = span_id
+        self.resource = resource
+        self.scope = scope
+        self.span = span
+
+    def _replace(self, *, span: bytes) -> "Entry":
+        """Return the same with another encoding of its span; named as a named tuple's method."""
+        return Entry(self.trace_id, self.span_id, self.resource, self.scope, span)
+
+    def __eq__(self, other: object) -> bool:
+        return (
+            isinstance(other, Entry)
+            and self.trace_id == other.trace_id
+            and self.span_id == other.span_id
+            and self.resource == other.resource
+            and self.scope == other.scope
+            and self.span == other.span
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.trace_id, self.span_id))
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
@@ -189,7 +211,7 @@ def index(data: bytes) -> list[Entry]:
                 for spot in spans:
                     span = data[spot >> SPOT_HIGH : spot & SPOT_LOW]
                     if _has_usual_ids(span):
-                        append(make_entry((span[2:18], span[20:28], resource, scope, span)))
+                        append(Entry(span[2:18], span[20:28], resource, scope, span))
                     else:
                         append(Entry(*_ids(span), resource, scope, span))
     except IndexError as error:
@@ -231,15 +253,16 @@ def _put_resource(parts: list[bytes], entries: list[Entry], at: int) -> int:
 
 def _put_scope(parts: list[bytes], entries: list[Entry], at: int) -> tuple[int, int]:
     """Add those that share its scope too; return where the next ones begin, and the size."""
-    _, _, resource, scope, _ = entries[at]
+    resource, scope = entries[at].resource, entries[at].scope
     head_at = len(parts)
     parts.append(b"")
     size = len(scope)
     end = len(entries)
     while at < end:
-        _, _, its_resource, its_scope, span = entries[at]
-        if its_scope != scope or its_resource != resource:
+        entry = entries[at]
+        if entry.scope != scope or entry.resource != resource:
             break
+        span = entry.span
         head = b"\x12" + length(len(span))
         size += len(head) + len(span)
         parts.append(head)
@@ -258,12 +281,12 @@ def arrange(entries: Sequence[Entry], *, unique: bool) -> list[Entry]:
     ``unique`` the last of several spans with the same ids is kept, as MLflow's upsert would.
     """
     if unique:
-        entries = list({(entry[0], entry[1]): entry for entry in entries}.values())
+        entries = list({(entry.trace_id, entry.span_id): entry for entry in entries}.values())
     traces: dict[bytes, list[Entry]] = {}
     for entry in entries:
-        trace = traces.get(entry[0])
+        trace = traces.get(entry.trace_id)
         if trace is None:
-            traces[entry[0]] = [entry]
+            traces[entry.trace_id] = [entry]
         else:
             trace.append(entry)
     arranged: list[Entry] = []
@@ -274,28 +297,27 @@ def arrange(entries: Sequence[Entry], *, unique: bool) -> list[Entry]:
 
 def _by_head(trace: list[Entry]) -> list[Entry]:
     """Return the spans of a trace by resource and scope; most traces have one of each."""
-    _, _, resource, scope, _ = trace[0]
+    resource, scope = trace[0].resource, trace[0].scope
     for entry in trace:
-        _, _, its_resource, its_scope, _ = entry
-        if its_resource != resource or its_scope != scope:
+        if entry.resource != resource or entry.scope != scope:
             return sorted(trace, key=_head)
     return trace
 
 
 def _head(entry: Entry) -> tuple[bytes, bytes]:
-    return entry[2], entry[3]
+    return entry.resource, entry.scope
 
 
 def trace_ids(entries: Iterable[Entry]) -> set[bytes]:
     """Return the traces of spans."""
-    return {entry[0] for entry in entries}
+    return {entry.trace_id for entry in entries}
 
 
 def size_of(entries: Iterable[Entry]) -> int:
     """Return the bytes of spans."""
     size = 0
     for entry in entries:
-        size += len(entry[4])
+        size += len(entry.span)
     return size
 
 
@@ -316,13 +338,12 @@ def by_lane(
     destination = ""
     last: bytes | None = None
     for entry in entries:
-        trace_id, _, resource, _, _ = entry
-        if destination_of is not None and resource is not last:
-            last = resource
-            destination = destination_of(resource)
-        group = homes.get(trace_id)
+        if destination_of is not None and entry.resource is not last:
+            last = entry.resource
+            destination = destination_of(last)
+        group = homes.get(entry.trace_id)
         if group is None:
-            group = groups.setdefault((crc32(trace_id) % lanes, destination), [])
-            homes[trace_id] = group
+            group = groups.setdefault((crc32(entry.trace_id) % lanes, destination), [])
+            homes[entry.trace_id] = group
         group.append(entry)
     return groups
