@@ -15,7 +15,6 @@ from gateway.batch import Batch
 from gateway.plugin import Context, Processor
 from gateway.telemetry import metrics
 from processors.redaction import catalog, places, secret_key
-from processors.redaction.encoded import with_attributes
 from processors.redaction.keys import Keys, raw_patterns
 from processors.redaction.memory import Memory
 from processors.redaction.operators import Operators
@@ -91,20 +90,7 @@ class Redaction(Processor[RedactionConfig]):
                 walker.shared(resource_spans)
             if walker.changed:
                 _ = batch.request  # voids the received bytes and the views that read the old texts
-        spans = batch.spans
-        rewritten: dict[int, bytes] = {}
-        for at in range(len(spans)) if hits is None else sorted(hits.spans):
-            batch.pause()
-            found = None if hits is None else hits.spans[at]
-            if hits is None or found is None:
-                walker.changed = False
-                walker.span(spans[at].peek)
-                if walker.changed:
-                    spans[at].renew()
-                continue
-            changes = walker.attributes(spans[at].peek, found)
-            if changes:
-                rewritten[at] = with_attributes(data, hits.bounds[at], changes)
+        rewritten = walker.spans(data, batch.spans, hits, batch.pause)
         if rewritten:
             batch.adopt(rewritten)
 

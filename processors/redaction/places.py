@@ -2,7 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Container, Sequence
-from typing import Final, NamedTuple
+from typing import Final
 
 from processors.redaction.prefilter import Hit, Prefilter
 from processors.redaction.rules import Bounds
@@ -14,8 +14,11 @@ _NO_TEXT: Final = frozenset((0x0A, 0x12, 0x22, 0x30, 0x39, 0x41, 0x50, 0x60, 0x7
 """The tags of a span's ids, kind, times, counts and flags."""
 
 _TIMES: Final = (0x39, 0x41)
+_TRACE_ID: Final = 0x0A
+_SPAN_IDS: Final = (0x12, 0x22)
 _BLANKS: Final = {
-    **{tag: bytes((tag, size)) + bytes(size) for tag, size in ((0x0A, 16), (0x12, 8), (0x22, 8))},
+    _TRACE_ID: bytes((_TRACE_ID, 16)) + bytes(16),
+    **{tag: bytes((tag, 8)) + bytes(8) for tag in _SPAN_IDS},
     **{tag: bytes((tag,)) + bytes(8) for tag in _TIMES},
 }
 """By tag a span's ids and times, of zeros; with those below, all that stands before attributes."""
@@ -103,10 +106,14 @@ def without_ids(data: bytes, bounds: list[tuple[int, int]]) -> bytes:
         at = start
         while at + 18 <= end:
             tag, size = data[at], data[at + 1]
-            blank = _BLANKS.get(tag)
-            if blank is not None and (blank[1] == size or tag in _TIMES):
+            if (
+                tag in _TIMES
+                or (tag == _TRACE_ID and size == 16)
+                or (tag in _SPAN_IDS and size == 8)
+            ):
                 if last < at:
                     looked.append(data[last:at])
+                blank = _BLANKS[tag]
                 looked.append(blank)
                 last = at = at + len(blank)
             elif tag == _KIND and size < 0x80:
@@ -119,17 +126,27 @@ def without_ids(data: bytes, bounds: list[tuple[int, int]]) -> bytes:
     return b"".join(looked)
 
 
-class Place(NamedTuple):
-    """An attribute of a span: which one, and where it stands."""
+class Place:
+    """
+    An attribute of a span: which one, and where it stands.
 
-    ordinal: int
-    field: int
-    """Where it begins, with its tag."""
-    end: int
-    encoded: bytes
-    """Its key and value."""
-    hit: Hit | None
-    """The first one in these; ``None`` where the attribute is known."""
+    Args:
+        ordinal: its number.
+        field: where it begins, with its tag.
+        end: where it ends.
+        encoded: its key and value.
+        hit: the first one in these; ``None`` where the attribute is known.
+
+    """
+
+    __slots__ = ("encoded", "end", "field", "hit", "ordinal")
+
+    def __init__(self, ordinal: int, field: int, end: int, encoded: bytes, hit: Hit | None) -> None:
+        self.ordinal = ordinal
+        self.field = field
+        self.end = end
+        self.encoded = encoded
+        self.hit = hit
 
 
 class Hits:
@@ -214,14 +231,15 @@ def _attributes(
             tag, start, at = _field(data, at)
         if found[0] < at:
             hit = None
-            is_known = tag == _ATTRIBUTE and data[start:at] in known
+            encoded = data[start:at]
+            is_known = tag == _ATTRIBUTE and encoded in known
             if not is_known and tag not in _NO_TEXT:
                 hit, found = _judged(data, found, prefilter, at)
             if hit is not None and tag != _ATTRIBUTE:
                 return None, first(data, span_end)
             if is_known or hit is not None:
                 hit = hit and hit.seen_from(start)
-                places.append(Place(ordinal, field, at, data[start:at], hit))
+                places.append(Place(ordinal, field, at, encoded, hit))
             if 0 <= found[0] < at:
                 found = first(data, at)
             if not 0 <= found[0] < span_end:

@@ -1,17 +1,18 @@
 """Walk every text of a request: resource, scope, span, events, links, attributes and their keys."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 from google.protobuf.message import Message
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from processors.redaction.encoded import text_of, with_text
+from gateway.plugin import Span
+from processors.redaction.encoded import text_of, with_attributes, with_text
 from processors.redaction.keys import NO_KEY, KeyInfo
 from processors.redaction.memory import Memory, Outcome
 from processors.redaction.operators import FAILED
-from processors.redaction.places import Place
+from processors.redaction.places import Hits, Place
 from processors.redaction.report import Names, Report
 from processors.redaction.scrubber import Scrubber
 
@@ -44,6 +45,38 @@ class Walker:
             self._field(scope_spans.scope, "version")
             self._attributes(scope_spans.scope.attributes)
             self._field(scope_spans, "schema_url")
+
+    def spans(
+        self, data: bytes, spans: Sequence[Span], hits: Hits | None, pause: Callable[[], None]
+    ) -> dict[int, bytes]:
+        """
+        Redact the spans that are hit in their messages; those looked at as a whole are renewed.
+
+        Args:
+            data: the request.
+            spans: all of it.
+            hits: where a look is needed; ``None`` means everywhere.
+            pause: called before each span.
+
+        Returns:
+            The encoding of the others that changed, by their number.
+
+        """
+        rewritten: dict[int, bytes] = {}
+        for at in range(len(spans)) if hits is None else sorted(hits.spans):
+            pause()
+            span = spans[at]
+            found = None if hits is None else hits.spans[at]
+            if hits is None or found is None:
+                self.changed = False
+                self.span(span.peek)
+                if self.changed:
+                    span.renew()
+                continue
+            changes = self.attributes(span.peek, found)
+            if changes:
+                rewritten[at] = with_attributes(data, hits.bounds[at], changes)
+        return rewritten
 
     def span(self, span: trace_pb2.Span) -> None:
         """Redact a span."""
