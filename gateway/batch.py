@@ -6,7 +6,7 @@ to this module alone, so that a faster one can replace it.
 """
 
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Container, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 import msgspec
@@ -290,12 +290,18 @@ class Batch:
         """
         return [names for names, _ in self.fields()]
 
-    def fields(self) -> list[tuple[Names, Fields]]:
-        """Return the keys of each span's attributes, and these to be read, not written."""
+    def fields(self, unread: Container[int] = ()) -> list[tuple[Names, Fields]]:
+        """
+        Return the keys of each span's attributes, and these to be read, not written.
+
+        Args:
+            unread: ids of keys whose values are not going to be read: these cost less.
+
+        """
         entries, spans = self.entries(), self.spans
         if len(entries) != len(spans):  # it is encoded in an unusual way
             return [(span.names(), Fields(span.peek)) for span in spans]
-        return fields_of(spans, [entry.span for entry in entries])
+        return fields_of(spans, [entry.span for entry in entries], unread)
 
     @property
     def resources(self) -> list[Resource]:

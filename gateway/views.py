@@ -454,10 +454,13 @@ def views_of(encoding: Encoding, request: ExportTraceServiceRequest) -> list[Spa
     return views
 
 
-def fields_of(spans: Sequence[Span], encoded: Sequence[bytes]) -> list[tuple[Names, Fields]]:
+def fields_of(
+    spans: Sequence[Span], encoded: Sequence[bytes], unread: Container[int]
+) -> list[tuple[Names, Fields]]:
     """Return the keys of the spans' attributes, which they remember, and what reads these."""
     found: list[tuple[Names, Fields]] = []
-    for span, data, (names, spots) in zip(spans, encoded, outlines_of(encoded), strict=True):
+    outlines = outlines_of(encoded, unread)
+    for span, data, (names, spots) in zip(spans, encoded, outlines, strict=True):
         span.known_names, span.news = names, ()
         found.append((names, Fields(span.peek, data, spots)))
     return found

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _STRING: Final = 0x0A  # AnyValue.string_value
 _INT: Final = 0x18  # AnyValue.int_value
+_EVENTS: Final = 0x5A  # the tag of Span.events; texts without a "Z" hold none by chance
 SPOT_HIGH: Final = 32
 """Bits of the end in a spot, below the beginning."""
 SPOT_LOW: Final = (1 << 32) - 1
@@ -29,7 +30,7 @@ class Fields:
         message: the span, for whatever is not usual.
         span: the same, encoded.
         spots: where the value of each attribute begins and ends there, as :func:`spot_of` says
-            it; ``None`` where only the message is to be read.
+            it; none where only the message is to be read, ``None`` where the encoding is unusual.
 
     """
 
@@ -38,8 +39,13 @@ class Fields:
     def __init__(self, message: Span, span: bytes = b"", spots: list[int] | None = None) -> None:
         self._message = message
         self._messages: Any = None
-        self._span = span
-        self._spots = spots
+        self._span = span if spots is not None else b""
+        self._spots = spots or None
+
+    @property
+    def may_have_events(self) -> bool:
+        """Whether the span can have events; cheaper than asking its message."""
+        return not self._span or _EVENTS in self._span
 
     def value(self, place: int) -> AnyValue:
         """Return what stands at a place, as a message; for reading only."""

@@ -7,7 +7,7 @@ knows nothing but keys, and drop the rest: what it then writes of a span is the 
 with equal keys. Spans that are encoded in a way that nobody does are decoded in both cases.
 """
 
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from types import FunctionType
 from typing import TYPE_CHECKING, Any, Final
 
@@ -101,14 +101,24 @@ def names_of(spans: Sequence[bytes]) -> list[Names]:
     return [names for names, _ in outlines_of(spans)]
 
 
-def outlines_of(spans: Sequence[bytes]) -> list[Outline]:
-    """Return the same, each with where the values stand, as :class:`Fields` takes it."""
+def outlines_of(spans: Sequence[bytes], unread: Container[int] = ()) -> list[Outline]:
+    """
+    Return the same, each with where the values stand, as :class:`Fields` takes it.
+
+    Args:
+        spans: encoded spans.
+        unread: ids of keys whose values nobody reads; where such spans follow each other, it is
+            not noted where these stand.
+
+    """
     if not _IS_COMPILED:
         return [(names, None) for names in _decoded(spans)]
     outlines: list[Outline] = []
+    in_a_row: i64 = 0  # of those whose values nobody reads
     for span in spans:
         spots: list[int] = []
-        keys = _encoded_keys(span, spots)
+        is_read = in_a_row < _FEW
+        keys = _encoded_keys(span, spots if is_read else None)
         if keys is None:
             outlines.append((_decoded((span,))[0], None))
         else:
@@ -116,11 +126,18 @@ def outlines_of(spans: Sequence[bytes]) -> list[Outline]:
             names = known_shapes.get(shape)
             if names is None:
                 names = _learn(shape, [key[2:].decode() for key in keys])
+            in_a_row = in_a_row + 1 if id(names) in unread else 0
+            if not is_read and in_a_row == 0:
+                _encoded_keys(span, spots)
             outlines.append((names, spots))
     return outlines
 
 
-def _encoded_keys(span: bytes, spots: list[int]) -> list[bytes] | None:
+_FEW: Final = 3
+"""After so many spans in a row whose values nobody reads, the next one's are not expected to be."""
+
+
+def _encoded_keys(span: bytes, spots: list[int] | None) -> list[bytes] | None:
     """
     Return the keys, each behind its head of two bytes; ``None``: the encoding is unusual.
 
@@ -142,7 +159,8 @@ def _encoded_keys(span: bytes, spots: list[int]) -> list[bytes] | None:
                 if value + 2 > at or span[value] != _VALUE or end_of(span, value + 1) != at:
                     return None
                 value = value_at(span, value + 1)
-            spots.append(spot_of(value, at))
+            if spots is not None:
+                spots.append(spot_of(value, at))
         elif tag < 0x80:
             at = _skip(span, at + 1, tag & 7)
         elif at + 1 < end and span[at + 1] in (1, 2):  # fields 16 to 47, in two bytes

@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Callable, Collection, Iterable
 from typing import Final, cast
 
+from gateway.otlp.keys import MOST, Names
 from gateway.otlp.ready import flag_attribute, text_attribute, text_pieces, word_attribute
 from gateway.plugin import Batch, Scope, Span
 from processors.mlflow_mapping import keys
@@ -65,6 +66,8 @@ class Mapper:
         self._plan = Plan(dialects)
         self._move = move
         self._tags = tags
+        self._silent: dict[int, Names] = {}
+        """Keys of spans that say nothing, by their id, which stays theirs while they are here."""
         self._only_type = functools.lru_cache(maxsize=4096)(self._find_only_type)
 
     def write(self, batch: Batch) -> None:
@@ -73,19 +76,23 @@ class Mapper:
         layouts: dict[int, Layout] = {}
         scope: Scope | None = None
         scope_name = ""
-        for span, (names, fields) in zip(batch.spans, batch.fields(), strict=True):
+        silent = self._silent
+        for span, (names, fields) in zip(batch.spans, batch.fields(silent), strict=True):
             layout = layouts.get(id(names))  # of one kind all have the same tuple
             if layout is None:
                 layouts[id(names)] = layout = layout_of(names)
+                if layout.is_silent and len(silent) < MOST:
+                    silent[id(names)] = names
             message = span.peek
-            events = message.events
+            events = message.events if fields.may_have_events else ()
             told = read_events(events) if events else NO_EVENTS
             if span.scope is not scope:
                 scope, scope_name = span.scope, span.scope.name[:_LONGEST_NAME]
             if layout.is_silent and told.is_empty:
                 name = message.name
                 if len(name) <= _LONGEST_NAME and "\0" not in name:
-                    span.append(*only_type(scope_name, name, span.is_root))
+                    encoded, texts = only_type(scope_name, name, span.is_root)
+                    span.append(encoded, texts)
                     continue
             self._write(span, Reading(layout, fields, scope_name), told)
 

@@ -76,3 +76,32 @@ def test_without_spots_the_message_is_read() -> None:
     assert ("text", 0) == (fields.text(0), fields.number(0))
     assert ("", 7) == (fields.text(1), fields.number(1))
     assert 7 == fields.value(1).int_value
+
+
+def test_values_are_read_whether_or_not_they_were_expected_to_be() -> None:
+    """Behind many spans whose values nobody reads, and among them, each is read as always."""
+    quiet = Span(attributes=[key_value("quiet", "a")]).SerializeToString()
+    loud = Span(attributes=[key_value("loud", "text"), key_value("n", 7)]).SerializeToString()
+    spans = [quiet, loud, *[quiet] * 10, loud, quiet, loud]
+    unread = {id(names) for names, _ in outlines_of([quiet])}
+
+    found = [
+        [(fields.text(place), fields.number(place)) for place in range(len(names))]
+        for span, (names, spots) in zip(spans, outlines_of(spans, unread), strict=True)
+        for fields in [Fields(Span.FromString(span), span, spots)]
+    ]
+
+    assert [expected(span) for span in spans] == found
+
+
+def test_events_are_never_overlooked() -> None:
+    """A span with events may have some, however these are encoded; one without is told apart."""
+    bare = Span(name="x", attributes=[key_value("a", "text")])
+    eventful = Span(name="x", events=[Span.Event(name="e")]).SerializeToString()
+    odd = b"\xda\x00\x03\x52\x01e"
+
+    assert not Fields(bare, bare.SerializeToString(), []).may_have_events
+    assert 1 == len(Span.FromString(odd).events)
+    for span in (eventful, odd):
+        ((_, spots),) = outlines_of([span])
+        assert Fields(Span.FromString(span), span, spots).may_have_events
