@@ -28,6 +28,8 @@ LARGE_BYTES = 64 * 1024
 """Work on fewer bytes is not worth a thread."""
 LIGHT = 8
 """Putting spans together costs so many times less than to process them."""
+SPAN_BYTES = 128
+"""Each span that is put together costs at least as much as to process so many bytes."""
 LARGE_AT_ONCE = 1
 """Large requests that are under way at a time; two took twice as long to let another one by."""
 PATIENCE_S = 0.05
@@ -434,6 +436,11 @@ class Step:
     def __exit__(self, *_: object) -> None:
         if self._turn is not None and self._holds:
             self._turn.release()
+
+
+def lightly(size: int, spans: int) -> int:
+    """Return how many bytes could be processed while so many are put together."""
+    return max(size // LIGHT, spans * SPAN_BYTES)
 
 
 COURTESY = Courtesy()

@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection
 from typing import NamedTuple
 
 from gateway.config.exporting import MIB, BatchConfig
-from gateway.courtesy import COURTESY, LIGHT
+from gateway.courtesy import COURTESY, lightly
 from gateway.delivery.parts import Part, cut
 from gateway.delivery.request import (
     Attempts,
@@ -232,8 +232,8 @@ class Lane:
         attempts: Attempts | None,
     ) -> None:
         parts = [Part(record) for record in records]
-        size = sum(record.size for record in records)
-        pieces = await COURTESY.aside(size // LIGHT, self._pieces, parts)
+        cost = lightly(sum(r.size for r in records), sum(r.spans for r in records))
+        pieces = await COURTESY.aside(cost, self._pieces, parts)
         if self._requests.crashes is not None:
             pieces = [some for piece in pieces for some in self._requests.crashes.split(piece)]
         gone = self._settle(served, parts) if self._lane.unsettled else set[bytes]()

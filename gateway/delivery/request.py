@@ -8,7 +8,7 @@ from typing import Any, Self
 from gateway import exporter_guard
 from gateway.batch import Batch, BatchContext
 from gateway.config.exporting import RetryConfig
-from gateway.courtesy import COURTESY, LIGHT
+from gateway.courtesy import COURTESY, lightly
 from gateway.delivery.crashes import REASON, Crashes
 from gateway.delivery.parts import by_trace
 from gateway.delivery.state import State
@@ -194,7 +194,8 @@ class Request:
             await self._bury(spans, "refused", reason)
 
     async def _export(self, entries: Sequence[wire.Entry]) -> None:
-        batch = await COURTESY.aside(wire.size_of(entries) // LIGHT, self._batch, entries)
+        cost = lightly(wire.size_of(entries), len(entries))
+        batch = await COURTESY.aside(cost, self._batch, entries)
         await COURTESY.after_others()
         crashes = self._shared.crashes
         if crashes is None:

@@ -6,7 +6,17 @@ import threading
 import pytest
 
 from gateway import courtesy
-from gateway.courtesy import GRACE, HALF_LIFE_S, LARGE_BYTES, PATIENCE_S, SPANS, TURNS, Courtesy
+from gateway.courtesy import (
+    GRACE,
+    HALF_LIFE_S,
+    LARGE_BYTES,
+    LIGHT,
+    PATIENCE_S,
+    SPANS,
+    TURNS,
+    Courtesy,
+    lightly,
+)
 from gateway.testing import FakeClock, batch
 
 WAIT_S = 10.0
@@ -162,6 +172,11 @@ async def test_what_nobody_waits_for_leaves_the_loop_to_others(flooded: Courtesy
         done, _ = await asyncio.wait([work], timeout=0.02)
         assert not done
     assert here != await work
+
+
+def test_many_small_spans_are_no_light_work() -> None:
+    """What 500 spans of half a megabyte cost may stay on the loop, but not 5,000 of them."""
+    assert lightly(LARGE_BYTES * LIGHT, 500) <= LARGE_BYTES < lightly(LARGE_BYTES * LIGHT, 5000)
 
 
 async def entering(place: courtesy.Place, entered: asyncio.Event, leave: asyncio.Event) -> None:
