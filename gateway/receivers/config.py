@@ -152,7 +152,7 @@ class HttpConfig(Config):
     """Time for the headers of a request to arrive, and for the TLS handshake."""
 
     read_timeout: Duration = Duration(60)
-    """Time for the body of a request to arrive."""
+    """Time for the body of a request to arrive, and for a client that reads no answers to go on."""
 
     idle_timeout: Duration = Duration(120)
     """Connections without a request for this long are closed."""

@@ -76,7 +76,8 @@ class Connection(RequestHandler):
     """One client's connection."""
 
     __slots__ = (
-        "_broken", "_expected", "_header_timeout", "_header_timer", "_log", "_server", "tenant",
+        "_broken", "_expected", "_header_timeout", "_header_timer", "_log", "_server",
+        "_stall_timeout", "_stall_timer", "tenant",
     )  # fmt: skip
 
     def __init__(self, server: HttpServer) -> None:
@@ -95,6 +96,8 @@ class Connection(RequestHandler):
         self._log = server.log
         self._header_timeout = float(config.read_header_timeout)
         self._header_timer: asyncio.TimerHandle | None = None
+        self._stall_timeout = float(config.read_timeout)
+        self._stall_timer: asyncio.TimerHandle | None = None
         self._broken = False
         """Whether what came is no HTTP; whatever follows is not looked at."""
         self._expected: Expected | None = None
@@ -130,6 +133,18 @@ class Connection(RequestHandler):
         elif self._header_timer is None:
             self._expect_headers()
 
+    def pause_writing(self) -> None:
+        """Stop writing to a client that does not read; it must go on in time."""
+        super().pause_writing()
+        self._stall_timer = asyncio.get_running_loop().call_later(
+            self._stall_timeout, self._stalled
+        )
+
+    def resume_writing(self) -> None:
+        """Go on writing."""
+        super().resume_writing()
+        self._stop_stall_timer()
+
     def _let_go(self) -> None:
         """
         Let what is no HTTP go with the error about it.
@@ -153,6 +168,7 @@ class Connection(RequestHandler):
         self.answered()
         self._server.silent.pop(self, None)
         self._stop_timer()
+        self._stop_stall_timer()
         super().connection_lost(exc)
 
     def handle_error(
@@ -188,6 +204,16 @@ class Connection(RequestHandler):
         self._header_timer = None
         if self.waits:
             self.force_close()
+
+    def _stalled(self) -> None:
+        """End a connection with answers that nobody takes; closing would wait for that."""
+        if self.transport is not None:
+            self.transport.abort()
+
+    def _stop_stall_timer(self) -> None:
+        if self._stall_timer is not None:
+            self._stall_timer.cancel()
+            self._stall_timer = None
 
     def _stop_timer(self) -> None:
         if self._header_timer is not None:

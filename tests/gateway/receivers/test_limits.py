@@ -5,6 +5,7 @@ import contextlib
 import gc
 import gzip
 import json
+import socket
 import tracemalloc
 from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
@@ -100,6 +101,26 @@ async def test_flood_of_headers_leaves_nothing(serve: Serve, connect: Any, flood
 def errors_kept() -> int:
     """Return how many errors about broken requests are in memory."""
     return sum(isinstance(one, HttpProcessingError) for one in gc.get_objects())
+
+
+async def test_answers_that_nobody_reads(serve: Serve) -> None:
+    """A client that only sends loses its connection, for which others may be waiting."""
+    served = await serve(http={"read_timeout": "200ms"})
+    host, _, port = served.http_address.rpartition(":")
+    with socket.socket() as greedy:
+        greedy.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        greedy.setblocking(False)
+        loop = asyncio.get_running_loop()
+        await loop.sock_connect(greedy, (host, int(port)))
+
+        async def send_on_and_on() -> None:
+            while True:
+                await loop.sock_sendall(greedy, HEAD.replace(b"POST", b"GET") + b"\r\n")
+
+        with pytest.raises(ConnectionError):
+            await asyncio.wait_for(send_on_and_on(), 2 * UNTIL_CLOSED_S)
+
+    assert 200 == (await served.send(b"")).status
 
 
 async def test_half_sent_headers(serve: Serve, connect: Any) -> None:
