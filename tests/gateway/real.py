@@ -82,7 +82,7 @@ class Gateway:
             *[sys.executable, "-m", "gateway.cli", "run"],
             *(options or ("--config", "gateway.yaml")),
             cwd=self._folder,
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            env=environment(),
             stderr=asyncio.subprocess.PIPE,
         )
         assert self._process.stderr is not None
@@ -129,6 +129,16 @@ class Gateway:
         code = await self._process.wait()
         await self._reading
         return code
+
+
+def environment() -> dict[str, str]:
+    """Return what a gateway started from here needs; compiled sources are kept for the next."""
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    return {
+        **kept,
+        "PYTHONPATH": str(Path(__file__).parents[2]),
+        "PYTHONPYCACHEPREFIX": str(Path(sys.prefix) / "bytecode"),
+    }
 
 
 def children(pid: int) -> list[int]:
