@@ -35,11 +35,11 @@ from gateway.workers.child import Child, spawn
 from gateway.workers.count import wanted
 from gateway.workers.crew import Crew
 from gateway.workers.fixed import refused
-from gateway.workers.lanes import Allotment
 from gateway.workers.leaving import leave
 from gateway.workers.messages import FromWorker
 from gateway.workers.ports import Ports, taken
 from gateway.workers.reloads import Load, Reloads
+from gateway.workers.sharing import Sharing
 from gateway.workers.suspects import Suspects
 
 MERCY_S = 5.0
@@ -72,10 +72,7 @@ class Supervisor:
         self._ports = Ports()
         self._crew = Crew()
         self._children = self._crew.children
-        self._lanes = Allotment()
-        self._lane_count = 0
-        self._logs: dict[int, int | None] = {}
-        """Logs of workers that are gone, and who empties each."""
+        self._sharing = Sharing(self._crew, lambda: self._state == "starting")
         self._backoff = Backoff()
         self._state = "starting"
         self._stop_wanted = asyncio.Event()
@@ -172,7 +169,7 @@ class Supervisor:
         workers = wanted(settings.workers)
         Cells.clear(self._sockets)
         self._suspects.load()
-        self._logs = dict.fromkeys(log for log in self._folder.logs() if log >= workers)
+        self._sharing.logs = dict.fromkeys(log for log in self._folder.logs() if log >= workers)
         first = [await self._spawn(number) for number in range(workers)]
         await asyncio.gather(*(child.settled.wait() for child in first))
         reasons = list(dict.fromkeys(reason for child in first for reason in child.reasons))
@@ -236,7 +233,7 @@ class Supervisor:
     async def _retire(self, child: Child) -> None:
         """Have a worker leave its work to others, and end it."""
         child.stopping = True
-        self._share()
+        self._sharing.share()
         timeout_s = float(self._loaded.settings.service.shutdown_timeout)
         await leave([child], timeout_s, reload=True)
         child.kill()
@@ -257,7 +254,7 @@ class Supervisor:
         return ""
 
     def _free_number(self) -> int:
-        taken = {*self._children, *self._logs, *self._waiting}
+        taken = {*self._children, *self._sharing.logs, *self._waiting}
         return next(n for n in count() if n not in taken)
 
     async def _spawn(
@@ -285,15 +282,14 @@ class Supervisor:
             self._heed(child, message)
         code = await child.end()
         self._crew.gone(child)
-        self._lanes.gone(child.number)
-        self._logs = {log: who if who != child.number else None for log, who in self._logs.items()}
+        self._sharing.gone(child)
         if child.stopping and self._state == "running":
-            self._logs[child.number] = None
+            self._sharing.logs[child.number] = None
         elif not (child.stopping or child.trial) and self._state == "running":
             delay_s, blamed = self._account(child, code)
             self._waiting.add(child.number)
             self._tasks.create_task(self._replace(child, delay_s, blamed))
-        self._share()
+        self._sharing.share()
 
     def _suspect(self, child: Child) -> Sequence[Note]:
         """Remember, everywhere, what a worker was at when it ended unexpectedly."""
@@ -329,8 +325,8 @@ class Supervisor:
     async def _replace(self, child: Child, delay_s: float, blamed: Sequence[str]) -> None:
         """Start another worker in place of one that ended by itself."""
         if delay_s > LEFT_S and child.started:  # else its log may be what it died of
-            self._logs[child.number] = None
-            self._share()
+            self._sharing.logs[child.number] = None
+            self._sharing.share()
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(delay_s):
                 await self._stop_wanted.wait()
@@ -340,12 +336,12 @@ class Supervisor:
                 return
             going_on = [one for one in self._children.values() if not one.stopping]
             if len(going_on) < wanted(self._loaded.settings.service.workers):
-                left = child.number in self._logs
+                left = child.number in self._sharing.logs
                 number = self._free_number() if left else child.number
                 await self._spawn(number, tripped=blamed)
             else:  # a reload has brought all that are wanted
-                self._logs.setdefault(child.number, None)
-                self._share()
+                self._sharing.logs.setdefault(child.number, None)
+                self._sharing.share()
 
     def _trip(self, processors: list[str]) -> None:
         """Have all workers leave processors alone for a while."""
@@ -385,25 +381,21 @@ class Supervisor:
             case messages.Answer():
                 child.answered(message)
             case messages.Built(lanes=lanes):
-                child.built = True
-                self._lane_count = max(self._lane_count, lanes)
-                self._share()
+                self._sharing.built(child, lanes)
             case messages.Started(endpoints=endpoints, pages=pages):
                 child.endpoints, child.pages = endpoints, pages
                 child.started = True
                 child.settled.set()
                 self.endpoints |= endpoints
-                self._share()
+                self._sharing.share()
             case messages.Failed(reasons=reasons):
                 child.reasons = reasons
             case messages.Reserve():
                 child.send(self._reserve(child, message))
             case messages.Released(lanes=lanes):
-                self._lanes.released(child.number, lanes)
-                self._tell_owners()
+                self._sharing.released(child, lanes)
             case messages.Emptied(log=log):
-                self._logs.pop(log, None)
-                self._tell_owners()
+                self._sharing.emptied(log)
             case messages.Drained():
                 child.drained.set()
             case messages.Hung():
@@ -444,30 +436,6 @@ class Supervisor:
         except ListenError as error:
             return messages.Port(wish.request, 0, str(error))
         return messages.Port(wish.request, port, "")
-
-    def _share(self) -> None:
-        """Spread lanes and forgotten logs over the workers that can serve them."""
-        able = [c for c in self._children.values() if c.built and not c.stopping]
-        if self._state == "starting" and len(able) < len(self._children):
-            return  # nobody begins before all are there
-        serving = [child.number for child in able if child.started or self._state == "starting"]
-        serving = serving or [child.number for child in able]
-        if not serving:
-            return
-        self._lanes.share(self._lane_count, serving)
-        for log, who in self._logs.items():
-            if who is None:
-                self._logs[log] = serving[log % len(serving)]
-        self._tell_owners()
-
-    def _tell_owners(self) -> None:
-        owners = self._lanes.owners()
-        for child in self._children.values():
-            if child.built:
-                taken = [log for log, who in self._logs.items() if who == child.number]
-                mine, shared = self._lanes.of(child.number), len(self._children) > 1
-                siblings = self._crew.siblings(child)
-                child.send(messages.Own(mine, taken, owners, shared, siblings))
 
     # Ending.
 
