@@ -185,8 +185,9 @@ class Guard:
         if not closed:
             return self._skip(batch, given)
         started = self._running[id(batch)] = time.perf_counter()
+        limit = asyncio.timeout(HANG_LIMIT_S)
         try:
-            async with asyncio.timeout(HANG_LIMIT_S):
+            async with limit:
                 result = self._process(batch)
                 if inspect.isawaitable(result):
                     result = await result
@@ -197,7 +198,7 @@ class Guard:
             raise self._named(flow) from flow.__cause__
         except _FAULTS as error:
             _let_through(error)
-            return self._failed(error, batch, given, before)
+            return self._failed(error, batch, given, before, hung=limit.expired())
         finally:
             self._running.pop(id(batch), None)
         return self._leave(result, batch, given, spans, started)
@@ -289,7 +290,13 @@ class Guard:
         )
 
     def _failed(
-        self, error: BaseException, batch: Batch, given: int, before: Snapshot | None
+        self,
+        error: BaseException,
+        batch: Batch,
+        given: int,
+        before: Snapshot | None,
+        *,
+        hung: bool = False,
     ) -> Batch:
         if batch.parts:
             raise Reject(f"processor {self.component_id} failed") from error
@@ -300,7 +307,7 @@ class Guard:
             pipeline=self._pipeline,
             processor=self.component_id,
             policy=self._policy,
-            reason=_reason(error, self._home, self._process),
+            reason=_hanging(error, self._home) if hung else self._reason(error),
             advice="mend the plugin; the batch was " + _OUTCOME[self._policy],
             **_told_of(batch),
         )
@@ -308,6 +315,12 @@ class Guard:
         refusal = Reject(f"processor {self.component_id} failed: {what}")
         refusal.__cause__ = error
         return self._by_policy(batch, given, before, refusal)
+
+    def _reason(self, error: BaseException) -> str:
+        """Return kind and place; of errors that plugins raise no text, which may quote a span."""
+        if isinstance(error, GarbageError):
+            return f"{error} at {line_of(self._process)}"
+        return blame_unseen(error, self._home)
 
     def _by_policy(self, batch: Batch, given: int, before: Snapshot | None, refusal: Flow) -> Batch:
         if self._policy == "reject":
@@ -346,19 +359,10 @@ _OUTCOME: dict[OnError, str] = {
 }
 
 
-def _reason(error: BaseException, home: Path | None, method: Callable[..., object]) -> str:
-    """Return kind and place; of errors that plugins raise no text, which may quote a span."""
-    if isinstance(error, GarbageError):
-        return f"{error} at {line_of(method)}"
-    if _timed_out(error):
-        where = place(error.__cause__ or error, home)
-        return f"process() did not return within {HANG_LIMIT_S:g} s, it waited{where}"
-    return blame_unseen(error, home)
-
-
-def _timed_out(error: BaseException) -> bool:
-    """Whether the guard's own limit ended it, not a time-out of the plugin's making."""
-    return isinstance(error, TimeoutError) and isinstance(error.__cause__, asyncio.CancelledError)
+def _hanging(error: BaseException, home: Path | None) -> str:
+    """Return that the guard's own limit ended it, and where it waited then."""
+    where = place(error.__cause__ or error.__context__ or error, home)
+    return f"process() did not return within {HANG_LIMIT_S:g} s, it waited{where}"
 
 
 async def answer(

@@ -39,11 +39,11 @@ def _wait_for_parent(orphaned: threading.Event) -> None:
 
 def _end(child: "subprocess.Popen[bytes]") -> None:
     """End the whole group: politely at first, and what the command has left behind too."""
-    _signal(child.pid, signal.SIGTERM)
-    deadline = time.monotonic() + GRACE_S
-    while _lives(child) and time.monotonic() < deadline:
-        time.sleep(_POLL_S)
-    _signal(child.pid, signal.SIGKILL)
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        _signal(child.pid, number)
+        deadline = time.monotonic() + GRACE_S
+        while _lives(child) and time.monotonic() < deadline:
+            time.sleep(_POLL_S)
 
 
 def _lives(child: "subprocess.Popen[bytes]") -> bool:

@@ -340,6 +340,22 @@ async def test_one_that_never_returns_is_ended(
     )
 
 
+async def test_a_limit_of_its_own_is_no_hang(capsys: pytest.CaptureFixture[str]) -> None:
+    """A plugin's own time-out is an error like others: the log says where it was raised."""
+
+    class Impatient(Processor[Config]):
+        async def process(self, batch: Batch) -> Batch:
+            async with asyncio.timeout(0):
+                await asyncio.Event().wait()
+            return batch
+
+    logs.configure("info", "json")
+    with pytest.raises(Reject, match="TimeoutError"):
+        await guard(Impatient(Config())).run_async(batch({}))
+    reason = json.loads(capsys.readouterr().err)["reason"]
+    assert re.fullmatch(r"TimeoutError at test_guard\.py:\d+", reason)
+
+
 async def test_a_decorated_async_processor_is_awaited() -> None:
     """A decorator around ``async def`` changes nothing."""
 
