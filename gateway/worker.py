@@ -143,7 +143,7 @@ class Worker:
             case messages.Own():
                 self._own(message)
             case messages.Port(request=request):
-                _answer(self._ports[request], message)
+                _answer(self._ports.get(request), message)
             case messages.Tell(request=request):
                 self._tell(request)
             case messages.Ask(request=request, trace_id=trace_id):
@@ -226,7 +226,10 @@ def _traces(suspects: messages.Suspected) -> dict[bytes, int]:
     return {bytes.fromhex(trace): crashes for trace, crashes in suspects.traces.items()}
 
 
-def _answer(asked: "asyncio.Future[int]", answer: messages.Port) -> None:
+def _answer(asked: "asyncio.Future[int] | None", answer: messages.Port) -> None:
+    """Tell whoever asked for a port, unless the start was given up meanwhile."""
+    if asked is None or asked.done():
+        return
     if answer.error:
         asked.set_exception(ListenError(0, answer.error))
     else:
