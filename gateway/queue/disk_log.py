@@ -208,8 +208,7 @@ class DiskLog:
         self._note_trouble(error)
         for commit in commits:
             if error is None and commit.segment is not None:
-                for record in commit.records:
-                    self.shelf.stored(record, commit.segment)
+                self.shelf.stored(commit.segment, len(commit.records), commit.size)
             commit.settle(error is None)
             if commit.answer.done():
                 continue  # the sender has gone

@@ -100,7 +100,11 @@ class FairLine:
 
     def append(self, record: Record) -> None:
         """Add a record with its payload at the end of its tenant's line."""
-        self._line(record.tenant, record.shelf or _OWN).append(record)
+        lines = self._lines.get(record.tenant)
+        line = lines.get(record.shelf) if lines is not None else None
+        if line is None:
+            line = self._line(record.tenant, record.shelf)
+        line.append(record)
 
     def append_packed(self, record: Record) -> None:
         """Add a record that waits on disk alone, without its payload."""
@@ -127,6 +131,9 @@ class FairLine:
         """
         if self._again:
             return self._again.take(max_spans, max_bytes, max_records)
+        alone = self._alone()
+        if alone is not None:
+            return self._take_from(alone, max_spans, max_bytes, max_records)
         taken: list[Record] = []
         spans = size = 0
         while self and (max_records is None or len(taken) < max_records):
@@ -142,6 +149,24 @@ class FairLine:
             spans += more_spans
             size += more_bytes
             self._charge(line, max(more_spans / max_spans, more_bytes / max_bytes))
+        return taken
+
+    def _alone(self) -> Line | None:
+        """Return the line that holds all that waits, if one does and nothing else is expected."""
+        if len(self._turns) != 1 or self._behind or not self:
+            return None
+        lines = self._lines[self._turns[0][2]]
+        return next(iter(lines.values())) if len(lines) == 1 else None
+
+    def _take_from(
+        self, line: Line, max_spans: int, max_bytes: int, max_records: int | None
+    ) -> list[Record]:
+        """Take from the only line; a tenant that comes begins where its own stands then."""
+        taken = line.take(max_spans, max_bytes, max_records)
+        spans, size = sum([r.spans for r in taken]), sum([r.size for r in taken])
+        self._charge(line, max(spans / max_spans, size / max_bytes))
+        if self._turns:
+            self._now = self._turns[0][0]
         return taken
 
     def _line(self, tenant: str, source: object = _OWN) -> Line:

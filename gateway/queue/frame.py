@@ -111,7 +111,8 @@ def meta_of(record: Record) -> bytes:
 
 def frame_bytes(meta: bytes, payload: bytes) -> int:
     """Return the size of the frame of a record."""
-    return padded(HEAD_BYTES + len(meta) + len(payload))
+    size = HEAD_BYTES + len(meta) + len(payload)
+    return size + -size % ALIGNMENT
 
 
 def encode(

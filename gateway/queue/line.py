@@ -19,8 +19,9 @@ if TYPE_CHECKING:
 
 ALIGNMENT = 8
 """Records begin at multiples of this in a segment, so that 32 bits reach 32 GiB."""
-_SEGMENT_SHIFT = 32
-_PLACE = (1 << _SEGMENT_SHIFT) - 1
+SEGMENT_SHIFT = 32
+"""Above so many bits of a position stands the number of the segment, below them the place in it."""
+PLACE = (1 << SEGMENT_SHIFT) - 1
 Row: TypeAlias = tuple[int, int, int, int, int]
 """What a run keeps of a record: place in the segment, size, spans, receive time, commit."""
 _PACKED = struct.Struct("<IIIQQ")
@@ -29,12 +30,12 @@ _pack = _PACKED.pack
 
 def position_of(segment: int, offset: int) -> int:
     """Return the position of a record that begins at ``offset`` of a segment."""
-    return segment << _SEGMENT_SHIFT | offset // ALIGNMENT
+    return segment << SEGMENT_SHIFT | offset // ALIGNMENT
 
 
 def place_of(position: int) -> tuple[int, int]:
     """Return segment and offset of a position."""
-    return position >> _SEGMENT_SHIFT, (position & _PLACE) * ALIGNMENT
+    return position >> SEGMENT_SHIFT, (position & PLACE) * ALIGNMENT
 
 
 class Run:
@@ -71,7 +72,7 @@ class Run:
     def add(self, item: "Packed") -> None:
         """Add a record of this segment and tenant at the end."""
         commit, position, size, spans, received_unix_ns, _, _ = item
-        self._data += _pack(position & _PLACE, size, spans, received_unix_ns, commit)
+        self._data += _pack(position & PLACE, size, spans, received_unix_ns, commit)
 
     def extend(self, rows: "Iterable[Row]") -> None:
         """Add records of this segment and tenant at the end."""
@@ -94,7 +95,7 @@ class Run:
 
     def _item(self, at: int) -> "Packed":
         place, size, spans, received_unix_ns, commit = _PACKED.unpack_from(self._data, at)
-        position = self.segment << _SEGMENT_SHIFT | place
+        position = self.segment << SEGMENT_SHIFT | place
         return Packed(commit, position, size, spans, received_unix_ns, self.tenant, self.only)
 
     def contents(self) -> dict[int, int]:
@@ -124,11 +125,11 @@ class Weight:
         self.spans = 0
         self.size = 0
 
-    def add(self, other: "Weight") -> None:
-        """Count more."""
-        self.records += other.records
-        self.spans += other.spans
-        self.size += other.size
+    def change(self, records: int, spans: int, size: int) -> None:
+        """Count more, or less."""
+        self.records += records
+        self.spans += spans
+        self.size += size
 
 
 class Line:
@@ -231,9 +232,7 @@ class Line:
             self._count(record, 1)
 
     def _count(self, record: Record, sign: int) -> None:
-        self._total.records += sign
-        self._total.spans += sign * record.spans
-        self._total.size += sign * record.size
+        self._total.change(sign, sign * record.spans, sign * record.size)
 
     def _pack(self, record: Record) -> None:
         item = Packed(
@@ -253,7 +252,7 @@ class Line:
         weight.records = len(rows)
         weight.size = sum(row[1] for row in rows)
         weight.spans = sum(row[2] for row in rows)
-        self._total.add(weight)
+        self._total.change(weight.records, weight.spans, weight.size)
         _run(self._runs, segment, tenant, 0.0).extend(rows)
         return weight
 
@@ -288,9 +287,10 @@ class Line:
             more_spans, more_bytes = self.first_weight()
             if taken and (spans + more_spans > max_spans or size + more_bytes > max_bytes):
                 break
-            taken.append(self.pop())
+            taken.append(self._pop())
             spans += more_spans
             size += more_bytes
+        self._total.change(-len(taken), -spans, -size)
         return taken
 
     def first_weight(self) -> tuple[int, int]:
@@ -301,14 +301,19 @@ class Line:
 
     def pop(self) -> Record:
         """Take the oldest record; without its payload where it waits on disk alone."""
-        if self._runs:
-            record = self._unpack(self._runs[0])
-            if not self._runs[0]:
-                self._runs.popleft()
-        else:
+        record = self._pop()
+        self._count(record, -1)
+        return record
+
+    def _pop(self) -> Record:
+        """Take the oldest record, which is still counted."""
+        if not self._runs:
             record = self._fresh.popleft()
             record.line = None
-        self._count(record, -1)
+            return record
+        record = self._unpack(self._runs[0])
+        if not self._runs[0]:
+            self._runs.popleft()
         return record
 
     def _unpack(self, run: Run) -> Record:
@@ -334,7 +339,7 @@ class Line:
 def _add(runs: deque[Run], item: Packed, since: float) -> None:
     """Add a record to the last run, or to a new one where it does not belong there."""
     _, position, _, _, _, tenant, only = item
-    segment = position >> _SEGMENT_SHIFT
+    segment = position >> SEGMENT_SHIFT
     _run(runs, segment, tenant, since, only).add(item)
 
 

@@ -109,11 +109,9 @@ class Queue:
         self._pieces: dict[int, int] = {}
         self._reserved_bytes = 0
         self._spans = 0
-
-    @property
-    def durable(self) -> bool:
+        self.durable = settings.storage == "disk"
         """Whether what waits survives the process."""
-        return self.settings.storage == "disk"
+        self._drops_oldest = settings.on_full == "drop_oldest"
 
     @property
     def spans(self) -> int:
@@ -173,15 +171,19 @@ class Queue:
         shelf = record.shelf or self._shelf
         if record.shelf is None:
             self._spans -= record.spans
-        left = self._pieces.get(record.position, 1) - 1
-        if left > 0:
-            self._pieces[record.position] = left
+        if self._pieces and self._has_more(record):
             shelf.let_go(record)
             return
-        self._pieces.pop(record.position, None)
         if record.shelf is None:
             self._holdings.add(record.tenant, -record.size)
         shelf.done(record)
+
+    def _has_more(self, piece: Record) -> bool:
+        """Count a piece as settled; return whether others of its record are not."""
+        left = self._pieces.pop(piece.position, 1) - 1
+        if left > 0:
+            self._pieces[piece.position] = left
+        return left > 0
 
     def put_back(self, line: Line | FairLine, records: list[Record]) -> None:
         """Return taken records to the front of their line, as they were."""
@@ -249,7 +251,7 @@ class Queue:
 
         """
         droppable = None
-        if self.settings.on_full == "drop_oldest":
+        if self._drops_oldest:
             droppable = max(0, self._size_bytes - sum(record.size for record in self._taken))
         self._holdings.check(wanted, droppable)
         for tenant, size in wanted.items():
@@ -257,16 +259,16 @@ class Queue:
             self._reserved_bytes += size
 
     def release(self, tenant: str, size: int) -> None:
-        """Give room back: the records are stored now, or could not be."""
+        """Give room back: the records could not be stored."""
         self._holdings.add(tenant, -size)
         self._reserved_bytes -= size
 
     def enter(self, record: Record, since: float) -> None:
-        """Take in a record that is stored."""
-        self._holdings.add(record.tenant, record.size)
+        """Take in a record that is stored, into the room that was kept for it."""
+        self._reserved_bytes -= record.size
         self._spans += record.spans
         self.visit(record, since)
-        while self._size_bytes > self.max_bytes and self.settings.on_full == "drop_oldest":
+        while self._drops_oldest and self._size_bytes > self.max_bytes:
             if not self._drop_oldest():
                 return
 

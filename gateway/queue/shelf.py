@@ -13,7 +13,7 @@ from collections.abc import Callable, Sequence
 from gateway.queue import frame
 from gateway.queue.base import Record
 from gateway.queue.damage import Damaged
-from gateway.queue.line import place_of
+from gateway.queue.line import PLACE, SEGMENT_SHIFT, place_of
 from gateway.queue.reading import fetch, fetch_all
 from gateway.queue.segment import Segment
 
@@ -28,7 +28,8 @@ class DiskShelf:
     The payloads of all queues on disk, in whichever log; used from the event loop only.
 
     Args:
-        on_done: called with a segment when a record in it was acknowledged.
+        on_done: called with a segment when there is something to be noted about it: its first
+            acknowledged record that is not, or that nothing waits in it any more.
 
     """
 
@@ -39,11 +40,11 @@ class DiskShelf:
         self._cache: OrderedDict[Record, None] = OrderedDict()
         self._cached_bytes = 0
 
-    def stored(self, record: Record, segment: Segment) -> None:
-        """Note that a record is in a segment now."""
+    def stored(self, segment: Segment, records: int, size: int) -> None:
+        """Note that so many more records are in a segment now."""
         self.segments[segment.number] = segment
-        segment.live += 1
-        segment.live_bytes += record.size
+        segment.live += records
+        segment.live_bytes += size
 
     def held(self, record: Record) -> None:
         """Note that a record waits with its payload in memory; forget those of older ones."""
@@ -58,6 +59,7 @@ class DiskShelf:
             self._pack(next(iter(self._cache)))
 
     def _pack(self, record: Record) -> None:
+        self._uncache(record)
         self.let_go(record)
         assert record.line is not None, "what is taken leaves the cache"
         record.line.pack(record)
@@ -68,23 +70,25 @@ class DiskShelf:
         self._segment(record).loose.add(record)
 
     def let_go(self, record: Record) -> None:
-        """Note that a record, or a piece of it, is no longer held in memory."""
-        self._uncache(record)
+        """Note that a record that was taken, or a piece of it, is no longer held in memory."""
         self._segment(record).loose.discard(record)
 
     def done(self, record: Record) -> None:
-        """Forget a record: all of its pieces are delivered or given up."""
-        self.let_go(record)
-        self.forget(record.position, record.size)
+        """Forget a record that was taken: all of its pieces are delivered or given up."""
+        segment = self._segment(record)
+        segment.loose.discard(record)
+        self._acknowledge(segment, record.position, record.size)
 
     def forget(self, position: int, size: int) -> None:
         """Acknowledge what is at a position."""
-        number, _ = place_of(position)
-        segment = self.segments[number]
+        self._acknowledge(self.segments[position >> SEGMENT_SHIFT], position, size)
+
+    def _acknowledge(self, segment: Segment, position: int, size: int) -> None:
         segment.live -= 1
         segment.live_bytes -= size
-        segment.acknowledged.append(position & 0xFFFFFFFF)
-        self._on_done(segment)
+        segment.acknowledged.append(position & PLACE)
+        if len(segment.acknowledged) == 1 or not segment.live:  # else it is known already
+            self._on_done(segment)
 
     async def load(self, records: Sequence[Record]) -> list[Record]:
         """
@@ -141,7 +145,7 @@ class DiskShelf:
         self.damaged.report(path, offset, record.size, meta)
 
     def _segment(self, record: Record) -> Segment:
-        return self.segments[place_of(record.position)[0]]
+        return self.segments[record.position >> SEGMENT_SHIFT]
 
     def _uncache(self, record: Record) -> None:
         if record in self._cache:

@@ -7,7 +7,7 @@ the number of its exporters; queues in memory stand beside them.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TypeAlias
@@ -279,18 +279,17 @@ class Store:
         metas = [frame.meta_of(record) for record in on_disk]
         for record, meta in zip(on_disk, metas, strict=True):
             record.size = frame.frame_bytes(meta, record.payload)
-        self._reserve(records)
+        needed = _needed(records)
+        self._reserve(needed)
         if self._log is None or not on_disk:
             self._enter(records)
             return
-        modes = {self._queues[record.queue].settings.fsync for record in on_disk}
+        queues = [self._queues[name] for name in needed]
+        modes = {queue.settings.fsync for queue in queues if queue.durable}
         await self._log.commit(on_disk, metas, modes, partial(self._settle, records))
 
-    def _reserve(self, records: Sequence[Record]) -> None:
-        needed: dict[str, dict[str, int]] = {}
-        for record in records:
-            sizes = needed.setdefault(record.queue, {})
-            sizes[record.tenant] = sizes.get(record.tenant, 0) + record.size
+    def _reserve(self, needed: Mapping[str, Mapping[str, int]]) -> None:
+        """Keep room for so many bytes by queue and tenant, in all queues or in none."""
         reserved: list[str] = []
         try:
             for name, sizes in needed.items():
@@ -313,9 +312,7 @@ class Store:
         """Let the readers have records that are stored."""
         since = self._clock.monotonic()
         for record in records:
-            queue = self._queues[record.queue]
-            queue.release(record.tenant, record.size)
-            queue.enter(record, since)
+            self._queues[record.queue].enter(record, since)
 
     def has(self, queue: str, lane: int) -> bool:
         """Tell whether there is such a lane."""
@@ -348,3 +345,14 @@ class Store:
             await log.close()
         if self._log is not None:
             await self._log.close()
+
+
+def _needed(records: Sequence[Record]) -> dict[str, dict[str, int]]:
+    """Return the bytes of records by queue and tenant."""
+    needed: dict[str, dict[str, int]] = {}
+    for record in records:
+        sizes = needed.get(record.queue)
+        if sizes is None:
+            sizes = needed[record.queue] = {}
+        sizes[record.tenant] = sizes.get(record.tenant, 0) + record.size
+    return needed
