@@ -21,6 +21,7 @@ from gateway.otlp.status import (
     UNSUPPORTED,
     Refusal,
 )
+from gateway.receivers import short_answer
 from gateway.receivers.addresses import listen_error
 from gateway.receivers.admission import Account
 from gateway.receivers.config import HttpConfig
@@ -145,7 +146,7 @@ class HttpEndpoint:
             await server.shutdown(CLOSE_S)  # aiohttp reads 0 as no limit
         self._front.requests.close()
 
-    async def _handle(self, request: web.BaseRequest) -> web.Response:
+    async def _handle(self, request: web.BaseRequest) -> web.StreamResponse:
         media = request.headers.get("Content-Type", "").partition(";")[0].strip().lower()
         expected = (Refusal, ConnectionError)  # a client that is gone needs no answer
         try:
@@ -159,7 +160,7 @@ class HttpEndpoint:
         except Flow as flow:
             return self._refuse(request, media, Refusal.from_flow(flow))
 
-    async def _answer(self, request: web.BaseRequest, media: str) -> web.Response:
+    async def _answer(self, request: web.BaseRequest, media: str) -> web.StreamResponse:
         signal = self._route(_path(request))
         if request.method != "POST":
             headers = self._cors.preflight(request.headers) if request.method == "OPTIONS" else None
@@ -215,7 +216,9 @@ class HttpEndpoint:
             headers.get("Authorization"), headers.get("x-api-key"), _common_name(request), peer
         )
 
-    def _reply(self, request: web.BaseRequest, body: bytes, media: str) -> web.Response:
+    def _reply(self, request: web.BaseRequest, body: bytes, media: str) -> web.StreamResponse:
+        if not (self._cors.enabled or self._leaving) and short_answer.fits(request):
+            return short_answer.ShortAnswer(media, body)
         headers = _SERVER
         if self._cors.enabled:
             headers = headers | self._cors.headers(request.headers)
