@@ -112,7 +112,7 @@ class Courtesy:
 
     def place(self, tenant: str, size: int) -> "Place":
         """Return the place of a request, held in an ``async with`` block until it is answered."""
-        if not (self._somebody_came and self._gives_way(tenant)):
+        if not (self._gives_way(tenant) and self._somebody_came):
             return Place(None, None, tenant, size)
         line = self._line_here()
         return Place(self._slots if size > LARGE_BYTES else None, line, tenant, size)
@@ -125,7 +125,9 @@ class Courtesy:
             tenant: for whom the work is; who uses little goes on. None where nobody waits for it.
 
         """
-        if self._somebody_came and (tenant is None or self._gives_way(tenant)):
+        if not self._is_needed or not self._somebody_came:
+            return
+        if tenant is None or not self._uses_little(tenant):
             await self._line_here().wait()
 
     def _line_here(self) -> "_SingleFile":

@@ -6,8 +6,8 @@ exporters, and committed to all of their queues or to none.
 """
 
 import contextlib
-from collections.abc import Mapping, Sequence
-from functools import partial
+from collections.abc import Coroutine, Mapping, Sequence
+from functools import cache, partial
 from typing import NamedTuple, Protocol
 
 from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans
@@ -240,6 +240,7 @@ class Delivery:
         self._store = store
         self._figures = figures
         self._origins = Origins(receiver_id)
+        self._accepted = cache(partial(metrics.receiver_accepted_spans.labels, receiver_id))
         self._siblings = relief.siblings if relief is not None else None
         self._load = relief.load if relief is not None else contextlib.nullcontext()
         self._joiner = Joiner(self._deliver_joined, self._pace_s)
@@ -264,8 +265,8 @@ class Delivery:
     def _suspects(self, requests: Sequence[Batch]) -> bool:
         return any(p.suspects(request) for p, _ in self._routes for request in requests)
 
-    async def _deliver_joined(self, requests: Sequence[Batch]) -> None:
-        await self._deliver_somewhere(requests, join=len(requests) > 1)
+    def _deliver_joined(self, requests: Sequence[Batch]) -> Coroutine[None, None, None]:
+        return self._deliver_somewhere(requests, join=len(requests) > 1)
 
     async def _deliver_somewhere(self, requests: Sequence[Batch], *, join: bool = False) -> None:
         """Deliver requests here, or in a worker that has more time."""
@@ -277,7 +278,7 @@ class Delivery:
         """Return a worker to pass requests on to, where there is one and they are worth it."""
         if self._siblings is None:
             return None
-        sibling = self._siblings.free(sum(len(request.encode()) for request in requests))
+        sibling = self._siblings.free(sum([len(request.encode()) for request in requests]))
         if sibling is None or self._suspects(requests):
             return None
         pace_s = self._pace_s() or 0.0
@@ -298,10 +299,7 @@ class Delivery:
         """
         if join and self._suspects(requests):
             raise Retry("one of the requests may have ended a worker")  # each goes alone then
-        await self._deliver([joined(requests)] if join else requests, requests)
-
-    async def _deliver(self, batches: Sequence[Batch], requests: Sequence[Batch]) -> None:
-        """Deliver batches in which these requests came; what is joined and fails is not noted."""
+        batches = [joined(requests)] if join else requests
         records: list[Record] = []
         seen: list[Seen] = []
         # Processors may take spans out of a batch, so what came is kept apart.
@@ -313,7 +311,7 @@ class Delivery:
                 await self._store.commit(records)
                 await COURTESY.after_others(requests[0].context.tenant)
         except Flow as flow:
-            if len(batches) == len(requests):
+            if len(batches) == len(requests):  # what is joined is done again
                 for context, entries in came:
                     HISTORY.note(_refused(context, flow), wire.trace_ids(entries))
             raise
@@ -327,16 +325,18 @@ class Delivery:
             for detail, traces in dropped:
                 HISTORY.note(detail, traces)
         if batches:
-            spans = sum(len(entries) for _, entries in came)
-            metrics.receiver_accepted_spans.labels(
-                self._receiver_id, batches[0].context.transport
-            ).inc(spans)
+            spans = sum([len(entries) for _, entries in came])
+            self._accepted(batches[0].context.transport).inc(spans)
 
     def _pace_s(self) -> float | None:
         """Return what all pipelines took for a span lately; None while one does not know."""
-        paces = [pipeline.pace_s for pipeline, _ in self._routes]
-        known = [pace for pace in paces if pace is not None]
-        return sum(known) if len(known) == len(paces) else None
+        whole_s = 0.0
+        for pipeline, _ in self._routes:
+            pace_s = pipeline.pace_s
+            if pace_s is None:
+                return None
+            whole_s += pace_s
+        return whole_s
 
     async def _process(self, batch: Batch, seen: list[Seen]) -> list[Record]:
         context = batch.context

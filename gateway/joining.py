@@ -95,8 +95,8 @@ class Joiner:
 
         """
         spans, size = len(batch.entries()), len(batch.encode())
-        most = self._most()
-        if spans > SMALL_SPANS or size > SMALL_BYTES or spans >= most:
+        most = self._most() if spans <= SMALL_SPANS and size <= SMALL_BYTES else 0
+        if spans >= most:
             await self._deliver([batch])
             return
         kind = batch.context.tenant, batch.context.headers, batch.context.transport

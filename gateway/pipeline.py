@@ -53,9 +53,12 @@ class Pipeline:
     @property
     def pace_s(self) -> float | None:
         """Seconds that the processors took for a span lately; None while that is not known."""
-        paces = [guard.pace_s for guard in self.guards]
-        known = [pace for pace in paces if pace is not None]
-        return sum(known) if len(known) == len(paces) else None
+        whole_s = 0.0
+        for guard in self.guards:
+            if guard.pace_s is None:
+                return None
+            whole_s += guard.pace_s
+        return whole_s
 
     async def process(self, batch: Batch) -> Batch:
         """

@@ -137,11 +137,13 @@ class Work:
 
     def may(self, processor: bytes) -> bool:
         """Tell whether a processor may have them, and note that it has."""
-        for request in self._requests:
-            if self._poison.is_condemned(request, processor):
-                return False
+        poison = self._poison
+        if not poison.is_idle:
+            for request in self._requests:
+                if poison.is_condemned(request, processor):
+                    return False
         for place in self._places:
-            self._poison.at(place, processor)
+            poison.at(place, processor)
         return True
 
     def __enter__(self) -> Self:
@@ -166,9 +168,8 @@ def key_of_body(data: bytes, tenant: str) -> bytes:
 
 def _key(data: bytes, tenant: str, mark: bytes) -> bytes:
     # Its ends will do: what is longer lets other threads run, and waits for them on the event loop.
-    checksum = isal_zlib.crc32(tenant.encode())
-    for some in (data[:_END_BYTES], data[-_END_BYTES:]):
-        checksum = isal_zlib.crc32(some, checksum)
+    checksum = isal_zlib.crc32(data[:_END_BYTES], isal_zlib.crc32(tenant.encode()))
+    checksum = isal_zlib.crc32(data[-_END_BYTES:], checksum)
     return _pack(checksum, len(data) & _MOST_SIZE, mark)
 
 

@@ -85,15 +85,16 @@ class Slots:
 
     def _next(self) -> None:
         """Give a free slot to the party that had least, if one may have it."""
+        if not self._waiting:
+            self._had.clear()
+            self._now = 0.0
+            return
         able = [party for party in self._waiting if self._may(party)]
         if able:
             chosen = min(able, key=lambda party: self._had.get(party, self._now))
             place = next(iter(self._waiting[chosen]))
             self._remove(place)
             self._grant(place)
-        elif not self._waiting:
-            self._had.clear()
-            self._now = 0.0
 
     def _may(self, party: Party) -> bool:
         """Return whether a party may have one more."""

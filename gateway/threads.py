@@ -52,7 +52,8 @@ class Threads:
         pool = self._small if cost <= SMALL else self._large
         place = pool.slots.ask(("tenant", tenant), cost)
         try:
-            await place.granted.wait()
+            if not place.granted.is_set():
+                await place.granted.wait()
             loop = asyncio.get_running_loop()
             return await loop.run_in_executor(pool.executor, function, *args)
         finally:

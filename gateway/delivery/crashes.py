@@ -69,8 +69,8 @@ class Crashes:
     @asynccontextmanager
     async def under_way(self, entries: Sequence[wire.Entry]) -> AsyncIterator[None]:
         """Note that spans are being sent; suspects wait until they are alone."""
-        traces = {entry.trace_id for entry in entries}
-        suspects = [trace for trace in traces if trace in self._counts]
+        traces = wire.trace_ids(entries)
+        suspects = [trace for trace in traces if trace in self._counts] if self._counts else []
         if not suspects:
             slot = self._begin(traces)
             try:
@@ -102,7 +102,7 @@ class Crashes:
         if not self._free:
             return None
         slot = self._free.pop()
-        some = b"".join(trace for trace in list(traces)[:_MOST_TRACES] if len(trace) == _ID_BYTES)
+        some = b"".join([trace for trace in traces if len(trace) == _ID_BYTES][:_MOST_TRACES])
         number = (len(some) // _ID_BYTES).to_bytes(_ID_BYTES, "little")
         self._note(slot, number + some)
         return slot

@@ -81,10 +81,11 @@ class Requests:
         rejected, reason = checked.rejected, checked.reason
         if checked.entries:
             refused = await self._hand_over.run(checked, size, context, lease.account)
-            for refusal in refused.refusals:
-                self._refused(refusal.kind.label).inc(refusal.spans)
-                rejected += refusal.spans
-            reason = "; ".join(filter(None, (reason, refused.reason)))
+            if refused.refusals:
+                for refusal in refused.refusals:
+                    self._refused(refusal.kind.label).inc(refusal.spans)
+                    rejected += refusal.spans
+                reason = "; ".join(filter(None, (reason, refused.reason)))
         if checked.rejected:
             self._invalid.inc(checked.rejected)
         return Accepted(rejected, reason)

@@ -96,7 +96,8 @@ class History:
             self._events[at] = event
             return
         self._put(at, packed[: room * _ID_BYTES], event)
-        self._put(0, packed[room * _ID_BYTES :], event)
+        if count > room:
+            self._put(0, packed[room * _ID_BYTES :], event)
 
     def _put(self, at: int, packed: bytes, event: int) -> None:
         count = len(packed) // _ID_BYTES
