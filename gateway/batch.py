@@ -18,15 +18,8 @@ from gateway.otlp import wire
 from gateway.otlp.fields import Fields
 from gateway.otlp.keys import Names
 from gateway.rewriting import adopted, fold_tails, rewritten
-from gateway.views import (
-    Attributes,
-    Encoding,
-    Resource,
-    Scope,
-    Span,
-    fields_of,
-    views_of,
-)
+from gateway.spans import fields_of, resources_of, tails_of, views_of
+from gateway.views import Attributes, Encoding, Resource, Scope, Span
 
 __all__ = [
     "Attributes",
@@ -204,8 +197,7 @@ class Batch:
             self._settle(fold=False)
         if not encoding.grown:
             return Snapshot(self.context, self._data, self._entries)
-        tails = [span.tail for span in self._spans or ()]
-        return Snapshot(self.context, None, self._entries, tails)
+        return Snapshot(self.context, None, self._entries, tails_of(self._spans or ()))
 
     def _settle(self, *, fold: bool = True) -> None:
         """
@@ -301,12 +293,12 @@ class Batch:
         entries, spans = self.entries(), self.spans
         if len(entries) != len(spans):  # it is encoded in an unusual way
             return [(span.names(), Fields(span.peek)) for span in spans]
-        return fields_of(spans, [entry.span for entry in entries], unread)
+        return fields_of(spans, entries, unread)
 
     @property
     def resources(self) -> list[Resource]:
         """The resources of the spans left, each once, in order."""
-        return list({id(span.resource): span.resource for span in self.spans}.values())
+        return resources_of(self.spans)
 
     def drop(self, span: Span, reason: str = "") -> None:
         """

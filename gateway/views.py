@@ -5,18 +5,16 @@ A view knows what was written through it, so that a batch encodes anew only what
 holds no batch: a cycle of references would keep each batch alive until garbage is collected.
 """
 
-from collections.abc import Container, Iterator, MutableMapping, Sequence
+from collections.abc import Container, Iterator, MutableMapping
 from typing import Any, Generic, Protocol, TypeVar
 
 import msgspec
-from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.common.v1.common_pb2 import InstrumentationScope, KeyValue
 from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from gateway.otlp import values
-from gateway.otlp.fields import Fields
-from gateway.otlp.keys import Names, common, extended, outlines_of
+from gateway.otlp.keys import Names, common, extended
 from gateway.otlp.values import Value
 
 M = TypeVar("M", resource_pb2.Resource, InstrumentationScope, trace_pb2.Span)
@@ -339,11 +337,12 @@ class Span(View[trace_pb2.Span]):
         """
         encoding = self._encoding
         encoding.grown = True
-        self.tail += (encoded,)
+        piece = (encoded,)
+        self.tail = self.tail + piece if self.tail else piece
         if told is not None and not told:
             self.core.MergeFromString(encoded)
             return
-        self._pending += (encoded,)
+        self._pending = self._pending + piece if self._pending else piece
         if self._attributes is not None:
             self._told = (self.told,)
             _ = self.peek
@@ -351,11 +350,13 @@ class Span(View[trace_pb2.Span]):
         elif told is None:
             _ = self.peek
             self.known_names = None
-        else:
+        if told is None:
+            return
+        news = (told,)
+        self._told = self._told + news if self._told else news
+        if self._attributes is None:
             encoding.pending = True
-            self.news += (told,)
-        if told:
-            self._told += (told,)
+            self.news = self.news + news if self.news else news
 
     @property
     def told(self) -> Told:
@@ -440,27 +441,3 @@ class Span(View[trace_pb2.Span]):
 
     def __repr__(self) -> str:
         return f"<Span {self.name!r} {self.trace_id.hex()}:{self.span_id.hex()}>"
-
-
-def views_of(encoding: Encoding, request: ExportTraceServiceRequest) -> list[Span]:
-    """Return a view of each span, in order; neighbours share those of resource and scope."""
-    views: list[Span] = []
-    for resource_spans in request.resource_spans:
-        resource = Resource(encoding, resource_spans.resource)
-        for scope_spans in resource_spans.scope_spans:
-            scope = Scope(encoding, scope_spans.scope)
-            for message in scope_spans.spans:
-                views.append(Span(encoding, message, resource, scope, scope_spans))  # noqa: PERF401 - compiled, faster than what is said in one expression
-    return views
-
-
-def fields_of(
-    spans: Sequence[Span], encoded: Sequence[bytes], unread: Container[int]
-) -> list[tuple[Names, Fields]]:
-    """Return the keys of the spans' attributes, which they remember, and what reads these."""
-    found: list[tuple[Names, Fields]] = []
-    outlines = outlines_of(encoded, unread)
-    for span, data, (names, spots) in zip(spans, encoded, outlines, strict=True):
-        span.known_names, span.news = names, ()
-        found.append((names, Fields(span.peek, data, spots)))
-    return found

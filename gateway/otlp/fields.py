@@ -34,18 +34,53 @@ class Fields:
 
     """
 
-    __slots__ = ("_message", "_messages", "_span", "_spots")
+    __slots__ = (
+        "_has_events", "_is_walked", "_message", "_messages", "_name_at", "_parent_at", "_span",
+        "_spots",
+    )  # fmt: skip
 
     def __init__(self, message: Span, span: bytes = b"", spots: list[int] | None = None) -> None:
         self._message = message
         self._messages: Any = None
         self._span = span if spots is not None else b""
         self._spots = spots or None
+        self._is_walked = False
+        self._has_events = True
+        self._name_at: i64 = -1
+        self._parent_at: i64 = -1
+
+    def place(self, name_at: "i64", parent_at: "i64", *, has_events: bool) -> None:
+        """Say where the fields of the name and the parent's id begin; -1: there is none."""
+        self._name_at, self._parent_at = name_at, parent_at
+        self._has_events = has_events
+        self._is_walked = True
 
     @property
     def may_have_events(self) -> bool:
         """Whether the span can have events; cheaper than asking its message."""
+        if self._is_walked:
+            return self._has_events
         return not self._span or _EVENTS in self._span
+
+    def name(self) -> bytes:
+        """Return the span's name in UTF-8."""
+        if not self._is_walked:
+            return self._message.name.encode()
+        if self._name_at < 0:
+            return b""
+        span = self._span
+        return span[value_at(span, self._name_at + 1) : end_of(span, self._name_at + 1)]
+
+    def is_root(self) -> bool:
+        """Whether the span has no parent; an all-zero parent id means none."""
+        span, at = self._span, self._parent_at
+        if not self._is_walked:
+            return not self._message.parent_span_id.strip(b"\0")
+        if at < 0:
+            return True
+        start: i64 = value_at(span, at + 1)
+        end: i64 = end_of(span, at + 1)
+        return start == end or (span[start] == 0 and not span[start:end].strip(b"\0"))
 
     def value(self, place: int) -> AnyValue:
         """Return what stands at a place, as a message; for reading only."""
@@ -58,6 +93,18 @@ class Fields:
         """Return the text at a place; empty where there is none."""
         cut = self._cut(place)
         return self.value(place).string_value if cut is None else cut.decode()
+
+    def size(self, place: int) -> int:
+        """Return the bytes of the text at a place in UTF-8; 0 where there is none."""
+        spots = self._spots
+        if spots is not None:
+            span = self._span
+            spot: i64 = spots[place]
+            at: i64 = spot >> SPOT_HIGH
+            end: i64 = spot & SPOT_LOW
+            if at < end and span[at] == _STRING and end_of(span, at + 1) == end:
+                return end - value_at(span, at + 1)
+        return len(self.utf8(place))
 
     def utf8(self, place: int) -> bytes:
         """Return the same in UTF-8."""

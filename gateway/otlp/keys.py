@@ -1,8 +1,8 @@
 """
 The keys of the attributes of many spans, each kind's the same tuple.
 
-Compiled, this module goes through the encoded spans itself and looks at nothing but keys. From
-source that would take longer than to have protobuf decode the spans once more, by a schema that
+Compiled, the encoded spans are gone through here, and nothing is looked at but keys. From source
+that would take longer than to have protobuf decode the spans once more, by a schema that
 knows nothing but keys, and drop the rest: what it then writes of a span is the same for all spans
 with equal keys. Spans that are encoded in a way that nobody does are decoded in both cases.
 """
@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 
-from gateway.otlp.fields import end_of, spot_of, value_at
 from gateway.otlp.ready import length
+from gateway.otlp.walk import Walk
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
@@ -24,9 +24,6 @@ Outline = tuple[Names, list[int] | None]
 """The keys of a span's attributes, and where their values stand, where that is known."""
 
 _SPANS: Final = b"\x12"  # ScopeSpans.spans
-_ATTRIBUTES: Final = 0x4A  # Span.attributes, field 9
-_KEY: Final = 0x0A  # KeyValue.key
-_VALUE: Final = 0x12  # KeyValue.value
 
 _Field = descriptor_pb2.FieldDescriptorProto
 
@@ -111,77 +108,61 @@ def outlines_of(spans: Sequence[bytes], unread: Container[int] = ()) -> list[Out
             not noted where these stand.
 
     """
-    if not _IS_COMPILED:
+    if not IS_COMPILED:
         return [(names, None) for names in _decoded(spans)]
-    outlines: list[Outline] = []
-    in_a_row: i64 = 0  # of those whose values nobody reads
-    for span in spans:
+    finder = Finder(unread)
+    return [(finder.find(span), finder.spots) for span in spans]
+
+
+class Finder:
+    """
+    Find the keys of one span after the other; compiled, for that is slower from source.
+
+    Args:
+        unread: as :func:`outlines_of` takes it.
+
+    """
+
+    __slots__ = ("_in_a_row", "_quiet", "_unread", "spots", "walk")
+
+    def __init__(self, unread: Container[int]) -> None:
+        self._unread = unread
+        self._quiet: Names | None = None
+        """The keys of the last span, where nobody reads its values."""
+        self._in_a_row: i64 = 0
+        """How many spans before were like that."""
+        self.walk = Walk()
+        """What else is known of the last span, where there are spots."""
+        self.spots: list[int] | None = None
+        """Where its values stand, as :class:`Fields` takes it."""
+
+    def find(self, span: bytes) -> Names:
+        """Return the keys of a span."""
+        walk = self.walk
+        is_read = self._in_a_row < _FEW
         spots: list[int] = []
-        is_read = in_a_row < _FEW
-        keys = _encoded_keys(span, spots if is_read else None)
-        if keys is None:
-            outlines.append((_decoded((span,))[0], None))
+        self.spots = spots
+        if not walk.go(span, spots if is_read else None):
+            self.spots = None
+            return _decoded((span,))[0]
+        names = walk.step.names
+        if names is None:
+            walk.step.names = names = _decoded((span,))[0]
+        if names is not self._quiet:
+            self._quiet = names if id(names) in self._unread else None
+        if self._quiet is not None:
+            self._in_a_row += 1
         else:
-            shape = b"".join(keys)
-            names = known_shapes.get(shape)
-            if names is None:
-                names = _learn(shape, [key[2:].decode() for key in keys])
-            in_a_row = in_a_row + 1 if id(names) in unread else 0
-            if not is_read and in_a_row == 0:
-                _encoded_keys(span, spots)
-            outlines.append((names, spots))
-    return outlines
+            self._in_a_row = 0
+            if not is_read:
+                walk.go(span, spots)
+        return names
 
 
 _FEW: Final = 3
 """After so many spans in a row whose values nobody reads, the next one's are not expected to be."""
 
-
-def _encoded_keys(span: bytes, spots: list[int] | None) -> list[bytes] | None:
-    """
-    Return the keys, each behind its head of two bytes; ``None``: the encoding is unusual.
-
-    Where the values stand is added to ``spots``.
-    """
-    keys: list[bytes] = []
-    at: i64 = 0
-    end: i64 = len(span)
-    while at < end:
-        tag: i64 = span[at]
-        if tag == _ATTRIBUTES:
-            start: i64 = value_at(span, at + 1)
-            at = end_of(span, at + 1)
-            if start + 2 > at or at > end or span[start] != _KEY or span[start + 1] >= 0x80:
-                return None
-            value: i64 = start + 2 + span[start + 1]
-            keys.append(span[start:value])
-            if value != at:
-                if value + 2 > at or span[value] != _VALUE or end_of(span, value + 1) != at:
-                    return None
-                value = value_at(span, value + 1)
-            if spots is not None:
-                spots.append(spot_of(value, at))
-        elif tag < 0x80:
-            at = _skip(span, at + 1, tag & 7)
-        elif at + 1 < end and span[at + 1] in (1, 2):  # fields 16 to 47, in two bytes
-            at = _skip(span, at + 2, tag & 7)
-        else:
-            return None
-    return keys if at == end else None
-
-
-def _skip(span: bytes, at: "i64", kind: "i64") -> "i64":
-    """Return the end of a field's value; one behind the span's where it has none."""
-    if kind == 2:
-        return end_of(span, at)
-    if kind == 0:
-        return value_at(span, at)
-    if kind == 1:
-        return at + 8
-    return at + 4 if kind == 5 else len(span) + 1
-
-
-_IS_COMPILED: Final = not isinstance(_skip, FunctionType)
+IS_COMPILED: Final = not isinstance(common, FunctionType)
 
 
 def _decoded(spans: Sequence[bytes]) -> list[Names]:
