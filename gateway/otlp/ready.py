@@ -5,7 +5,6 @@ Source: opentelemetry/proto/trace/v1/trace.proto, Span.attributes; protobuf enco
 """
 
 import struct
-from functools import lru_cache
 from typing import Final
 
 _ATTRIBUTES: Final = b"\x4a"  # Span.attributes, field 9
@@ -34,43 +33,68 @@ def length(size: int) -> bytes:
     return _LENGTHS[size] if size < 0x4000 else _varint(size)
 
 
-@lru_cache(maxsize=4096)
+_SHORT: Final = 0x1000
+"""Texts shorter than this, and attributes, have their heads ready."""
+_HEADS: Final = tuple([_ATTRIBUTES + _LENGTHS[size] for size in range(_SHORT)])
+"""What stands before an attribute."""
+
+
+def _text_head(size: int) -> bytes:
+    """Return what stands before a text of so many bytes, behind the key."""
+    start = _STRING + length(size)
+    return _VALUE + length(len(start) + size) + start
+
+
+_TEXT_HEADS: Final = tuple([_text_head(size) for size in range(_SHORT)])
+
+_keys: Final[dict[str, bytes]] = {}
+_REMEMBERED: Final = 4096
+
+
 def _encoded_key(key: str) -> bytes:
-    data = key.encode()
-    return _KEY + length(len(data)) + data
+    known = _keys.get(key)
+    if known is None:
+        if len(_keys) >= _REMEMBERED:
+            _keys.clear()
+        data = key.encode()
+        _keys[key] = known = _KEY + length(len(data)) + data
+    return known
 
 
-def text_pieces(key: str, text: str | bytes) -> tuple[bytes, ...]:
-    """Return what joined is a span's encoding of one text attribute; bytes are text in UTF-8."""
+def add_text(parts: list[bytes], key: str, text: str | bytes) -> None:
+    """Add what joined is a span's encoding of one text attribute; bytes are text in UTF-8."""
     data = text if isinstance(text, bytes) else text.encode()
     head = _encoded_key(key)
     size = len(data)
-    inner = size + (2 if size < 0x80 else 3)
-    outer = inner + len(head) + (2 if inner < 0x80 else 3)
-    if outer < 0x4000:
-        known = _LENGTHS
-        return (_ATTRIBUTES, known[outer], head, _VALUE, known[inner], _STRING, known[size], data)
-    start = _STRING + length(size)
-    value = _VALUE + length(len(start) + size) + start
-    return _ATTRIBUTES, length(len(head) + len(value) + size), head, value, data
+    start = _TEXT_HEADS[size] if size < _SHORT else _text_head(size)
+    whole = len(head) + len(start) + size
+    parts.append(_HEADS[whole] if whole < _SHORT else _ATTRIBUTES + length(whole))
+    parts.append(head)
+    parts.append(start)
+    parts.append(data)
 
 
 def text_attribute(key: str, text: str | bytes) -> bytes:
     """Return a span's encoding that holds one text attribute; bytes are a text in UTF-8."""
-    return b"".join(text_pieces(key, text))
+    parts: list[bytes] = []
+    add_text(parts, key, text)
+    return b"".join(parts)
 
 
-_words: dict[tuple[str, str | bytes], bytes] = {}
-_WORDS: Final = 4096
+_words: Final[dict[str, dict[str | bytes, bytes]]] = {}
+_WORDS: Final = 1024
 
 
 def word_attribute(key: str, word: str | bytes) -> bytes:
-    """Return the same for texts that are short and few, such as the names of models."""
-    known = _words.get((key, word))
+    """Return the same for keys that are few and texts that are so too, such as models' names."""
+    words = _words.get(key)
+    if words is None:
+        _words[key] = words = {}
+    known = words.get(word)
     if known is None:
-        if len(_words) >= _WORDS:
-            _words.clear()
-        _words[key, word] = known = text_attribute(key, word)
+        if len(words) >= _WORDS:
+            words.clear()
+        words[word] = known = text_attribute(key, word)
     return known
 
 

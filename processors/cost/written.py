@@ -4,7 +4,7 @@ from functools import lru_cache
 from itertools import starmap
 from typing import Final
 
-from gateway.otlp.ready import text_attribute, text_pieces
+from gateway.otlp.ready import add_text, text_attribute
 from gateway.plugin import Span
 
 COST: Final = "mlflow.llm.cost"
@@ -50,5 +50,13 @@ def write(span: Span, cost: str, rule: str, catalogue: str, numbers: bytes) -> N
 
     """
     encoded, origin = _origin(rule, catalogue)
-    added = b"".join((*text_pieces(COST, cost), encoded, numbers))
-    span.append(added, None if numbers else {COST: cost, **origin})
+    parts: list[bytes] = []
+    add_text(parts, COST, cost)
+    parts.append(encoded)
+    if numbers:
+        parts.append(numbers)
+        span.append(b"".join(parts))
+    else:
+        told: dict[str, str | bytes | bool | None] = {COST: cost}
+        told.update(origin)
+        span.append(b"".join(parts), told)

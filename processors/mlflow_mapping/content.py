@@ -2,27 +2,47 @@
 
 from typing import Any, Final
 
-import msgspec
-
 from processors.mlflow_mapping.texts import encode
 
 REDACTED: Final = "<REDACTED>"
 """What Claude Code writes in place of content."""
 
 
+_OPENING: Final = ("{", "[")
 _REPLY: Final = b'{"choices":[{"index":0,"message":{"role":"assistant","content":%b}}]}'
 
 
-class Content(msgspec.Struct, frozen=True, gc=False):
-    """A value to write, as text or encoded JSON, and whether it is a conversation."""
+class Content:
+    """
+    A value to write.
 
-    text: str | bytes
-    chat: bool = False
+    Args:
+        text: as text, or encoded: JSON, or a text in UTF-8.
+        chat: whether it is a conversation.
+        is_json: whether what is encoded is JSON.
+
+    """
+
+    __slots__ = ("chat", "is_json", "text")
+
+    def __init__(self, text: str | bytes, *, chat: bool = False, is_json: bool = True) -> None:
+        self.text = text
+        self.chat = chat
+        self.is_json = is_json
+
+    def words(self) -> str:
+        """Return a text that is no JSON; empty where it is or may be."""
+        text = self.text
+        if isinstance(text, bytes):
+            if self.is_json:
+                return ""
+            text = text.decode()
+        return "" if text[:1] in _OPENING else text
 
 
 def as_json(value: object, *, chat: bool = False) -> Content:
     """Return a value as JSON."""
-    return Content(encode(value), chat)
+    return Content(encode(value), chat=chat)
 
 
 def turn(text: str, concept: str) -> Content:

@@ -136,12 +136,8 @@ def _beside_chat(inputs: Content, outputs: Content, kind: str) -> tuple[Content,
     """Return both as a conversation where one is and the other is plain text."""
     if kind in NEVER_CHAT:
         return inputs, outputs
-    if inputs.chat and _is_plain(outputs.text):
-        return inputs, turn(str(outputs.text), "outputs")
-    if outputs.chat and kind in MODEL_CALLS and _is_plain(inputs.text):
-        return turn(str(inputs.text), "inputs"), outputs
+    if inputs.chat and (words := outputs.words()):
+        return inputs, turn(words, "outputs")
+    if outputs.chat and kind in MODEL_CALLS and (words := inputs.words()):
+        return turn(words, "inputs"), outputs
     return inputs, outputs
-
-
-def _is_plain(text: str | bytes) -> bool:
-    return isinstance(text, str) and text[:1] not in ("{", "[")

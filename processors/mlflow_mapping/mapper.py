@@ -1,12 +1,11 @@
 """One span's attributes in MLflow's terms."""
 
 import functools
-import itertools
 from collections.abc import Callable, Collection, Iterable
 from typing import Final, cast
 
 from gateway.otlp.keys import MOST, Names
-from gateway.otlp.ready import flag_attribute, text_attribute, text_pieces, word_attribute
+from gateway.otlp.ready import add_text, flag_attribute, word_attribute
 from gateway.plugin import Batch, Scope, Span
 from processors.mlflow_mapping import keys
 from processors.mlflow_mapping.dialect import Dialect
@@ -21,18 +20,17 @@ from processors.mlflow_mapping.identity import (
     find_tags,
     find_user,
     short_id,
-    trace_name,
 )
 from processors.mlflow_mapping.inout import read_content
 from processors.mlflow_mapping.mending import mend, mend_id
 from processors.mlflow_mapping.moving import superfluous
-from processors.mlflow_mapping.plan import Layout, Plan, Reading
+from processors.mlflow_mapping.plan import Layout, Origin, Plan, Reading
+from processors.mlflow_mapping.silent import Added, ScopeTypes, SilentTypes
 from processors.mlflow_mapping.span_types import (
     find_type,
     is_rollup,
     plain_type,
     said_type,
-    type_by_name,
 )
 from processors.mlflow_mapping.texts import encode, parse, read, string
 from processors.mlflow_mapping.tools import read_tools
@@ -43,12 +41,6 @@ _ROLLUP: Final = flag_attribute(keys.ROLLUP)
 _PEOPLE: Final = {keys.SESSION: find_session, keys.USER: find_user}
 
 Texts = dict[str, str | bytes]
-Added = dict[str, str | bytes | bool | None]
-Appended = tuple[bytes, Added]
-"""Attributes as they are added to a span: encoded, and told."""
-
-_LONGEST_NAME: Final = 300
-"""Letters of the longest name by which is remembered what was added."""
 
 
 class Mapper:
@@ -68,46 +60,51 @@ class Mapper:
         self._tags = tags
         self._silent: dict[int, Names] = {}
         """Keys of spans that say nothing, by their id, which stays theirs while they are here."""
-        self._only_type = functools.lru_cache(maxsize=4096)(self._find_only_type)
+        self._types = SilentTypes(self._plan)
 
     def write(self, batch: Batch) -> None:
         """Map the spans of a batch in place."""
-        layout_of, only_type = self._plan.layout, self._only_type
         layouts: dict[int, Layout] = {}
         scope: Scope | None = None
-        scope_name = ""
-        silent = self._silent
-        for span, (names, fields) in zip(batch.spans, batch.fields(silent), strict=True):
-            layout = layouts.get(id(names))  # of one kind all have the same tuple
-            if layout is None:
-                layouts[id(names)] = layout = layout_of(names)
-                if layout.is_silent and len(silent) < MOST:
-                    silent[id(names)] = names
-            message = span.peek
-            events = message.events if fields.may_have_events else ()
-            told = read_events(events) if events else NO_EVENTS
-            if span.scope is not scope:
-                scope, scope_name = span.scope, span.scope.name[:_LONGEST_NAME]
+        origin: Origin | None = None
+        types: ScopeTypes | None = None
+        last: Names | None = None
+        layout: Layout | None = None
+        found = batch.fields(self._silent)
+        for at, span in enumerate(batch.spans):
+            names, fields = found[at]
+            if layout is None or names is not last:
+                last = names
+                layout = layouts.get(id(names))  # of one kind all have the same tuple
+                if layout is None:
+                    layouts[id(names)] = layout = self._layout(names)
+            if origin is None or types is None or span.scope is not scope:
+                scope = span.scope
+                origin = Origin(scope, span.resource)
+                types = self._types.of(origin.scope)
+            told = NO_EVENTS
+            if fields.may_have_events and (events := span.peek.events):
+                told = read_events(events)
             if layout.is_silent and told.is_empty:
-                name = message.name
-                if len(name) <= _LONGEST_NAME and "\0" not in name:
-                    encoded, texts = only_type(scope_name, name, span.is_root)
-                    span.append(encoded, texts)
+                added = self._types.find(types, fields.name(), is_root=fields.is_root())
+                if added is not None:
+                    span.append(added[0], added[1])
                     continue
-            self._write(span, Reading(layout, fields, scope_name), told)
+            self._write(span, Reading(layout, fields, origin), told)
 
-    def _find_only_type(self, scope: str, name: str, is_root: bool) -> Appended:
-        """Return what is written onto a span that says nothing about models."""
-        texts: Texts = {keys.SPAN_TYPE: self._plan.named_type(scope, name) or type_by_name(name)}
-        if is_root and name:
-            texts[keys.TRACE_NAME] = trace_name(name)
-        return b"".join(itertools.starmap(text_attribute, texts.items())), cast("Added", texts)
+    def _layout(self, names: Names) -> Layout:
+        """Return what keys tell together; those that tell nothing are remembered."""
+        layout = self._plan.layout(names)
+        if layout.is_silent and len(self._silent) < MOST:
+            self._silent[id(names)] = names
+        return layout
 
     def _write(self, span: Span, reading: Reading, told: Told) -> None:
         """Map one span in place."""
-        name = span.core.name
-        if "\0" in name:  # PostgreSQL holds no such text
-            span.name = name.replace("\0", "\ufffd")
+        fields = reading.fields
+        is_root = fields.is_root()
+        if 0 in fields.name():  # PostgreSQL holds no such text
+            span.name = span.name.replace("\0", "\ufffd")
         texts: Texts = {}
         kind = plain_type(reading)
         if kind is None:
@@ -124,10 +121,10 @@ class Mapper:
             elif told.type:
                 usage = _add_told(texts, told)
             for key, place in reading.layout.people:
-                if place < 0 or not 0 < len(reading.fields.text(place)) <= MAX_ID:
+                if place < 0 or not 0 < fields.size(place) <= MAX_ID:
                     _add_person(texts, reading, key, _PEOPLE[key])
         texts[keys.SPAN_TYPE] = kind
-        if span.is_root:
+        if is_root:
             for key, value in find_tags(reading, span, self._tags):
                 texts[key] = value
         if kind != keys.UNKNOWN:
@@ -162,7 +159,7 @@ class Mapper:
         if keys.TOKEN_USAGE not in reading.keys:
             counters = read_usage(reading)
             exclusive = "cache_read" in counters and self._plan.is_exclusive(
-                span, reading.scope, provider
+                reading.origin, span.core.name, provider
             )
             usage = normalise(counters, exclusive=exclusive) if counters else None
             if usage is not None:
@@ -266,21 +263,21 @@ def _store(
     Those that are ``doomed`` go.
     """
     present = reading.keys
-    added = texts
-    if reading.layout.has_own or any(key in present for key in texts):
-        added = {key: text for key, text in texts.items() if key not in present}
-        mended = {key: text for key, text in texts.items() if key in present}
-        for key, text in {**_unquoted(reading), **mended}.items():
-            span.attributes[key] = text if isinstance(text, str) else text.decode()
-    if doomed:
-        span.attributes.discard(doomed)
+    mended = _unquoted(reading) if reading.layout.has_own else {}
     parts: list[bytes] = []
-    for key, text in added.items():
-        if key in _WORDS:
+    for key, text in texts.items():
+        if key in present:
+            mended[key] = text
+        elif key in _WORDS:
             parts.append(word_attribute(key, text))
         else:
-            parts += text_pieces(key, text)
-    told = cast("Added", added)  # nobody else has it
+            add_text(parts, key, text)
+    for key, text in mended.items():
+        span.attributes[key] = text if isinstance(text, str) else text.decode()
+        texts.pop(key, None)
+    if doomed:
+        span.attributes.discard(doomed)
+    told = cast("Added", texts)  # nobody else has it
     if keys.INPUTS in told:
         told[keys.INPUTS] = None  # long, and nobody reads it again
     if rollup:

@@ -48,7 +48,7 @@ class ModelCallReader:
         usage: Counters | None = None
         if counters := read_usage(reading):
             exclusive = "cache_read" in counters and self._plan.is_exclusive(
-                span, reading.scope, provider
+                reading.origin, span.core.name, provider
             )
             usage = normalise(counters, exclusive=exclusive)
         model = _written(reading, MODEL) or find_model(reading) or ""

@@ -11,15 +11,17 @@ from processors.mlflow_mapping.messages import as_choices, is_empty, read_messag
 from processors.mlflow_mapping.plan import Hit, Reading
 from processors.mlflow_mapping.ready import is_ready_answer, is_ready_request
 from processors.mlflow_mapping.requests import read_answer, read_request
-from processors.mlflow_mapping.texts import parse
+from processors.mlflow_mapping.texts import parse_utf8
 from processors.mlflow_mapping.wrappers import MARKS, unwrapped
 
 NEVER_CHAT: Final = frozenset({"TOOL", "EMBEDDING", "RERANKER"})
 
 _OUT: Final = ("outputs", "output_messages")
-_OPENING: Final = ("{", "[")
+_BRACE: Final = 0x7B
+_BRACKET: Final = 0x5B
+_NOTHING: Final = frozenset({b"", REDACTED.encode(), b"null", b"{}", b"[]"})
 _LONG: Final = 20
-"""Letters of a text that says something."""
+"""Bytes of a text that says something."""
 _NEAR: Final = 40
 """Letters at the beginning among which a wrapper shows."""
 
@@ -37,31 +39,35 @@ _READY: Final = {"inputs": is_ready_request, "outputs": is_ready_answer}
 
 def one_value(reading: Reading, hit: Hit, concept: str, kind: str) -> Content | None:
     """Return a value that tells a concept; ``None`` where it says nothing."""
-    text = reading.text(hit)
-    opening = text[:1]
-    if not opening:
+    text = reading.fields.utf8(hit.place)
+    if not text:
         held = decode(reading.value(hit))
         return None if held in (None, "", [], {}) else as_json(held)
-    if len(text) < _LONG and text in ("", REDACTED, "null", "{}", "[]"):
+    if len(text) < _LONG and text in _NOTHING:
         return None
-    if opening not in _OPENING:
-        return turn(text, concept) if kind == "CHAT_MODEL" else Content(text)
+    first = text[0]
+    if first not in (_BRACE, _BRACKET):
+        return turn(text.decode(), concept) if kind == "CHAT_MODEL" else _as_it_is(text)
     if kind not in NEVER_CHAT or _may_hold_more(text, concept, kind):
-        held = parse(text)
+        held = parse_utf8(text)
         if held is not None:
             return _object(text, held, concept, kind)
-    return Content(text)
+    return _as_it_is(text)
 
 
-def _may_hold_more(text: str, concept: str, kind: str) -> bool:
+def _as_it_is(text: bytes) -> Content:
+    return Content(text, is_json=False)
+
+
+def _may_hold_more(text: bytes, concept: str, kind: str) -> bool:
     """Whether a value that is no conversation may have something around it that nobody reads."""
     if kind == "EMBEDDING" and concept in _OUT:
         return True
-    start = text[:_NEAR]
+    start = text[: 4 * _NEAR].decode(errors="ignore")[:_NEAR]
     return any(mark in start for mark in MARKS)
 
 
-def _object(text: str, held: Any, concept: str, kind: str) -> Content:
+def _object(text: bytes, held: Any, concept: str, kind: str) -> Content:
     """Return JSON: a conversation, documents, or what a framework wrapped."""
     if kind not in NEVER_CHAT:
         chat = _chat(text, held, concept, kind)
@@ -73,7 +79,7 @@ def _object(text: str, held: Any, concept: str, kind: str) -> Content:
         if special is not None:
             return special
     if inner is held or inner in (None, "", [], {}):
-        return Content(text)
+        return _as_it_is(text)
     return Content(inner) if isinstance(inner, str) else as_json(inner)
 
 
@@ -92,11 +98,11 @@ def _result(held: Any, kind: str) -> Content | None:
     return None
 
 
-def _chat(text: str, held: Any, concept: str, kind: str) -> Content | None:
+def _chat(text: bytes, held: Any, concept: str, kind: str) -> Content | None:
     """Return a value as a conversation where it is one, else ``None``."""
     if isinstance(held, dict) and _CHAT_KEYS.isdisjoint(held):
         return None
-    if concept in _READY and _READY[concept](text.encode()):
+    if concept in _READY and _READY[concept](text):
         return Content(text, chat=True)
     if concept not in _OUT:
         request = read_request(held)

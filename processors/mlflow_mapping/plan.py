@@ -7,13 +7,13 @@ worked out once a layout and remembered; a span then costs one look at its keys.
 
 import functools
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from typing import Any, Final, NamedTuple
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from gateway.otlp.fields import Fields
 from gateway.otlp.values import decode
-from gateway.plugin import Span
+from gateway.plugin import Resource, Scope, Span
 from processors.mlflow_mapping.dialect import Dialect, Names
 from processors.mlflow_mapping.dialects.common import KINDS
 from processors.mlflow_mapping.flattened import Path, Tree, parse_path, plant
@@ -37,7 +37,8 @@ _LAID_OUT = 40_000
 """Keys in all layouts that are kept, about 400 bytes each."""
 _LONGEST = 1_000
 """Spans with more attributes than this are worked out anew each time."""
-_TELLING = 300
+_SDK: Final = "telemetry.sdk.name"
+_TELLING: Final = 300
 """Letters of a name that tell it from the others; senders may choose endless ones."""
 
 _PLAIN = (
@@ -165,15 +166,46 @@ class Layout:
         """Whether a key tells of a failure."""
 
 
+class Origin:
+    """
+    What made spans.
+
+    Args:
+        scope: the instrumentation's.
+        resource: the program's.
+
+    """
+
+    __slots__ = ("_resource", "_sdk", "scope")
+
+    def __init__(self, scope: Scope, resource: Resource) -> None:
+        self.scope = scope.name
+        """The name of the instrumentation."""
+        self._resource = resource
+        self._sdk: str | None = None
+
+    @property
+    def sdk(self) -> str:
+        """The name of the SDK; empty where the resource does not say it."""
+        known = self._sdk
+        if known is None:
+            known = ""
+            attributes = self._resource.attributes
+            for field, key in zip(attributes.fields, attributes.names(), strict=True):
+                if key == _SDK:
+                    known = str(field.value.string_value)
+            self._sdk = known
+        return known
+
+
 class Reading:
     """What one span tells."""
 
-    __slots__ = ("fields", "get", "hits", "keys", "layout", "scope")
+    __slots__ = ("fields", "get", "hits", "keys", "layout", "origin")
 
-    def __init__(self, layout: Layout, fields: Fields, scope: str) -> None:
+    def __init__(self, layout: Layout, fields: Fields, origin: Origin) -> None:
         self.layout = layout
-        self.scope = scope
-        """The name of the instrumentation."""
+        self.origin = origin
         self.hits = layout.hits
         self.get = layout.get
         """Return the attributes that tell a concept, best first."""
@@ -255,7 +287,8 @@ class Plan:
 
     def read(self, span: Span) -> Reading:
         """Look once at each key of a span."""
-        return Reading(self.layout(span.names()), Fields(span.peek), span.scope.name)
+        origin = Origin(span.scope, span.resource)
+        return Reading(self.layout(span.names()), Fields(span.peek), origin)
 
     def layout(self, keys: tuple[str, ...]) -> Layout:
         """Return what the keys of a span tell together."""
@@ -306,11 +339,11 @@ class Plan:
                 return names.get(name) or names.get(name.split(" ", 1)[0].split("[", 1)[0])
         return None
 
-    def is_exclusive(self, span: Span, scope: str, provider: str | None) -> bool:
+    def is_exclusive(self, origin: Origin, span_name: str, provider: str | None) -> bool:
         """Whether the dialect counts input tokens without those of the cache."""
-        sdk = span.resource.attributes.text("telemetry.sdk.name") or ""
-        names = (scope[:_TELLING], sdk[:_TELLING], span.core.name[:_TELLING])
-        return self._counts_apart(provider, *names)
+        return self._counts_apart(
+            provider, origin.scope[:_TELLING], origin.sdk[:_TELLING], span_name[:_TELLING]
+        )
 
     def _find_exclusive(self, provider: str | None, scope: str, sdk: str, span_name: str) -> bool:
         return any(

@@ -59,7 +59,7 @@ def find_type(plan: Plan, reading: Reading, span: Span) -> str:
         if found and found != UNKNOWN:
             return str(found)
         said_unknown = said_unknown or found == UNKNOWN
-    named = plan.named_type(reading.scope, span.peek.name)
+    named = plan.named_type(reading.origin.scope, span.peek.name)
     if named:
         return named
     return UNKNOWN if said_unknown else _guess(reading, span)

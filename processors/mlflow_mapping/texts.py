@@ -26,6 +26,16 @@ def parse(text: str) -> Any:
         return _parse_python(text) if "NaN" in text or "Infinity" in text else None
 
 
+def parse_utf8(text: bytes) -> Any:
+    """Return the same of a text in UTF-8 that begins with a brace or a bracket."""
+    try:
+        return _decode(text)
+    except RecursionError:
+        return None
+    except msgspec.DecodeError:
+        return parse(text.decode())
+
+
 def _parse_python(text: str) -> Any:
     """Read what Python's own writer makes of numbers that JSON does not know."""
     try:

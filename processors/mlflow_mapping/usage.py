@@ -210,13 +210,14 @@ def normalise(counters: Counters, *, exclusive: bool) -> Counters | None:
     taken = counters.get("input_tokens")
     given = counters.get("output_tokens")
     total = counters.get("total_tokens")
-    if taken is None and given is None and total is None:
+    usual = (taken is not None) + (given is not None) + (total is not None)
+    if not usual:
         return None
     if taken is None:
         taken = max((total or 0) - (given or 0), 0)
     if given is None:
         given = max((total or 0) - taken, 0)
-    if _WRITTEN.keys().isdisjoint(counters):
+    if len(counters) == usual:
         return _usage(taken, given, total)
     cached = counters.get("cache_read", 0) + counters.get("cache_write", 0)
     if cached and (exclusive or taken < cached or total == taken + given + cached):
@@ -225,6 +226,10 @@ def normalise(counters: Counters, *, exclusive: bool) -> Counters | None:
     if thoughts and total == taken + given + thoughts:  # Gemini counts thoughts apart
         given += thoughts
     usage = _usage(taken, given, total)
+    if len(counters) == usual + 1 and "cache_read" in counters:  # nearly always
+        if read := counters["cache_read"]:
+            usage["cache_read_input_tokens"] = read
+        return usage
     for concept, name in _WRITTEN.items():
         if concept in counters and (number := counters[concept]):
             usage[name] = number
