@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Final
 
 from google.protobuf.descriptor import Descriptor
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import KeyValue
 
 if TYPE_CHECKING:
     from mypy_extensions import i64
@@ -16,6 +17,12 @@ _LARGER: Final = {
 }
 _DEPTH: Final = 101  # protobuf reads 100 messages inside one another
 _COLUMNS: Final = 16  # all fields that hold messages have lower numbers
+_KEY: Final = 0x0A  # KeyValue.key
+_VALUE: Final = 0x12  # KeyValue.value
+_TEXT: Final = 0x0A  # AnyValue.string_value
+_FLAG: Final = 0x10  # AnyValue.bool_value
+_INT: Final = 0x18  # AnyValue.int_value
+_DOUBLE: Final = 0x21  # AnyValue.double_value
 
 
 class CutOffError(ValueError):
@@ -63,7 +70,12 @@ def _count(  # noqa: PLR0917 - an object that holds them costs more than the wor
             if length < 0 or length > end - at:
                 raise CutOffError
             child: i64 = _CHILDREN[row + (tag >> 3)] if tag < 8 * _COLUMNS else 0
-            if child:
+            if child == _ATTRIBUTE and depth > 2 and _is_plain(data, at, at + length):
+                found += 2
+                size += 2 * PART_BYTES
+                if found > most:
+                    return found, size
+            elif child:
                 more, more_size = _count(data, at, at + length, child, depth - 1, most)
                 found += 1 + more
                 size += _SIZES[child] + more_size
@@ -79,6 +91,45 @@ def _count(  # noqa: PLR0917 - an object that holds them costs more than the wor
         elif wire_type > 5:
             raise CutOffError
     return found, size
+
+
+def _is_plain(data: bytes, at: "i64", end: "i64") -> bool:
+    """Whether an attribute is, as nearly all are, itself and a value that holds no message."""
+    if end - at < 6 or data[at] != _KEY:
+        return False
+    size: i64 = data[at + 1]
+    at += 2 + size
+    if size >= 0x80 or at + 4 > end or data[at] != _VALUE:
+        return False
+    at = _start_of(data, at + 1, end)
+    if at + 2 > end:
+        return False
+    kind: i64 = data[at]
+    if kind == _TEXT:
+        return _start_of(data, at + 1, end) <= end
+    if kind == _DOUBLE:
+        return at + 9 == end
+    if kind not in (_FLAG, _INT):
+        return False
+    at += 1
+    while at < end and data[at] >= 0x80:
+        at += 1
+    return at + 1 == end
+
+
+def _start_of(data: bytes, at: "i64", end: "i64") -> "i64":
+    """Return where the value begins whose length stands at a place; past the end unless it fits."""
+    size: i64 = data[at]
+    at += 1
+    if size >= 0x80 and at < end:
+        more: i64 = data[at]
+        at += 1
+        size += (more - 1) << 7
+        if more >= 0x80:
+            return end + 1
+    if at + size != end:
+        return end + 1
+    return at
 
 
 def _varint(data: bytes, at: "i64") -> "tuple[i64, i64]":
@@ -98,8 +149,12 @@ def _varint(data: bytes, at: "i64") -> "tuple[i64, i64]":
     return value, at + 1  # the sign of a number, which is no length
 
 
-def _tables() -> tuple[bytes, bytes]:
-    """Return the kind of message in each field of each kind, 0 for none, and the kinds' sizes."""
+def _tables() -> tuple[bytes, bytes, int]:
+    """
+    Return the kind of message in each field of each kind, 0 for none, and the kinds' sizes.
+
+    The last is the kind of attributes.
+    """
     kinds: list[Descriptor] = [ExportTraceServiceRequest.DESCRIPTOR]
     rows = [bytes(_COLUMNS)]
     for kind in kinds:  # grows as it goes
@@ -111,8 +166,10 @@ def _tables() -> tuple[bytes, bytes]:
                 row[field.number] = kinds.index(field.message_type) + 1
         rows.append(bytes(row))
     sizes = bytes([0, *(_LARGER.get(kind.full_name, PART_BYTES) for kind in kinds)])
-    return b"".join(rows), sizes
+    return b"".join(rows), sizes, kinds.index(KeyValue.DESCRIPTOR) + 1
 
 
-_CHILDREN: Final = _tables()[0]
-_SIZES: Final = _tables()[1]
+_TABLES: Final = _tables()
+_CHILDREN: Final = _TABLES[0]
+_SIZES: Final = _TABLES[1]
+_ATTRIBUTE: Final = _TABLES[2]

@@ -5,6 +5,12 @@ from pathlib import Path
 
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.common.v1.common_pb2 import (
+    AnyValue,
+    ArrayValue,
+    KeyValue,
+    KeyValueList,
+)
 
 from gateway.otlp.parts import CutOffError, count
 from tests.gateway.otlp.test_weigh import CAPTURE, repeated, varint
@@ -29,6 +35,51 @@ def messages(message: object) -> int:
 def test_recorded_requests(path: Path) -> None:
     """As many as protobuf finds."""
     data = path.read_bytes()
+
+    assert messages(ExportTraceServiceRequest.FromString(data)) == count(data, MOST)[0]
+
+
+VALUES = [
+    AnyValue(),
+    AnyValue(string_value=""),
+    AnyValue(string_value="x" * 200),
+    AnyValue(string_value="x" * 40_000),
+    AnyValue(bool_value=True),
+    AnyValue(int_value=7),
+    AnyValue(int_value=300),
+    AnyValue(int_value=-1),
+    AnyValue(double_value=0.5),
+    AnyValue(bytes_value=b"ab"),
+    AnyValue(array_value=ArrayValue(values=[AnyValue(int_value=1)])),
+    AnyValue(kvlist_value=KeyValueList(values=[KeyValue(key="k", value=AnyValue(int_value=1))])),
+]
+
+
+@pytest.mark.parametrize("value", VALUES, ids=lambda value: repr(value)[:40])
+@pytest.mark.parametrize("key", ["", "key", "k" * 200])
+def test_attributes_of_every_kind(key: str, value: AnyValue) -> None:
+    """Each has its messages counted, and so have those beside it."""
+    request = ExportTraceServiceRequest()
+    span = request.resource_spans.add().scope_spans.add().spans.add()
+    for one in (AnyValue(int_value=1), value, AnyValue(bool_value=True)):
+        span.attributes.append(KeyValue(key=key, value=one))
+
+    assert messages(request) == count(request.SerializeToString(), MOST)[0]
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b"\x0a\x81\x00v", b"\x0a\x01v\x0a\x01w", b"\x18\x01\x2a\x02\x0a\x00", b"\x18\x81\x80\x00",
+        b"\x0a\x00\x2a\x02\x0a\x00", b"\x32\x00", b"\x10\x01\x32\x02\x0a\x00", b"\x10\x80\x00",
+    ],
+)  # fmt: skip
+def test_attributes_in_unusual_encodings(value: bytes) -> None:
+    """Whatever stands beside a value within it counts, as protobuf reads it."""
+    inner = b"\x0a\x01k\x12" + bytes([len(value)]) + value
+    span = (b"\x4a" + bytes([len(inner)]) + inner) * 2
+    scope = b"\x12" + bytes([len(span)]) + span
+    data = b"\x0a" + bytes([len(scope) + 2]) + b"\x12" + bytes([len(scope)]) + scope
 
     assert messages(ExportTraceServiceRequest.FromString(data)) == count(data, MOST)[0]
 
