@@ -392,7 +392,7 @@ class Snapshot(NamedTuple):
         if self.tails is None or self.entries is None:
             return Batch(self.data, self.context, entries=self.entries)
         grown = [
-            entry._replace(span=b"".join((entry.span, *tail))) if tail else entry
+            entry.grown(tuple(tail)) if tail else entry
             for entry, tail in zip(self.entries, self.tails, strict=True)
         ]
         return Batch(None, self.context, entries=grown)

@@ -16,8 +16,7 @@ def fold_tails(entries: list[Entry], spans: Sequence[Span]) -> None:
     """Put what was appended to spans to their encoding."""
     for at, span in enumerate(spans):
         if span.tail:
-            entry = entries[at]
-            entries[at] = entry._replace(span=b"".join((entry.span, *span.tail)))
+            entries[at] = entries[at].grown(span.tail)
             span.tail = ()
 
 
@@ -47,7 +46,7 @@ def rewritten(base: Sequence[Entry], spans: Sequence[Span]) -> list[Entry]:
         if span.written:
             append(_encoded(span, heads or (entry.resource, entry.scope)))
         elif heads is not None:
-            append(Entry(entry.trace_id, entry.span_id, heads[0], heads[1], entry.span))
+            append(entry.under(heads[0], heads[1]))
         else:
             append(entry)
     for part in parts:

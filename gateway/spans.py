@@ -36,10 +36,10 @@ def fields_of(
     finder = Finder(unread)
     walk = finder.walk
     for at, span in enumerate(spans):
-        data = entries[at].span
-        names = finder.find(data)
+        entry = entries[at].whole()
+        names = finder.find(entry.data, entry.start, entry.end)
         span.known_names, span.news = names, ()
-        fields = Fields(span.peek, data, finder.spots)
+        fields = Fields(span.peek, entry.data, finder.spots)
         if finder.spots is not None:
             fields.place(walk.name_at, walk.parent_at, has_events=walk.has_events)
         found.append((names, fields))

@@ -28,7 +28,7 @@ class Fields:
 
     Args:
         message: the span, for whatever is not usual.
-        span: the same, encoded.
+        span: where the same stands, encoded.
         spots: where the value of each attribute begins and ends there, as :func:`spot_of` says
             it; none where only the message is to be read, ``None`` where the encoding is unusual.
 

@@ -111,7 +111,7 @@ def outlines_of(spans: Sequence[bytes], unread: Container[int] = ()) -> list[Out
     if not IS_COMPILED:
         return [(names, None) for names in _decoded(spans)]
     finder = Finder(unread)
-    return [(finder.find(span), finder.spots) for span in spans]
+    return [(finder.find(span, 0, len(span)), finder.spots) for span in spans]
 
 
 class Finder:
@@ -136,18 +136,18 @@ class Finder:
         self.spots: list[int] | None = None
         """Where its values stand, as :class:`Fields` takes it."""
 
-    def find(self, span: bytes) -> Names:
-        """Return the keys of a span."""
+    def find(self, data: bytes, start: "i64", end: "i64") -> Names:
+        """Return the keys of a span that stands between two places of ``data``."""
         walk = self.walk
         is_read = self._in_a_row < _FEW
         spots: list[int] = []
         self.spots = spots
-        if not walk.go(span, spots if is_read else None):
+        if not walk.go(data, spots if is_read else None, start, end):
             self.spots = None
-            return _decoded((span,))[0]
+            return _decoded((data[start:end],))[0]
         names = walk.step.names
         if names is None:
-            walk.step.names = names = _decoded((span,))[0]
+            walk.step.names = names = _decoded((data[start:end],))[0]
         if names is not self._quiet:
             self._quiet = names if id(names) in self._unread else None
         if self._quiet is not None:
@@ -155,7 +155,7 @@ class Finder:
         else:
             self._in_a_row = 0
             if not is_read:
-                walk.go(span, spots)
+                walk.go(data, spots, start, end)
         return names
 
 

@@ -5,13 +5,16 @@ Source: opentelemetry/proto/trace/v1/trace.proto, on trace_id, span_id and paren
 """
 
 from collections.abc import Collection, Sequence
-from typing import Final, NamedTuple
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
 from gateway.otlp import wire
 from gateway.otlp.status import TOO_LARGE, Refusal
+
+if TYPE_CHECKING:
+    from mypy_extensions import i64
 
 NAMED = 3
 """How many of the invalid spans a reason names."""
@@ -62,11 +65,13 @@ def check(data: bytes, request: ExportTraceServiceRequest) -> Checked:
 
 def _is_sound(entry: wire.Entry) -> bool:
     """Whether all ids are there and proper; where not, the message tells what is wrong."""
-    trace_id, span_id, span = entry.trace_id, entry.span_id, entry.span
+    trace_id, span_id = entry.trace_id, entry.span_id
+    data = entry.data
+    at: i64 = entry.start + _PARENT_AT
     return (
-        len(span) > _PARENT_AT + 1
-        and span[_PARENT_AT] == _PARENT
-        and span[_PARENT_AT + 1] == 8
+        at + 1 < entry.end
+        and data[at] == _PARENT
+        and data[at + 1] == 8
         and len(trace_id) == 16
         and len(span_id) == 8
         and (trace_id[0] != 0 or trace_id != _NO_TRACE)

@@ -86,17 +86,23 @@ class Walk:
         self.has_events = False
         self._keys: i64 = 0
 
-    def go(self, span: bytes, spots: list[int] | None) -> bool:
+    def go(self, span: bytes, spots: list[int] | None, start: "i64" = 0, end: "i64" = -1) -> bool:
         """
         Go through a span; return whether it is encoded as usual, else nothing is known.
 
-        Where the values of its attributes stand is added to ``spots``.
+        Args:
+            span: where it stands, encoded.
+            spots: where the values of its attributes stand there is added to this.
+            start: where it begins there.
+            end: where it ends there; where all ends if negative.
+
         """
         self.step, self._keys = TREE.root, 0
         self.name_at = self.parent_at = -1
         self.has_events = False
-        at: i64 = 0
-        end: i64 = len(span)
+        at: i64 = start
+        if end < 0:
+            end = len(span)
         while 0 <= at < end:
             tag: i64 = span[at]
             if tag == _ATTRIBUTES:

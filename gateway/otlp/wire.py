@@ -14,7 +14,6 @@ from zlib import crc32
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
-from gateway.otlp.fields import SPOT_HIGH, SPOT_LOW, spot_of
 from gateway.otlp.ready import length
 
 if TYPE_CHECKING:
@@ -28,6 +27,9 @@ _SPAN_ID: Final = 0x12  # Span.span_id, 8 bytes
 _IDS_BYTES: Final = 28  # both with their heads
 _TRACE_STATE: Final = b"\x1a"  # Span.trace_state
 _PARENT: Final = b"\x22\x08"  # Span.parent_span_id, 8 bytes
+NO_HEAD: Final = -1
+TO_THE_END: Final = -1
+_WORTH_A_VIEW: Final = 2048  # bytes that it costs more to copy than to make a view of
 _TOO_LONG: Final = "a field is longer than the message that holds it"
 
 
@@ -39,29 +41,92 @@ class Entry:
     """
     One encoded span and where it belongs; nothing of it is written.
 
+    Its bytes stay in what they came in: a span is copied where it goes on, not on its way there.
+
     Args:
         trace_id: of the span.
-        span_id: of the span.
+        span_id: of the span; ``None`` where it stands in its usual place.
         resource: encoded ResourceSpans without its scope spans.
         scope: encoded ScopeSpans without its spans.
-        span: encoded Span, as received.
+        data: where the encoded span stands, as received.
+        start: where it begins there.
+        end: where it ends there.
+        head: where the head of its field begins, right before it; ``NO_HEAD`` where there is none.
+        tail: fields that were added to it.
 
     """
 
-    __slots__ = ("resource", "scope", "span", "span_id", "trace_id")
+    __slots__ = (
+        "_span_id", "data", "end", "head", "resource", "scope", "start", "tail", "trace_id",
+    )  # fmt: skip
 
-    def __init__(
-        self, trace_id: bytes, span_id: bytes, resource: bytes, scope: bytes, span: bytes
+    def __init__(  # noqa: PLR0917 - one for each span, and what is named costs more
+        self,
+        trace_id: bytes,
+        span_id: bytes | None,
+        resource: bytes,
+        scope: bytes,
+        data: bytes,
+        start: "i64" = 0,
+        end: "i64" = TO_THE_END,
+        head: "i64" = NO_HEAD,
+        tail: tuple[bytes, ...] = (),
     ) -> None:
         self.trace_id = trace_id
-        self.span_id = span_id
+        self._span_id = span_id
         self.resource = resource
         self.scope = scope
-        self.span = span
+        self.data = data
+        self.start: i64 = start
+        self.end: i64 = end
+        if end < 0:
+            self.end = len(data)
+        self.head: i64 = head
+        self.tail = tail
+
+    @property
+    def span_id(self) -> bytes:
+        """Of the span."""
+        span_id = self._span_id
+        if span_id is None:
+            return self.data[self.start + _IDS_BYTES - 8 : self.start + _IDS_BYTES]
+        return span_id
+
+    @property
+    def span(self) -> bytes:
+        """The encoded span."""
+        span = self.data[self.start : self.end]
+        return b"".join((span, *self.tail)) if self.tail else span
+
+    @property
+    def size(self) -> int:
+        """Bytes of the encoded span."""
+        size = self.end - self.start
+        for added in self.tail:
+            size += len(added)
+        return size
 
     def _replace(self, *, span: bytes) -> "Entry":
         """Return the same with another encoding of its span; named as a named tuple's method."""
         return Entry(self.trace_id, self.span_id, self.resource, self.scope, span)
+
+    def whole(self) -> "Entry":
+        """Return the same without a tail: what was added stands behind the span."""
+        return self._replace(span=self.span) if self.tail else self
+
+    def grown(self, tail: tuple[bytes, ...]) -> "Entry":
+        """Return the same with fields added to its span."""
+        return Entry(
+            self.trace_id, self._span_id, self.resource, self.scope,
+            self.data, self.start, self.end, NO_HEAD, self.tail + tail,
+        )  # fmt: skip
+
+    def under(self, resource: bytes, scope: bytes) -> "Entry":
+        """Return the same span where it belongs now."""
+        return Entry(
+            self.trace_id, self._span_id, resource, scope,
+            self.data, self.start, self.end, self.head, self.tail,
+        )  # fmt: skip
 
     def __eq__(self, other: object) -> bool:
         return (
@@ -104,9 +169,9 @@ def _skip(data: bytes, at: int, wire_type: int) -> int:
     raise MalformedError(f"wire type {wire_type} is not supported")
 
 
-def _split(data: bytes, start: int, end: int) -> tuple[bytes, list[int]]:
-    """Return the bytes between ``start`` and ``end`` that are not field 2, and field 2's spots."""
-    children: list[int] = []
+def _index_part(data: bytes, start: int, end: int, entries: list[Entry], is_scope: bool) -> None:
+    """Add the spans of encoded ResourceSpans or ScopeSpans; all else there is their head."""
+    first = len(entries)
     head = b""
     at: i64 = start
     kept: i64 = start
@@ -115,6 +180,7 @@ def _split(data: bytes, start: int, end: int) -> tuple[bytes, list[int]]:
         if data[at] == _CHILDREN:
             if at > kept:
                 head += data[kept:at]
+            begin: i64 = at
             size: i64 = data[at + 1]
             high: i64 = 0 if size < 0x80 else data[at + 2]
             if size < 0x80:
@@ -125,8 +191,12 @@ def _split(data: bytes, start: int, end: int) -> tuple[bytes, list[int]]:
             else:
                 length_of, at = _varint(data, at + 1)
                 size = _within(length_of, end)
-            children.append(spot_of(at, at + size))
-            at = kept = at + size
+            kept = at + size
+            if is_scope:
+                _add_span(entries, data, at, kept, begin)
+            else:
+                _index_part(data, at, kept, entries, is_scope=True)
+            at = kept
         else:
             tag, behind = _varint(data, at)
             at = _within(_skip(data, behind, tag & 7), end)
@@ -134,7 +204,23 @@ def _split(data: bytes, start: int, end: int) -> tuple[bytes, list[int]]:
         head += data[kept:at]
     if at != stop:
         raise MalformedError(_TOO_LONG)
-    return head, children
+    for number in range(first, len(entries)):
+        if is_scope:
+            entries[number].scope = head
+        else:
+            entries[number].resource = head
+
+
+def _add_span(entries: list[Entry], data: bytes, start: "i64", end: "i64", head: "i64") -> None:
+    """Add a span; what it belongs to is known once all of that was read."""
+    span_id: bytes | None = None
+    if end - start >= _IDS_BYTES and _has_usual_ids(data, start):
+        trace_id = data[start + 2 : start + 18]
+        if entries and entries[-1].trace_id == trace_id:
+            trace_id = entries[-1].trace_id  # neighbours share it
+    else:
+        trace_id, span_id = _ids(data[start:end])
+    entries.append(Entry(trace_id, span_id, b"", b"", data, start, end, head))
 
 
 def _within(size: int, end: int) -> int:
@@ -144,21 +230,18 @@ def _within(size: int, end: int) -> int:
     return size
 
 
-def _has_usual_ids(span: bytes) -> bool:
-    """Whether the span begins with both its ids, as encoders put them."""
+def _has_usual_ids(data: bytes, at: "i64") -> bool:
+    """Whether a span that is long enough begins with both its ids, as encoders put them."""
     return (
-        len(span) >= _IDS_BYTES
-        and span[0] == _TRACE_ID
-        and span[1] == 16
-        and span[18] == _SPAN_ID
-        and span[19] == 8
+        data[at] == _TRACE_ID
+        and data[at + 1] == 16
+        and data[at + 18] == _SPAN_ID
+        and data[at + 19] == 8
     )
 
 
 def _ids(span: bytes) -> tuple[bytes, bytes]:
     """Return trace id and span id; the last one counts where a field stands twice."""
-    if _has_usual_ids(span):
-        return span[2:18], span[20:28]
     trace_id = span_id = b""
     at, end = 0, len(span)
     while at < end:
@@ -177,7 +260,7 @@ def is_root(span: bytes) -> bool:
     if span[at : at + 1] == _TRACE_STATE:
         size, at = _varint(span, at + 1)
         at += size
-    if _has_usual_ids(span) and span[at : at + 2] == _PARENT:
+    if len(span) >= _IDS_BYTES and _has_usual_ids(span, 0) and span[at : at + 2] == _PARENT:
         parent = span[at + 2 : at + 10]
     else:
         parent = Span.FromString(span).parent_span_id
@@ -195,7 +278,6 @@ def index(data: bytes) -> list[Entry]:
 
     """
     entries: list[Entry] = []
-    append = entries.append
     at, end = 0, len(data)
     try:
         while at < end:
@@ -204,16 +286,8 @@ def index(data: bytes) -> list[Entry]:
                 at = _skip(data, at, tag & 7)
                 continue
             size, at = _varint(data, at)
-            resource, scopes = _split(data, at, at + _within(size, end))
+            _index_part(data, at, at + _within(size, end), entries, is_scope=False)
             at += size
-            for place in scopes:
-                scope, spans = _split(data, place >> SPOT_HIGH, place & SPOT_LOW)
-                for spot in spans:
-                    span = data[spot >> SPOT_HIGH : spot & SPOT_LOW]
-                    if _has_usual_ids(span):
-                        append(Entry(span[2:18], span[20:28], resource, scope, span))
-                    else:
-                        append(Entry(*_ids(span), resource, scope, span))
     except IndexError as error:
         raise MalformedError("the message ends in the middle of a field") from error
     if at != end:
@@ -231,14 +305,14 @@ def assemble(entries: Iterable[Entry]) -> bytes:
     # Without functions inside: compiled, they would hold each other, and all spans with them, until
     # the garbage collector comes.
     spans = list(entries)
-    parts: list[bytes] = []
+    parts: list[bytes | memoryview] = []
     at = 0
     while at < len(spans):
         at = _put_resource(parts, spans, at)
     return b"".join(parts)
 
 
-def _put_resource(parts: list[bytes], entries: list[Entry], at: int) -> int:
+def _put_resource(parts: list[bytes | memoryview], entries: list[Entry], at: int) -> int:
     """Add the spans from ``at`` on that share its resource; return where the next ones begin."""
     resource = entries[at].resource
     head_at = len(parts)
@@ -251,26 +325,52 @@ def _put_resource(parts: list[bytes], entries: list[Entry], at: int) -> int:
     return at
 
 
-def _put_scope(parts: list[bytes], entries: list[Entry], at: int) -> tuple[int, int]:
+def _put_scope(parts: list[bytes | memoryview], entries: list[Entry], at: int) -> tuple[int, int]:
     """Add those that share its scope too; return where the next ones begin, and the size."""
-    resource, scope = entries[at].resource, entries[at].scope
+    first = entries[at]
     head_at = len(parts)
     parts.append(b"")
-    size = len(scope)
+    size = len(first.scope)
     end = len(entries)
-    while at < end:
+    while at < end and _is_beside(entries[at], first):
         entry = entries[at]
-        if entry.scope != scope or entry.resource != resource:
-            break
-        span = entry.span
-        head = b"\x12" + length(len(span))
-        size += len(head) + len(span)
-        parts.append(head)
-        parts.append(span)
         at += 1
+        stop = entry.end
+        if entry.head == NO_HEAD:
+            span_size = entry.size
+            head = b"\x12" + length(span_size)
+            size += len(head) + span_size
+            parts.append(head)
+            parts.append(_cut(entry.data, entry.start, stop))
+            parts += entry.tail
+            continue
+        while (
+            at < end and _follows(entries[at], entry.data, stop) and _is_beside(entries[at], first)
+        ):
+            stop = entries[at].end
+            at += 1
+        size += stop - entry.head
+        parts.append(_cut(entry.data, entry.head, stop))
     head = b"\x12" + length(size)
-    parts[head_at] = head + scope
+    parts[head_at] = head + first.scope
     return at, len(head) + size
+
+
+def _is_beside(entry: Entry, other: Entry) -> bool:
+    """Whether two spans belong to the same scope."""
+    return entry.scope == other.scope and entry.resource == other.resource
+
+
+def _follows(entry: Entry, data: bytes, at: "i64") -> bool:
+    """Whether a span, as it stands there, begins right at a place."""
+    return entry.head == at and entry.data is data
+
+
+def _cut(data: bytes, start: "i64", end: "i64") -> bytes | memoryview:
+    """Return a part of data to be joined at once, without a copy where that is large."""
+    if end - start < _WORTH_A_VIEW:
+        return data[start:end]
+    return memoryview(data)[start:end]
 
 
 def arrange(entries: Sequence[Entry], *, unique: bool) -> list[Entry]:
@@ -280,19 +380,25 @@ def arrange(entries: Sequence[Entry], *, unique: bool) -> list[Entry]:
     Inside a trace spans are grouped by resource and scope, else they keep their order. With
     ``unique`` the last of several spans with the same ids is kept, as MLflow's upsert would.
     """
-    if unique:
-        entries = list({(entry.trace_id, entry.span_id): entry for entry in entries}.values())
     traces: dict[bytes, list[Entry]] = {}
+    last: bytes | None = None
+    trace: list[Entry] = []
     for entry in entries:
-        trace = traces.get(entry.trace_id)
-        if trace is None:
-            traces[entry.trace_id] = [entry]
-        else:
-            trace.append(entry)
+        if entry.trace_id is not last:
+            last = entry.trace_id
+            trace = traces.setdefault(last, [])
+        trace.append(entry)
     arranged: list[Entry] = []
     for trace_id in sorted(traces):
-        arranged += _by_head(traces[trace_id])
+        trace = traces[trace_id]
+        arranged += _by_head(_unique(trace) if unique else trace)
     return arranged
+
+
+def _unique(trace: list[Entry]) -> list[Entry]:
+    """Return the spans of a trace, the last one of those with the same id."""
+    spans = {entry.span_id: entry for entry in trace}
+    return trace if len(spans) == len(trace) else list(spans.values())
 
 
 def _by_head(trace: list[Entry]) -> list[Entry]:
@@ -317,7 +423,7 @@ def size_of(entries: Iterable[Entry]) -> int:
     """Return the bytes of spans."""
     size = 0
     for entry in entries:
-        size += len(entry.span)
+        size += entry.size
     return size
 
 
@@ -335,13 +441,17 @@ def by_lane(
     """
     homes: dict[bytes, list[Entry]] = {}
     groups: dict[tuple[int, str], list[Entry]] = {}
+    group: list[Entry] | None = None
     destination = ""
-    last: bytes | None = None
+    resource: bytes | None = None
+    trace_id: bytes | None = None
     for entry in entries:
-        if destination_of is not None and entry.resource is not last:
-            last = entry.resource
-            destination = destination_of(last)
-        group = homes.get(entry.trace_id)
+        if destination_of is not None and entry.resource is not resource:
+            resource = entry.resource
+            destination = destination_of(resource)
+        if entry.trace_id is not trace_id:
+            trace_id = entry.trace_id
+            group = homes.get(trace_id)
         if group is None:
             group = groups.setdefault((crc32(entry.trace_id) % lanes, destination), [])
             homes[entry.trace_id] = group

@@ -184,3 +184,65 @@ def test_nothing_holds_a_span_that_was_sent_on() -> None:
     finally:
         gc.enable()
     assert before == after
+
+
+@given(st.lists(resources, max_size=4), st.data())
+def test_what_was_added_to_a_span_stands_behind_it(shape: Shape, data: st.DataObject) -> None:
+    """Whichever of its neighbours were added to, each span is the same, with what it got."""
+    added = b"\x1a\x03a=b"  # a trace state
+    entries = wire.index(request_of(shape))
+    grown = [
+        (one.grown((added[:2],)).grown((added[2:],)), one.span + added)
+        if data.draw(st.booleans())
+        else (one, one.span)
+        for one in entries
+    ]
+
+    assembled = wire.index(wire.assemble([one for one, _ in grown]))
+
+    assert [span for _, span in grown] == [one.span for one in assembled]
+    assert [span for _, span in grown] == [one.whole().span for one, _ in grown]
+    assert [len(span) for _, span in grown] == [one.size for one, _ in grown]
+    assert [(e.trace_id, e.span_id, e.resource, e.scope) for e in entries] == [
+        (e.trace_id, e.span_id, e.resource, e.scope) for e in assembled
+    ]
+
+
+def test_a_span_goes_below_other_heads_as_it_is() -> None:
+    """Only what it belongs to changes, of one among others too."""
+    shape: Shape = [("a", [("b", [(b"1" * 16, b"2" * 8), (b"3" * 16, b"4" * 8), (b"", b"")])])]
+    entries = wire.index(request_of(shape))
+
+    moved = [entries[0], entries[1].under(b"\x1a\x01r", b"\x1a\x01s"), entries[2]]
+
+    again = wire.index(wire.assemble(moved))
+    assert [one.span for one in entries] == [one.span for one in again]
+    assert (b"\x1a\x01r", b"\x1a\x01s") == (again[1].resource, again[1].scope)
+    assert moved == again
+
+
+@pytest.mark.parametrize("size", [0, 100, 1000, 5000, 70_000])
+def test_neighbours_are_put_together_as_they_were(size: int) -> None:
+    """A request in the usual order, taken apart and put together, is the same bytes again."""
+    request = ExportTraceServiceRequest()
+    for resource in range(2):
+        scope = request.resource_spans.add(schema_url=str(resource)).scope_spans.add()
+        scope.scope.name = "scope"
+        for trace in range(3):
+            scope.spans.add(trace_id=bytes([trace]) * 16, span_id=b"2" * 8, name="x" * size)
+    # Heads first: that is how they are written here.
+    data = wire.assemble(wire.index(request.SerializeToString()))
+
+    assert data == wire.assemble(wire.index(data))
+    assert request == ExportTraceServiceRequest.FromString(data)
+
+
+def test_long_lengths_stay_as_they_were() -> None:
+    """A span whose length is written in more bytes than it needs is kept, with its neighbours."""
+    span = b"\x0a\x10" + b"1" * 16 + b"\x12\x08" + b"2" * 8
+    spans = b"\x12\x1c" + span + b"\x12\x9c\x80\x00" + span + b"\x12\x1c" + span
+    data = b"\x0a\x5e\x12\x5c" + spans
+
+    assert [span] * 3 == [one.span for one in wire.index(data)]
+    assert data == wire.assemble(wire.index(data))
+    assert [span] * 2 == [one.span for one in wire.index(wire.assemble(wire.index(data)[::2]))]
