@@ -80,29 +80,41 @@ class Pattern:
         return bool(self._match(_WHOLE, text, pos, endpos)[0] != _NOWHERE)
 
     def findings(
-        self, text: bytes, at: int, until: int, begin: "Pattern | None" = None
+        self, text: bytes, at: int, until: int, begin: "Pattern | None" = None, far: int = 0
     ) -> list[tuple[int, int]]:
         """
         Return the bounds of matches from ``at`` on, of their first group that has a part.
 
         None is looked for that would begin behind ``until``; one before it may end there.
-        ``begin`` matches how each begins, up to there: far texts are read only where it does.
+        ``begin`` matches how each begins, up to ``far`` or ``until``: what is behind that is read
+        only where it does.
         """
-        size, find = len(text), self._match
+        size = len(text)
+        far = max(far, until)
         until = min(until, size)
-        if size - until < _FAR:
+        if size - far < _FAR:
             begin = None
         found: list[tuple[int, int]] = []
         while at < until:
-            if begin is not None and begin.find(text, at, until + _EDGE)[0] < 0:
-                break
-            spans = find(_ANYWHERE, text, at, size)
-            whole = spans[0]
+            if begin is not None:
+                at = begin.find(text, at, far + _EDGE)[0]
+                if not 0 <= at < until:
+                    break
+            spans = self._match(_ANYWHERE, text, at, size)
+            whole: tuple[int, int] = spans[0]
             if whole[0] < 0:
                 break
-            found.append(next((span for span in spans[1:] if span[0] >= 0), whole))
+            found.append(whole if len(spans) == 1 else _first_part(spans))
             at = whole[1] if whole[1] > at else at + 1
         return found
+
+
+def _first_part(spans: list[tuple[int, int]]) -> tuple[int, int]:
+    """Return the bounds of the first group that has a part in a match, or of all of it."""
+    for index in range(1, len(spans)):
+        if spans[index][0] >= 0:
+            return spans[index]
+    return spans[0]
 
 
 class PatternSet:

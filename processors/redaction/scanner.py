@@ -48,6 +48,10 @@ class Scanner:
             ranks.setdefault(rule.trigger, []).append(rank)
         self._ranks = list(ranks.values())
         self._long = {rank for rank, rule in enumerate(rules) if rule.is_long}
+        self._loose = {
+            rank for rank, rule in enumerate(rules) if rule.context or rule.hint is not None
+        }
+        """Those whose matches do not begin where the prefilter hits."""
         triggers = list(ranks)
         self._sets = [
             (at, regex.pattern_set(triggers[at : at + _AT_ONCE]).match)
@@ -72,19 +76,23 @@ class Scanner:
 
     def _near(self, data: bytes, key: str, hits: Sequence[Hit]) -> list[tuple[int, Span]]:
         """Return the findings of the rules that are hit, each read from its first to its last."""
-        reach = dict.fromkeys(self._long, (_before(data, hits[0].start), len(data)))
+        end = len(data)
+        reach = dict.fromkeys(self._long, (_before(data, hits[0].start), end, end))
         for hit in hits:
             before = -1
+            far = hit.end + _BEHIND
             for rank in hit.ranks:
+                at, until = hit.start, hit.start + _BOUNDARY
+                if rank in self._loose:
+                    at = before = before if before >= 0 else _before(data, at)
+                    until = far
                 if rank in reach:
                     at = reach[rank][0]
-                else:
-                    at = before = before if before >= 0 else _before(data, hit.start)
-                reach[rank] = at, hit.end + _BEHIND
+                reach[rank] = at, until, far
         found = _Findings(data, key)
         for rank in sorted(reach):
-            at, last = reach[rank]
-            matches = self._patterns[rank].findings(data, at, last, self._begins[rank])
+            at, until, far = reach[rank]
+            matches = self._patterns[rank].findings(data, at, until, self._begins[rank], far)
             found.add(rank, self._rules[rank], matches, self._context.get(rank))
         return found.all
 
@@ -195,6 +203,9 @@ _LONGEST_WORD: Final = 2048
 
 _BEFORE: Final = 80
 """How far before a hit a trigger may begin."""
+
+_BOUNDARY: Final = 16
+"""How far behind a hit a match may begin: a boundary in raw bytes is an escape at the most."""
 
 _BEHIND: Final = 192
 """How far behind a hit a trigger may end."""

@@ -33,3 +33,11 @@ def test_first_group_is_the_finding() -> None:
     pattern = regex.compile(r"pw:(?:(a+)|(b+))")
 
     assert [(3, 5), (9, 11)] == pattern.findings(b"pw:aa pw:bb", 0, 11)
+
+
+def test_beginning_may_reach_further_than_it_may_stand() -> None:
+    """What shows that a match begins may end behind the place until which it may begin."""
+    text = b"x pw:a;" + b"-" * 1000 + b" pw:b;" + b"-" * 1000
+
+    assert [(2, 7)] == WHOLE.findings(text, 0, 3, BEGIN, 200)
+    assert [] == WHOLE.findings(text, 8, 9, BEGIN, 1400)
