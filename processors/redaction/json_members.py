@@ -80,7 +80,8 @@ def _last(data: bytes, at: int) -> int:
     return at
 
 
-def _is_escaped(data: bytes, at: int) -> bool:
+def is_escaped(data: bytes, at: int) -> bool:
+    """Whether a backslash stands before a byte that makes it another one."""
     before = at
     while before and data[before - 1] == _BACKSLASH:
         before -= 1
@@ -90,7 +91,7 @@ def _is_escaped(data: bytes, at: int) -> bool:
 def _quote_before(data: bytes, at: int) -> int:
     """Return where the last quote before a place is that begins or ends a string."""
     at = data.rfind(b'"', 0, at)
-    while at >= 0 and _is_escaped(data, at):
+    while at >= 0 and is_escaped(data, at):
         at = data.rfind(b'"', 0, at)
     return at
 
@@ -98,6 +99,6 @@ def _quote_before(data: bytes, at: int) -> int:
 def _quote_from(data: bytes, at: int) -> int:
     """Return where the first such quote from a place on is."""
     at = data.find(b'"', at)
-    while at >= 0 and _is_escaped(data, at):
+    while at >= 0 and is_escaped(data, at):
         at = data.find(b'"', at + 1)
     return at

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 
 import msgspec
 
-from processors.redaction.json_members import NAMED, NAMING, Member, hit_members
+from processors.redaction.json_members import NAMED, NAMING, Member, hit_members, is_escaped
 from processors.redaction.keys import NO_KEY, KeyInfo
 from processors.redaction.prefilter import Hit, part
 from processors.redaction.report import Names, Report
@@ -106,11 +106,12 @@ class JsonText:
         """Redact those strings of a document that are hit."""
         edits: list[_Edit] = []
         for name, start, end in members:
-            literal = data[start + 1 : end - 1]
-            escaped = b"\\" in literal
-            text = _decode(data[start:end]) if escaped else literal
+            literal = text = data[start + 1 : end - 1]
             key = self._scrubber.keys.info(name)
-            inside = None if escaped or key.telling else part(hits, start + 1, end - 1)
+            inside = None if key.telling else part(hits, start + 1, end - 1)
+            if literal.find(b"\\") >= 0:
+                text = _decode(data[start:end])
+                inside = decoded_hits(literal, inside)
             new = self._scrubber.text(text, key, report, depth + 1, inside)
             if new is not None:
                 edits.append((start, end, _encode(new, literal)))
@@ -178,15 +179,17 @@ class _Walk:
     def _string(self, start: int, end: int) -> None:
         frame = self._stack[-1] if self._stack else None
         key = self._key()
-        literal = self._data[start + 1 : end - 1]
-        escaped = b"\\" in literal
-        text = _decode(self._data[start:end]) if escaped else literal
+        literal = text = self._data[start + 1 : end - 1]
+        escaped = literal.find(b"\\") >= 0
+        if escaped:
+            text = _decode(self._data[start:end])
         if frame is not None:
             key = self._named(frame, text, key, start, end)
         hits = None if key.telling else part(self._hits, start + 1, end - 1)
         if hits == [] and key.blocked is None:
             return
-        hits = None if escaped else hits
+        if escaped:
+            hits = decoded_hits(literal, hits)
         new = self._scrubber.text(text, key, self._report, self._depth + 1, hits)
         if new is not None:
             self._edits.append((start, end, _encode(new, literal)))
@@ -285,6 +288,35 @@ _encode_fast: Final = msgspec.json.Encoder().encode
 _encode_ascii: Final = json.JSONEncoder().encode
 _decode_fast: Final = msgspec.json.Decoder(str).decode
 _decode_lax: Final = json.JSONDecoder(strict=False).decode
+
+
+_UNDONE: Final = re.compile(rb"\\(?:/|u(?:00[2-7]|[dD][89a-fA-F]))")
+"""Escapes behind which a rule may match that the prefilter did not name, and halves of letters."""
+_U: Final = ord("u")
+
+
+def decoded_hits(literal: bytes, hits: Sequence[Hit] | None) -> Sequence[Hit] | None:
+    """Return where the hits in a literal stand once it is decoded; ``None`` means anywhere."""
+    if hits is None or _UNDONE.search(literal) is not None:
+        return None
+    moved: list[Hit] = []
+    last = at = 0
+    for hit in hits:
+        start = _uncut(literal, hit.start, last)
+        at += len(_decode(b'"%b"' % literal[last:start]))
+        moved.append(Hit(at, at + hit.end - start, hit.ranks))
+        last = start
+    return moved
+
+
+def _uncut(literal: bytes, at: int, least: int) -> int:
+    """Return where the letter or escape begins that a place is inside of, or the place."""
+    while least < at and literal[at] & 0xC0 == 0x80:
+        at -= 1
+    slash = literal.rfind(b"\\", max(least, at - 5), at)
+    if slash < 0 or is_escaped(literal, slash):
+        return at
+    return at if slash + (6 if literal[slash + 1] == _U else 2) <= at else slash
 
 
 def _decode(literal: bytes) -> bytes:

@@ -2,9 +2,7 @@
 
 import itertools
 import re
-from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Sequence
-from operator import attrgetter
+from collections.abc import Sequence
 from typing import Final
 
 from processors.redaction import regex
@@ -58,13 +56,19 @@ def part(hits: Sequence[Hit] | None, start: int, end: int) -> Sequence[Hit] | No
     """Return the hits in a part of a text, counted from there."""
     if hits is None:
         return None
-    return [
-        Hit(max(hit.start, start) - start, min(hit.end, end) - start, hit.ranks)
-        for hit in hits[bisect_right(hits, start, key=_END) : bisect_left(hits, end, key=_START)]
-    ]
-
-
-_START, _END = attrgetter("start"), attrgetter("end")
+    low, high = 0, len(hits)
+    while low < high:  # the first that ends behind the part's beginning
+        middle = (low + high) // 2
+        if hits[middle].end > start:
+            high = middle
+        else:
+            low = middle + 1
+    inside: list[Hit] = []
+    while low < len(hits) and hits[low].start < end:
+        hit = hits[low]
+        inside.append(Hit(max(hit.start, start) - start, min(hit.end, end) - start, hit.ranks))
+        low += 1
+    return inside
 
 
 class Prefilter:
@@ -90,10 +94,7 @@ class Prefilter:
         patterns = [*ranks, *map("|".join, words)]
         self._without_context = len(ranks)
         self._ranks = [tuple(listed) for listed in (*ranks.values(), *told.values())]
-        self.first: Callable[[bytes, int], Bounds] = regex.compile(
-            united([*ranks, *itertools.chain(*words)]), latin1=True
-        ).find
-        """Return the bounds of the first trigger or word from a place on, -1 for none."""
+        self._any = regex.compile(united([*ranks, *itertools.chain(*words)]), latin1=True)
         # Which of them matched is asked afterwards: groups would cost 20 us a match, since the
         # automaton of so many rules has no cheap way to bounds inside a match.
         self._which = regex.pattern_set(patterns, latin1=True, anchored=True).match
@@ -101,9 +102,13 @@ class Prefilter:
             len(ranks) + index: regex.compile(
                 "|".join([*(rules[rank].prefilter() for rank in listed), *_KEY_OF_SEVERAL]),
                 latin1=True,
-            ).find
+            )
             for index, listed in enumerate(told.values())
         }
+
+    def first(self, data: bytes, at: int) -> Bounds:
+        """Return the bounds of the first trigger or word from a place on, -1 for none."""
+        return self._any.find(data, at)
 
     def search(self, data: bytes, at: int = 0) -> Hit | None:
         """Return the first place from ``at`` on where a rule may match."""
@@ -159,7 +164,7 @@ class Prefilter:
             near = self._near.get(index)
             if near is None:
                 last = max(last, end)
-            elif near(data, start, end + RAW_WINDOW)[0] >= 0:
+            elif near.find(data, start, end + RAW_WINDOW)[0] >= 0:
                 last = end + RAW_WINDOW
             else:
                 continue
@@ -203,8 +208,13 @@ def _relaxed_word(word: str) -> list[str]:
     ]
 
 
-_KEY_OF_SEVERAL: Final = (r":\s{0,4}\[", r"\x12[\x00-\xff]{1,5}[\x2a\x18\x21]")
-"""A key of a JSON array, of an attribute that is an array or a number: its values may be far."""
+_KEY_OF_SEVERAL: Final = (r":\s{0,4}\[", r"\x12[\x00-\xff]{1,5}[\x2a\x18\x21]", r"\\{4}")
+"""
+What says that values may be far from their key.
+
+It is a key of a JSON array, of an attribute that is an array or a number, or all is escaped over
+and over.
+"""
 
 
 def derive_prefilter(rules: Sequence[Rule], keys: Sequence[str] = ()) -> Prefilter | None:

@@ -189,9 +189,11 @@ class Scrubber:
         changed = False
         for start, end, is_json in documents:
             piece, inside, new = data[start:end], part(hits, start, end), None
-            if is_json:
+            if inside is not None and not inside:
+                pass
+            elif is_json:
                 new = self._json.redact(piece, key, report, depth, inside)
-            elif inside is None or inside:
+            else:
                 new = self._spans(piece, key, report, inside)
             changed = changed or new is not None
             out.append(piece if new is None else new)

@@ -11,6 +11,7 @@ from gateway.batch import Batch
 from gateway.testing import batch, processor
 from processors.redaction import Redaction
 from processors.redaction.json_members import hit_members
+from processors.redaction.json_text import decoded_hits
 from processors.redaction.prefilter import Hit
 
 ADDRESS = "ada@" + "example.org"
@@ -111,3 +112,62 @@ def test_other_hits_ask_for_all(document: object, hit: str) -> None:
     data = json.dumps(document).encode()
 
     assert hit_members(data, [_hit(data, hit)]) is None
+
+
+@given(
+    st.lists(st.sampled_from(["a", "é", "한", "\n", '"', "\\", "\t", " x", "n", "u"]), max_size=12),
+    st.booleans(),
+)
+def test_hits_move_to_where_escapes_are_undone(letters: list[str], ascii_only: bool) -> None:
+    """Each place in a literal is known in the text that it stands for."""
+    encoded = [json.dumps(letter, ensure_ascii=ascii_only)[1:-1].encode() for letter in letters]
+    literal = b"".join(encoded)
+    starts = [len(b"".join(encoded[:at])) for at in range(len(encoded))]
+    hits = [
+        Hit(place, len(literal), (1,))
+        for start, part in zip(starts, encoded, strict=True)
+        for place in range(start, start + len(part))
+    ]
+
+    moved = decoded_hits(literal, hits)
+
+    assert moved is not None
+    for hit, new in zip(hits, moved, strict=True):
+        letter = max(at for at, start in enumerate(starts) if start <= hit.start)
+        before = len("".join(letters[:letter]).encode())
+        inside = hit.start - starts[letter] if letters[letter] == " x" else 0
+        assert (before + inside, (1,)) == (new.start, new.ranks)
+        assert new.end >= len("".join(letters).encode())
+
+
+@pytest.mark.parametrize("hidden", ["\\u0041", "\\/", "\\ud83d\\ude00"])
+def test_hidden_letters_are_searched_anew(hidden: str) -> None:
+    """Where an escape stands for a rule's letter, a hit in the literal does not name the rule."""
+    assert decoded_hits(hidden.encode() + b" hit", [Hit(7, 10, (1,))]) is None
+
+
+def test_finding_behind_escapes() -> None:
+    """What stands behind and between escapes of a string is found, and the rest stays."""
+    text = "naïve “q”\n\t\\ " + CARD + "\n" + ADDRESS + "\n한국"
+    document = json.dumps({"role": "user", "content": text})
+
+    (span,) = WITH.process(batch({"input": document}))
+
+    assert (
+        json.dumps(
+            {"role": "user", "content": text.replace(CARD, "[CARD]").replace(ADDRESS, "[EMAIL]")}
+        )
+        == span.attributes["input"]
+    )
+
+
+def test_document_without_a_hit_stays_beside_one() -> None:
+    """Of documents in a text only those are read that are hit."""
+    text = f'see {{"a": "x", "n": [1, 2]}} and {{"a": "{ADDRESS}"}} or {{"password": "hunter2!"}}'
+
+    (span,) = WITH.process(batch({"input": text}))
+
+    assert (
+        'see {"a": "x", "n": [1, 2]} and {"a": "[EMAIL]"} or {"password": "[PASSWORD]"}'
+        == span.attributes["input"]
+    )

@@ -130,6 +130,18 @@ def test_same_outcome_on_anything(parts, keys) -> None:  # type: ignore[no-untyp
     assert one == other
 
 
+def test_same_outcome_where_all_is_escaped_over_and_over() -> None:
+    """A number under a telling key is found although many backslashes stand between."""
+    text = json.dumps({"a": "\U00010000" * 8 + " 1234"})
+    for _ in range(2):
+        text = json.dumps({"a": json.dumps({"b": text})})[:-5]
+
+    one, other = _outcomes(batch({"명찰": text}).encode())
+
+    assert one == other
+    assert b"[BADGE]" in one
+
+
 @pytest.mark.parametrize(
     ("pattern", "text"),
     [
