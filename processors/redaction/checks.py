@@ -13,6 +13,14 @@ def whole(candidate: Candidate) -> Bounds:
     return candidate.start, candidate.end
 
 
+_NO_DIGITS: Final = bytes(set(range(256)) - set(b"0123456789"))
+
+
+def digits_of(candidate: Candidate) -> bytes:
+    """Return the digits of the candidate alone."""
+    return candidate.data[candidate.start : candidate.end].translate(None, _NO_DIGITS)
+
+
 def alone(candidate: Candidate) -> bool:
     """Whether no letter, digit or underscore touches the candidate."""
     data, start, end = candidate.data, candidate.start, candidate.end

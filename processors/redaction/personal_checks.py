@@ -1,11 +1,12 @@
 """Decide about personal data: checksums, ranges, and what surrounds a number."""
 
+import functools
 import hashlib
 import ipaddress
 import re
 from typing import Final
 
-from stdnum import bitcoin, luhn
+from stdnum import bitcoin
 from stdnum import iban as stdnum_iban
 from stdnum.br import cnpj as stdnum_cnpj
 from stdnum.br import cpf as stdnum_cpf
@@ -13,29 +14,47 @@ from stdnum.exceptions import ValidationError
 from stdnum.kr import rrn as stdnum_rrn
 
 from processors.redaction import regex
-from processors.redaction.checks import ALNUM, alone, number_alone, whole
+from processors.redaction.checks import ALNUM, alone, digits_of, number_alone, whole
 from processors.redaction.rules import Bounds, Candidate
 
-_NOT_DIGIT: Final = re.compile(r"[^0-9]")
-
 _IIN: Final = re.compile(
-    r"4\d{12}(?:\d{3}(?:\d{3})?)?|(?:5[1-5]|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d+"
-    r"|3[47]\d{13}|3(?:0[0-5]|[689]\d)\d{11,16}|6(?:011|5\d\d|4[4-9]\d)\d{12,15}|35(?:2[89]|[3-8]\d)\d{12,15}"
-    r"|62\d{14,17}|(?:5018|5020|5038|5893|6304|6759|676[1-3])\d{8,15}|220[0-4]\d{12,15}"
-    r"|(?:60|81|82|508)\d{13,14}|(?:636368|438935|504175|451416|636297|5067|4576|4011)\d{10,12}"
+    rb"4\d{12}(?:\d{3}(?:\d{3})?)?|(?:5[1-5]|222[1-9]|22[3-9]\d|2[3-6]\d\d|27[01]\d|2720)\d+"
+    rb"|3[47]\d{13}|3(?:0[0-5]|[689]\d)\d{11,16}|6(?:011|5\d\d|4[4-9]\d)\d{12,15}|35(?:2[89]|[3-8]\d)\d{12,15}"
+    rb"|62\d{14,17}|(?:5018|5020|5038|5893|6304|6759|676[1-3])\d{8,15}|220[0-4]\d{12,15}"
+    rb"|(?:60|81|82|508)\d{13,14}|(?:636368|438935|504175|451416|636297|5067|4576|4011)\d{10,12}"
 )
 
 
 def card(candidate: Candidate) -> Bounds | None:
     """Believe numbers in a card scheme's range that pass Luhn."""
-    digits = _NOT_DIGIT.sub("", candidate.text)
-    if not number_alone(candidate) or not _IIN.fullmatch(digits) or not luhn.is_valid(digits):
+    if not number_alone(candidate):
         return None
-    if digits[0] == "5" and digits[1] in "12345" and len(digits) != 16:
+    digits = digits_of(candidate)
+    if not passes_luhn(digits) or not _IIN.fullmatch(digits):
         return None
-    if digits[:2] in ("22", "23", "24", "25", "26", "27") and not digits.startswith("220"):
+    if digits[:1] == b"5" and digits[1:2] in _MASTERCARD and len(digits) != 16:
+        return None
+    if digits[:2] in _MASTERCARD_OR_MIR and not digits.startswith(b"220"):
         return whole(candidate) if len(digits) == 16 else None
     return whole(candidate)
+
+
+_MASTERCARD: Final = frozenset((b"1", b"2", b"3", b"4", b"5"))
+_MASTERCARD_OR_MIR: Final = frozenset((b"22", b"23", b"24", b"25", b"26", b"27"))
+
+
+def passes_luhn(digits: bytes) -> bool:
+    """Whether the last digit is what Luhn's formula asks for."""
+    total = 0
+    for at in range(len(digits)):
+        digit = digits[len(digits) - 1 - at] - _ZERO
+        if at % 2:
+            digit = 2 * digit if digit < 5 else 2 * digit - 9
+        total += digit
+    return total % 10 == 0
+
+
+_ZERO: Final = ord("0")
 
 
 def _iban_sizes() -> dict[str, int]:
@@ -84,15 +103,24 @@ def ipv4(candidate: Candidate) -> Bounds | None:
     if not alone(candidate) or not _is_host4(candidate.text.split(".")):
         return None
     before, after = candidate.before, candidate.after
-    if before[-1:] in (b".", b"-") or re.match(rb"\.\d|-\d|\.[a-z]|-[A-Za-z]", after):
+    if before[-1:] in (b".", b"-") or (after[:1] in (b".", b"-") and _goes_on(after)):
         return None
-    if (
-        _DRAWING.search(before)
-        or _NOT_IP_BEFORE.search(before)
-        or _VERSION_KEY.search(candidate.key)
-    ):
+    if before.find(b"-.") >= 0 and _DRAWING.search(before):
+        return None
+    if _is_version_key(candidate.key) or (before and _NOT_IP_BEFORE.find(before)[0] >= 0):
         return None
     return whole(candidate)
+
+
+def _goes_on(after: bytes) -> bool:
+    """Whether what follows makes a name or a longer number of an address; a sentence may follow."""
+    following = after[1:2]
+    return following.isdigit() or following.islower() or (after[:1] == b"-" and following.isalpha())
+
+
+@functools.lru_cache(maxsize=4096)
+def _is_version_key(key: str) -> bool:
+    return _VERSION_KEY.search(key) is not None
 
 
 _DRAWING: Final = re.compile(rb"\d-\.\d")
@@ -151,7 +179,7 @@ def mac(candidate: Candidate) -> Bounds | None:
 
 def ssn(candidate: Candidate) -> Bounds | None:
     """Believe numbers in the ranges that were ever issued."""
-    digits = _NOT_DIGIT.sub("", candidate.text)
+    digits = digits_of(candidate).decode()
     area, group, serial = digits[:3], digits[3:5], digits[5:]
     if area in ("000", "666") or area[0] == "9" or group == "00" or serial == "0000":
         return None
@@ -172,7 +200,7 @@ def cnpj(candidate: Candidate) -> Bounds | None:
 
 def rrn(candidate: Candidate) -> Bounds | None:
     """Believe a birth date and a sex digit; numbers since October 2020 have no check digit."""
-    digits = _NOT_DIGIT.sub("", candidate.text)
+    digits = digits_of(candidate).decode()
     month, day = int(digits[2:4]), int(digits[4:6])
     if not (1 <= month <= 12 and 1 <= day <= 31) or digits[6] not in "12345678":
         return None
@@ -244,5 +272,5 @@ def ethereum(candidate: Candidate) -> Bounds | None:
 
 def luhn_digits(candidate: Candidate) -> Bounds | None:
     """Believe digits that pass Luhn, whatever separates them."""
-    digits = _NOT_DIGIT.sub("", candidate.text)
-    return whole(candidate) if len(digits) > 1 and luhn.is_valid(digits) else None
+    digits = digits_of(candidate)
+    return whole(candidate) if len(digits) > 1 and passes_luhn(digits) else None
