@@ -15,6 +15,7 @@ from gateway.batch import Batch
 from gateway.plugin import Context, Processor
 from gateway.telemetry import metrics
 from processors.redaction import catalog, places, secret_key
+from processors.redaction.blanks import blanked
 from processors.redaction.keys import Keys, raw_patterns
 from processors.redaction.memory import Memory
 from processors.redaction.operators import Operators
@@ -49,6 +50,8 @@ class Redaction(Processor[RedactionConfig]):
         keys = Keys(enabled, config.keys.block, config.keys.allow, telling(rules))
         pattern = derive_prefilter(rules, raw_patterns(enabled, config.keys.block))
         self._memory = Memory()
+        self._recurring: list[int] = []
+        """The numbers of attributes that were known in many spans of the last request."""
         self._prefilter = pattern if use_prefilter else None
         by_type = {rule.name: rule.operator for rule in config.custom if rule.operator is not None}
         self._scrubber = Scrubber(
@@ -102,9 +105,11 @@ class Redaction(Processor[RedactionConfig]):
             bounds = places.spans(data)
         except places.FramingError:
             return None
-        looked = places.without_ids(data, bounds)
+        looked, seen = blanked(data, bounds, known, self._recurring)
         first = self._prefilter.first(looked, 0)
-        hits = places.locate(looked, first, self._prefilter, bounds, known)
+        hits = places.locate(looked, first, self._prefilter, bounds, known, seen=seen)
+        if known:
+            self._recurring = places.recurring(hits)
         if len(data) > self.config.max_value_bytes:
             places.oversized(data, bounds, self.config.max_value_bytes, hits)
         return hits

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from gateway.otlp.ready import length
-from processors.redaction.places import Place, varint
+from processors.redaction.framing import Place, varint
 
 _KEY, _VALUE, _TEXT = 0x0A, 0x12, 0x0A
 """The tags of KeyValue.key, KeyValue.value and AnyValue.string_value."""

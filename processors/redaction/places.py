@@ -1,152 +1,27 @@
 """Find which spans of an encoded request a pattern hits, without decoding them."""
 
 from bisect import bisect_right
-from collections.abc import Container, Sequence
+from collections.abc import Container, Mapping, Sequence
 from typing import Final
 
+from processors.redaction.blanks import ATTRIBUTE, without_ids
+from processors.redaction.framing import FramingError, Place, field_at, spans
 from processors.redaction.prefilter import Hit, Prefilter
 from processors.redaction.rules import Bounds
 
-_RESOURCE_SPANS, _SCOPE_SPANS, _SPANS = 0x0A, 0x12, 0x12
-_ATTRIBUTE: Final = 0x4A
-"""The tag of a span's attribute."""
+__all__ = [
+    "FramingError",
+    "Hits",
+    "Place",
+    "locate",
+    "oversized",
+    "recurring",
+    "spans",
+    "without_ids",
+]
+
 _NO_TEXT: Final = frozenset((0x0A, 0x12, 0x22, 0x30, 0x39, 0x41, 0x50, 0x60, 0x70, 0x85))
 """The tags of a span's ids, kind, times, counts and flags."""
-
-_TIMES: Final = (0x39, 0x41)
-_TRACE_ID: Final = 0x0A
-_SPAN_IDS: Final = (0x12, 0x22)
-_BLANKS: Final = {
-    _TRACE_ID: bytes((_TRACE_ID, 16)) + bytes(16),
-    **{tag: bytes((tag, 8)) + bytes(8) for tag in _SPAN_IDS},
-    **{tag: bytes((tag,)) + bytes(8) for tag in _TIMES},
-}
-"""By tag a span's ids and times, of zeros; with those below, all that stands before attributes."""
-_KIND: Final = 0x30
-_NAMES: Final = (0x1A, 0x2A)
-
-
-class FramingError(ValueError):
-    """The bytes are not framed as expected; look at everything instead."""
-
-
-def varint(data: bytes, at: int) -> tuple[int, int]:
-    """Return a number, and where it ends."""
-    value = shift = 0
-    while True:
-        byte = data[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            return value, at
-        shift += 7
-
-
-def _field(data: bytes, at: int) -> tuple[int, int, int]:
-    """Return a field's tag, and where its content begins and ends."""
-    tag = data[at]
-    at += 1
-    if tag >= 0x80:
-        tag, at = varint(data, at - 1)
-    kind = tag & 7
-    if kind == 2:
-        size = data[at]
-        at += 1
-        if size >= 0x80:
-            size, at = varint(data, at - 1)
-        return tag, at, at + size
-    if kind == 0:
-        return tag, at, varint(data, at)[1]
-    if kind in (1, 5):
-        return tag, at, at + (8 if kind == 1 else 4)
-    raise FramingError
-
-
-def _fields(data: bytes, at: int, end: int, wanted: int) -> list[tuple[int, int]]:
-    """Return the bounds of a length-delimited field's occurrences."""
-    found: list[tuple[int, int]] = []
-    while at < end:
-        tag, start, at = _field(data, at)
-        if tag == wanted:
-            found.append((start, at))
-    if at != end:
-        raise FramingError
-    return found
-
-
-def spans(data: bytes) -> list[tuple[int, int]]:
-    """
-    Return the bounds of the spans in the order in which they are decoded.
-
-    Raises:
-        FramingError: the bytes are no request.
-
-    """
-    try:
-        return [
-            span
-            for start, end in _fields(data, 0, len(data), _RESOURCE_SPANS)
-            for scope_start, scope_end in _fields(data, start, end, _SCOPE_SPANS)
-            for span in _fields(data, scope_start, scope_end, _SPANS)
-        ]
-    except IndexError as error:
-        raise FramingError from error
-
-
-def without_ids(data: bytes, bounds: list[tuple[int, int]]) -> bytes:
-    """
-    Return a request with zeros for its spans' ids and times.
-
-    Their bytes are random: each would lead a pattern's automaton where no text does, and a state
-    that is met for the first time costs as much as thousands of bytes.
-    """
-    looked: list[bytes] = []
-    last = 0
-    for start, end in bounds:
-        at = start
-        while at + 18 <= end:
-            tag, size = data[at], data[at + 1]
-            if (
-                tag in _TIMES
-                or (tag == _TRACE_ID and size == 16)
-                or (tag in _SPAN_IDS and size == 8)
-            ):
-                if last < at:
-                    looked.append(data[last:at])
-                blank = _BLANKS[tag]
-                looked.append(blank)
-                last = at = at + len(blank)
-            elif tag == _KIND and size < 0x80:
-                at += 2
-            elif tag in _NAMES and size < 0x80:
-                at += 2 + size
-            else:
-                break
-    looked.append(data[last:])
-    return b"".join(looked)
-
-
-class Place:
-    """
-    An attribute of a span: which one, and where it stands.
-
-    Args:
-        ordinal: its number.
-        field: where it begins, with its tag.
-        end: where it ends.
-        encoded: its key and value.
-        hit: the first one in these; ``None`` where the attribute is known.
-
-    """
-
-    __slots__ = ("encoded", "end", "field", "hit", "ordinal")
-
-    def __init__(self, ordinal: int, field: int, end: int, encoded: bytes, hit: Hit | None) -> None:
-        self.ordinal = ordinal
-        self.field = field
-        self.end = end
-        self.encoded = encoded
-        self.hit = hit
 
 
 class Hits:
@@ -169,6 +44,8 @@ def locate(
     prefilter: Prefilter,
     bounds: list[Bounds],
     known: Container[bytes] = (),
+    *,
+    seen: Mapping[int, list[Place]] | None = None,
 ) -> Hits:
     """
     Return all that a prefilter hits; each attribute is searched once.
@@ -179,27 +56,29 @@ def locate(
         prefilter: finds and judges.
         bounds: of its spans.
         known: encoded attributes that need no judging.
+        seen: by span those of them that are left out of the request.
 
     """
     hits = Hits(bounds)
+    if seen is not None:
+        hits.spans.update(seen)
     starts = [start for start, _ in bounds]
-    first = prefilter.first
     while found[0] >= 0:
         index = bisect_right(starts, found[0]) - 1
         if index >= 0 and found[0] < bounds[index][1]:
             try:
                 attributes, found = _attributes(data, found, prefilter, bounds[index], known)
                 if attributes != []:
-                    hits.spans[index] = attributes
+                    hits.spans[index] = _together(attributes, hits.spans.get(index))
             except (FramingError, IndexError):
-                hits.spans[index], found = None, first(data, bounds[index][1])
-        elif prefilter.judge(data, *found) is None:
-            found = first(data, found[0] + 1)
+                hits.spans[index], found = None, prefilter.first(data, bounds[index][1])
+        elif prefilter.judge(data, found[0], found[1]) is None:
+            found = prefilter.first(data, found[0] + 1)
         else:
             hits.shared = True
             if index + 1 == len(starts):
                 break
-            found = first(data, starts[index + 1])
+            found = prefilter.first(data, starts[index + 1])
     return hits
 
 
@@ -218,7 +97,6 @@ def _attributes(
     """
     at, span_end = span
     places: list[Place] = []
-    first = prefilter.first
     ordinal = 0
     while at < span_end:
         field = at
@@ -228,24 +106,32 @@ def _attributes(
         elif tag & 0x87 == 1:
             at += 9
         else:
-            tag, start, at = _field(data, at)
+            tag, start, at = field_at(data, at)
         if found[0] < at:
             hit = None
             encoded = data[start:at]
-            is_known = tag == _ATTRIBUTE and encoded in known
+            is_known = tag == ATTRIBUTE and encoded in known
             if not is_known and tag not in _NO_TEXT:
                 hit, found = _judged(data, found, prefilter, at)
-            if hit is not None and tag != _ATTRIBUTE:
-                return None, first(data, span_end)
+            if hit is not None and tag != ATTRIBUTE:
+                return None, prefilter.first(data, span_end)
             if is_known or hit is not None:
                 hit = hit and hit.seen_from(start)
                 places.append(Place(ordinal, field, at, encoded, hit))
             if 0 <= found[0] < at:
-                found = first(data, at)
+                found = prefilter.first(data, at)
             if not 0 <= found[0] < span_end:
                 return places, found
-        ordinal += tag == _ATTRIBUTE
+        ordinal += tag == ATTRIBUTE
     raise FramingError
+
+
+def _together(found: list[Place] | None, seen: list[Place] | None) -> list[Place] | None:
+    """Return attributes of a span in their order, each once."""
+    if found is None or not seen:
+        return found
+    places = {place.ordinal: place for place in (*found, *seen)}
+    return [places[ordinal] for ordinal in sorted(places)]
 
 
 def _judged(
@@ -253,11 +139,21 @@ def _judged(
 ) -> tuple[Hit | None, Bounds]:
     """Return the first hit that begins before a place, and where, or what is found behind it."""
     while 0 <= found[0] < end:
-        hit = prefilter.judge(data, *found)
+        hit = prefilter.judge(data, found[0], found[1])
         if hit is not None:
             return hit, found
         found = prefilter.first(data, found[0] + 1)
     return None, found
+
+
+def recurring(hits: Hits) -> list[int]:
+    """Return the numbers of those attributes that are known in every eighth span or more."""
+    counted: dict[int, int] = {}
+    for found in hits.spans.values():
+        for place in found or ():
+            if place.hit is None:
+                counted[place.ordinal] = counted.get(place.ordinal, 0) + 1
+    return sorted(ordinal for ordinal, count in counted.items() if 8 * count >= len(hits.bounds))
 
 
 def oversized(data: bytes, bounds: list[Bounds], max_bytes: int, hits: Hits) -> None:

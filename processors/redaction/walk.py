@@ -9,10 +9,11 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 
 from gateway.plugin import Span
 from processors.redaction.encoded import text_of, with_attributes, with_text
+from processors.redaction.framing import Place
 from processors.redaction.keys import NO_KEY, KeyInfo
 from processors.redaction.memory import Memory, Outcome
 from processors.redaction.operators import FAILED
-from processors.redaction.places import Hits, Place
+from processors.redaction.places import Hits
 from processors.redaction.report import Names, Report
 from processors.redaction.scrubber import Scrubber
 
