@@ -6,14 +6,13 @@ Update them once a batch or a request, never once a span.
 
 from prometheus_client import (
     CollectorRegistry,
-    Counter,
     Gauge,
-    Histogram,
     ProcessCollector,
     disable_created_metrics,
 )
 
 from gateway.telemetry.histogram import BatchHistogram
+from gateway.telemetry.quick import Counter, Histogram
 
 disable_created_metrics()  # type: ignore[no-untyped-call] # the library lacks the annotation
 REGISTRY = CollectorRegistry()
