@@ -98,7 +98,8 @@ class Guard:
         """Whether the processor has a say in what is read at all."""
         self._process: Callable[[Batch], Any] = processor.process
         self._home = home_of(type(processor))
-        self._is_ours = is_ours(self._home)
+        self.is_ours = is_ours(self._home)
+        """Whether it came with the gateway."""
         self._admit = processor.admit
         self._policy: OnError = on_error or processor.on_error
         self._breaker = Breaker()
@@ -185,12 +186,16 @@ class Guard:
         if not closed:
             return self._skip(batch, given)
         started = self._running[id(batch)] = time.perf_counter()
-        limit = asyncio.timeout(HANG_LIMIT_S)
+        # Ours waits for nothing here, and a limit would cost more than what it does.
+        limit = None if self.is_ours else asyncio.timeout(HANG_LIMIT_S)
         try:
-            async with limit:
-                result = self._process(batch)
-                if inspect.isawaitable(result):
-                    result = await result
+            if limit is None:
+                result = await self._process(batch)
+            else:
+                async with limit:
+                    result = self._process(batch)
+                    if inspect.isawaitable(result):
+                        result = await result
             result, spans = self._checked(result, batch)
         except Flow as flow:
             if not batch.parts:
@@ -198,7 +203,7 @@ class Guard:
             raise self._named(flow) from flow.__cause__
         except _FAULTS as error:
             _let_through(error)
-            return self._failed(error, batch, given, before, hung=limit.expired())
+            return self._failed(error, batch, given, before, hung=bool(limit and limit.expired()))
         finally:
             self._running.pop(id(batch), None)
         return self._leave(result, batch, given, spans, started)
@@ -238,7 +243,7 @@ class Guard:
         """Say which processor speaks; that it speaks is no failure."""
         self._breaker.succeeded()
         flow.reason = f"processor {self.component_id}: {flow.reason}"
-        flow.by, flow.is_private = self.component_id, not self._is_ours
+        flow.by, flow.is_private = self.component_id, not self.is_ours
         return flow
 
     def _checked(self, result: object, given: Batch) -> tuple[Batch, int]:
@@ -259,7 +264,7 @@ class Guard:
             result.context = given.context
             result.calls = result.calls or given.calls
             result.parts = given.parts
-        if not self._is_ours:
+        if not self.is_ours:
             check_ids(result)
         return result, spans
 
