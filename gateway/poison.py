@@ -113,14 +113,14 @@ class Poison:
         self._memory[place : place + _SLOT_BYTES] = request + _NOBODY
         return place
 
-    def at(self, place: int | None, processor: bytes) -> None:
+    def at(self, place: int, processor: bytes) -> None:
         """Note which processor has it now."""
-        if place is not None and self._memory is not None:
+        if self._memory is not None:
             self._memory[place + _KEY_BYTES : place + _SLOT_BYTES] = processor
 
-    def end(self, place: int | None) -> None:
+    def end(self, place: int) -> None:
         """Note that a request is processed."""
-        if place is not None and self._memory is not None:
+        if self._memory is not None:
             self._memory[place : place + _SLOT_BYTES] = _NOTHING
             self._free.append(place)
 
@@ -133,7 +133,7 @@ class Work:
     def __init__(self, poison: Poison, requests: Sequence[bytes]) -> None:
         self._poison = poison
         self._requests = requests
-        self._places: list[int | None] = []
+        self._places: list[int] = []
 
     def may(self, processor: bytes) -> bool:
         """Tell whether a processor may have them, and note that it has."""
@@ -147,7 +147,10 @@ class Work:
         return True
 
     def __enter__(self) -> Self:
-        self._places = [self._poison.begin(request) for request in self._requests]
+        for request in self._requests:
+            place = self._poison.begin(request)
+            if place is not None:
+                self._places.append(place)
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -196,6 +196,8 @@ class Lane:
 
     async def _await_older(self, served: _Served, waiting: FairLine) -> None:
         """Wait, for a while, until nothing is on its way here that is older than what would go."""
+        if not waiting.early:
+            return
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(OLDER_S):
                 while waiting.early:

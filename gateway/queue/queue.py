@@ -133,8 +133,10 @@ class Queue:
     ) -> list[Record]:
         """Take the next records that fit a request; none where all of them are damaged."""
         records = line.take(max_spans, max_bytes, max_records)
+        shelf = self._shelf
         for record in records:
-            self._note_taken(record)
+            self._taken[record] = None
+            (record.shelf or shelf).taken(record)
         missing = [record for record in records if not record.payload]
         if missing:
             try:
@@ -203,6 +205,9 @@ class Queue:
         if record.shelf is None:
             self._spans += piece.spans
         self._wait(piece, line)
+        lane = self.lanes[record.lane]
+        if isinstance(line, FairLine) and lane.lines.get(line.destination) is line:
+            self._tell(lane, line)
 
     def recall(self, lane: QueueLane) -> None:
         """Let all records of a lane wait in their lines: its reader has gone."""
@@ -288,11 +293,13 @@ class Queue:
         if record.position == NOWHERE:
             record.position = next(self._serial)
         lane = self.lanes[record.lane]
-        pieces = lane.pieces(record)
+        pieces = lane.pieces(record) if lane.homes is not None else (record,)
         if len(pieces) > 1:
             self._pieces[record.position] = len(pieces)
         for piece in pieces:
-            self._wait(piece, lane.line(piece.destination))
+            line = lane.line(piece.destination)
+            self._wait(piece, line)
+            self._tell(lane, line)
         if behind_unix_ns is not None:
             lane.expect(candidate, record.shelf, behind_unix_ns)
 
@@ -386,9 +393,10 @@ class Queue:
     def _wait(self, record: Record, line: Line | FairLine) -> None:
         line.append(record)
         (record.shelf or self._shelf).held(record)
-        lane = self.lanes[record.lane]
-        served = lane.lines.get(line.destination)
-        if served is not None and served is line and served.has_news():
+
+    def _tell(self, lane: QueueLane, line: FairLine) -> None:
+        """Tell the lane's reader of what came."""
+        if line.awaited is None or line.has_news():
             lane.ring(line.destination)
 
     def _note_taken(self, record: Record) -> None:

@@ -48,7 +48,7 @@ class DiskShelf:
 
     def held(self, record: Record) -> None:
         """Note that a record waits with its payload in memory; forget those of older ones."""
-        self._segment(record).loose.add(record)
+        self.segments[record.position >> SEGMENT_SHIFT].loose.add(record)
         self._cache[record] = None
         self._cached_bytes += record.size
         line = record.line
@@ -67,7 +67,8 @@ class DiskShelf:
     def taken(self, record: Record) -> None:
         """Note that a record left its line."""
         self._uncache(record)
-        self._segment(record).loose.add(record)
+        if not record.payload:  # else it is held already
+            self._segment(record).loose.add(record)
 
     def let_go(self, record: Record) -> None:
         """Note that a record that was taken, or a piece of it, is no longer held in memory."""
@@ -75,7 +76,7 @@ class DiskShelf:
 
     def done(self, record: Record) -> None:
         """Forget a record that was taken: all of its pieces are delivered or given up."""
-        segment = self._segment(record)
+        segment = self.segments[record.position >> SEGMENT_SHIFT]
         segment.loose.discard(record)
         self._acknowledge(segment, record.position, record.size)
 

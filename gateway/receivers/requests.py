@@ -1,6 +1,6 @@
 """From the body of a request to a delivered batch, the same for both protocols."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import partial
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from gateway.otlp.status import MALFORMED, REJECTED, Refusal
 from gateway.otlp.weigh import weigh_json, weigh_protobuf
 from gateway.poison import READING, Poison, key_of_body
 from gateway.receivers.admission import Lease
-from gateway.receivers.handover import HandOver
+from gateway.receivers.handover import HandOver, Refused
 from gateway.telemetry import metrics
 from gateway.threads import SMALL, Threads
 
@@ -73,29 +73,36 @@ class Requests:
 
         """
         async with COURTESY.answering(context.tenant, len(body.data)):
-            return await self._accept(body, context, lease)
-
-    async def _accept(self, body: Body, context: BatchContext, lease: Lease) -> Accepted:
-        checked, size = await self._read(body, context.tenant, lease.take)
-        await COURTESY.after_others(context.tenant)
-        rejected, reason = checked.rejected, checked.reason
-        if checked.entries:
+            checked, size = await self._read(body, context.tenant, lease.take)
+            await COURTESY.after_others(context.tenant)
+            if not checked.entries:
+                return self._accepted(checked, Refused())
             refused = await self._hand_over.run(checked, size, context, lease.account)
-            if refused.refusals:
-                for refusal in refused.refusals:
-                    self._refused(refusal.kind.label).inc(refusal.spans)
-                    rejected += refusal.spans
-                reason = "; ".join(filter(None, (reason, refused.reason)))
+            return self._accepted(checked, refused)
+
+    def _accepted(self, checked: validate.Checked, refused: Refused) -> Accepted:
+        """Return what to tell the sender of what was left out; it is counted."""
+        rejected, reason = checked.rejected, checked.reason
+        if refused.refusals:
+            for refusal in refused.refusals:
+                self._refused(refusal.kind.label).inc(refusal.spans)
+                rejected += refusal.spans
+            reason = "; ".join(filter(None, (reason, refused.reason)))
         if checked.rejected:
             self._invalid.inc(checked.rejected)
         return Accepted(rejected, reason)
 
-    async def _read(
+    def _read(
         self, body: Body, tenant: str, grow: Callable[[int], None]
-    ) -> tuple[validate.Checked, int]:
+    ) -> Coroutine[None, None, tuple[validate.Checked, int]]:
         request = key_of_body(body.data, tenant)
-        if not self._poison.suspects(request):
-            return await self._read_somewhere(body, tenant, grow, request)
+        if self._poison.suspects(request):
+            return self._read_alone(body, tenant, grow, request)
+        return self._read_somewhere(body, tenant, grow, request)
+
+    async def _read_alone(
+        self, body: Body, tenant: str, grow: Callable[[int], None], request: bytes
+    ) -> tuple[validate.Checked, int]:
         async with self._poison.alone(request):
             return await self._read_somewhere(body, tenant, grow, request)
 
