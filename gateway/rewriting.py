@@ -5,11 +5,17 @@ Spans that nobody wrote keep their bytes, under new heads where their resource o
 """
 
 from collections.abc import Mapping, Sequence
+from typing import Final
 
 from opentelemetry.proto.trace.v1 import trace_pb2
 
+from gateway.otlp.fields import end_of
+from gateway.otlp.ready import length
 from gateway.otlp.wire import Entry
 from gateway.views import Resource, Scope, Span
+
+_RESOURCE: Final = b"\x0a"  # ResourceSpans.resource
+_SCHEMA_URL: Final = b"\x1a"  # ResourceSpans.schema_url
 
 
 def fold_tails(entries: list[Entry], spans: Sequence[Span]) -> None:
@@ -73,9 +79,22 @@ def _heads(entry: Entry, scope: Scope, resource: Resource) -> tuple[bytes, bytes
 def _resource_head(encoded: bytes, resource: Resource) -> bytes:
     if not resource.written:
         return encoded
+    rest = _behind_resource(encoded)
+    if rest is not None:
+        inner = resource.peek.SerializeToString()
+        return b"".join((_RESOURCE, length(len(inner)), inner, rest))
     message = trace_pb2.ResourceSpans.FromString(encoded)
     message.resource.CopyFrom(resource.peek)
     return message.SerializeToString()
+
+
+def _behind_resource(encoded: bytes) -> bytes | None:
+    """Return what follows the resource, if anything its schema alone; ``None``: more than that."""
+    start = end_of(encoded, 1) if encoded[:1] == _RESOURCE else 0
+    rest = encoded[start:]
+    if not rest or (rest[:1] == _SCHEMA_URL and end_of(rest, 1) == len(rest)):
+        return rest
+    return None
 
 
 def _scope_head(encoded: bytes, scope: Scope) -> bytes:

@@ -30,18 +30,19 @@ def fields_of(
     if not IS_COMPILED:
         outlines = outlines_of([entry.span for entry in entries])
         for span, entry, (names, spots) in zip(spans, entries, outlines, strict=True):
-            span.known_names, span.news = names, ()
-            found.append((names, Fields(span.peek, entry.span, spots)))
+            fields = Fields(span.peek, entry.span, spots)
+            span.learn(names, fields)
+            found.append((names, fields))
         return found
     finder = Finder(unread)
     walk = finder.walk
     for at, span in enumerate(spans):
         entry = entries[at].whole()
         names = finder.find(entry.data, entry.start, entry.end)
-        span.known_names, span.news = names, ()
         fields = Fields(span.peek, entry.data, finder.spots)
         if finder.spots is not None:
             fields.place(walk.name_at, walk.parent_at, has_events=walk.has_events)
+        span.learn(names, fields)
         found.append((names, fields))
     return found
 

@@ -14,6 +14,7 @@ from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
 from gateway.otlp import values
+from gateway.otlp.fields import Fields
 from gateway.otlp.keys import Names, common, extended
 from gateway.otlp.values import Value
 
@@ -281,8 +282,8 @@ class Span(View[trace_pb2.Span]):
     """A light view of one span; valid as long as its batch."""
 
     __slots__ = (
-        "_pending", "_told", "dropped", "known_names", "news", "resource", "scope", "siblings",
-        "tail",
+        "_fields", "_pending", "_told", "dropped", "known_names", "news", "resource", "scope",
+        "siblings", "tail",
     )  # fmt: skip
 
     core: trace_pb2.Span
@@ -310,6 +311,7 @@ class Span(View[trace_pb2.Span]):
         """The keys, where somebody looked and nobody asked for :attr:`attributes`."""
         self.news: tuple[Told, ...] = ()
         """What was told since somebody looked."""
+        self._fields: Fields | None = None
         self._told: tuple[Told, ...] = ()
         self._pending: tuple[bytes, ...] = ()
         """What was appended and the message lacks so far; most of it nobody reads there."""
@@ -369,6 +371,17 @@ class Span(View[trace_pb2.Span]):
         self._told = (joined,)
         return joined
 
+    def learn(self, names: Names, fields: Fields) -> None:
+        """Remember the keys of the attributes, and what reads these."""
+        self.known_names, self.news = names, ()
+        self._fields = fields
+
+    @property
+    def fields(self) -> Fields | None:
+        """What reads the attributes that somebody found, by their places, while it is true."""
+        known = self._attributes is None and self.known_names is not None
+        return self._fields if known else None
+
     @property
     def attributes(self) -> Attributes:
         """The attributes."""
@@ -401,7 +414,7 @@ class Span(View[trace_pb2.Span]):
         return key in self.known_names or any(key in told for told in self.news)
 
     def _forget(self) -> None:
-        self.known_names = None
+        self.known_names = self._fields = None
         self._told = ()
 
     @property

@@ -89,6 +89,14 @@ class Fields:
         value: AnyValue = self._messages[place].value
         return value
 
+    def raw(self, place: int) -> bytes | None:
+        """Return what stands at a place, encoded; ``None`` where that is not known."""
+        spots = self._spots
+        if spots is None:
+            return None
+        spot: i64 = spots[place]
+        return self._span[spot >> SPOT_HIGH : spot & SPOT_LOW]
+
     def text(self, place: int) -> str:
         """Return the text at a place; empty where there is none."""
         cut = self._cut(place)

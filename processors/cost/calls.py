@@ -191,15 +191,18 @@ def _lenient(told: Told) -> _Written:
 
 def _count(call: ModelCall, written: _Written) -> None:
     """Count tokens so that they fit together, if there are any."""
-    counters = _astuple(written)
-    usage, total = Usage._make(counters[:-1]), counters[-1]
-    if total > 0 and not usage.input and not usage.output:
-        usage = usage._replace(input=total)
-    if min(usage) < 0 or not any(usage):
+    counters: tuple[int, ...] = _astuple(written)
+    taken, given, read, write, write_1h, thoughts, heard, sound, seen, drawn, total = counters
+    if total > 0 and not taken and not given:
+        taken = total
+    counted = (taken, given, read, write, write_1h, thoughts, heard, sound, seen, drawn)
+    if min(counted) < 0 or not any(counted):
         return
-    if usage.reasoning and total == usage.input + usage.output + usage.reasoning:
-        usage = usage._replace(output=usage.output + usage.reasoning)  # Gemini counts them apart
-    call.count_all(checked(usage))
+    if thoughts and total == taken + given + thoughts:
+        given += thoughts  # Gemini counts them apart
+    call.count_all(
+        checked(Usage(taken, given, read, write, write_1h, thoughts, heard, sound, seen, drawn))
+    )
 
 
 def _whole(value: Any) -> int:
@@ -230,13 +233,34 @@ def _tier(told: Told) -> str:
 
 def _is_cut_off(told: Told) -> bool:
     for key in told.layout.finish:
-        if key == OUTPUTS:
-            reason = _reason_in(told.utf8(key))
-        else:
-            reason = told.text(key) or str(told.value(key))
+        is_ours = key == OUTPUTS
+        reason = _reason_in(told.utf8(key)) if is_ours else _written_reason(told, key)
         if reason:
-            return reason.strip("[]'\"()").lower() in CUT_OFF
+            return reason in CUT_OFF
     return False
+
+
+_reasons: Final[dict[bytes, str]] = {}
+"""Reasons by how they are encoded: there are few, and most stand in lists."""
+_REASONS: Final = 256
+_LONGEST_REASON: Final = 64
+
+
+def _written_reason(told: Told, key: str) -> str:
+    """Return the reason that an attribute names; empty where there is none."""
+    raw = told.raw(key)
+    known = None if raw is None else _reasons.get(raw)
+    if known is None:
+        known = _plain_reason(told.text(key) or str(told.value(key)))
+        if raw is not None and len(raw) <= _LONGEST_REASON:
+            if len(_reasons) >= _REASONS:
+                _reasons.clear()
+            _reasons[raw] = known
+    return known
+
+
+def _plain_reason(text: str) -> str:
+    return text.strip("[]'\"()").lower() or text
 
 
 def _reason_in(outputs: bytes) -> str:
@@ -245,7 +269,7 @@ def _reason_in(outputs: bytes) -> str:
     if start < 0:
         return ""
     start += len(_FINISH)
-    return outputs[start : outputs.find(b'"', start)].decode(errors="replace")
+    return _plain_reason(outputs[start : outputs.find(b'"', start)].decode(errors="replace"))
 
 
 def _parameter(told: Told, key: str) -> str:

@@ -12,7 +12,7 @@ from processors.cost.book import PriceBook, Quote
 from processors.cost.calls import ModelCall, read_call, written_type
 from processors.cost.nesting import repeated
 from processors.cost.reported import Reported, read_reported
-from processors.cost.told import MODEL, NO_TYPE, OTHER_TYPES, ROLLUP, Layout, layout_of
+from processors.cost.told import MODEL, NO_TYPE, OTHER_TYPES, ROLLUP, Layout, Told, layout_of
 from processors.cost.unknown import UnknownModels
 from processors.cost.written import COST_JSON, DIFFERENCE, REPORTED, WRITTEN_KEYS, write
 
@@ -75,8 +75,9 @@ class Pricing:
         """Write the cost of a call, where it is known, and return it."""
         span, layout = call.span, call.layout
         reported = None
-        if self._reads_reported and layout.is_reported:
-            reported = read_reported(span.attributes)
+        if self._reads_reported and layout.reported:
+            told = Told(span, layout)
+            reported = read_reported({key: told.value(key) for key in layout.reported})
         if layout.is_written and (quote is not None or reported is not None):
             span.attributes.discard(WRITTEN_KEYS)
         if reported is not None and (quote is None or self._prefers_reported):

@@ -185,16 +185,14 @@ def checked(usage: Usage) -> Usage:
     """
     if usage[3:] == NOTHING_SPECIAL and usage.cache_read <= usage.input:
         return usage
-    cached = usage.cache_read + max(usage.cache_write, usage.cache_write_1h)
-    if cached > usage.input:
-        usage = usage._replace(input=usage.input + cached)
-    if usage.reasoning > usage.output:
-        usage = usage._replace(output=usage.output + usage.reasoning)
-    sound = min(usage.audio_output, usage.output - usage.reasoning)
-    heard = min(usage.audio_input, usage.input)
-    return usage._replace(
-        audio_input=heard,
-        audio_output=sound,
-        image_input=min(usage.image_input, usage.input - heard),
-        image_output=min(usage.image_output, usage.output - usage.reasoning - sound),
-    )
+    taken, given, read, write, write_1h, thoughts, heard, sound, seen, drawn = usage
+    cached = read + max(write, write_1h)
+    if cached > taken:
+        taken += cached
+    if thoughts > given:
+        given += thoughts
+    heard = min(heard, taken)
+    sound = min(sound, given - thoughts)
+    seen = min(seen, taken - heard)
+    drawn = min(drawn, given - thoughts - sound)
+    return Usage(taken, given, read, write, write_1h, thoughts, heard, sound, seen, drawn)

@@ -1,10 +1,13 @@
 """What instrumentations say that a call cost."""
 
 import math
+from collections.abc import Mapping
 from itertools import chain
 from typing import Any, NamedTuple
 
-from gateway.plugin import Attributes
+import msgspec
+
+from gateway.otlp.values import Value
 from processors.cost.written import COST
 
 _PARTS = (
@@ -29,8 +32,14 @@ class Reported(NamedTuple):
     """The attribute that says it."""
 
 
-def read_reported(attributes: Attributes) -> Reported | None:
-    """Return what a span says that it cost; a cost of zero means that nobody knew it."""
+def read_reported(attributes: Mapping[str, Value]) -> Reported | None:
+    """
+    Return what a span says that it cost; a cost of zero means that nobody knew it.
+
+    Args:
+        attributes: those of ``REPORTED_KEYS`` that it has.
+
+    """
     for parts in _PARTS:
         if any(key in attributes for key in parts):
             taken, given, total = (_amount(attributes.get(key)) for key in parts)
@@ -38,7 +47,7 @@ def read_reported(attributes: Attributes) -> Reported | None:
                 return found
     for key in (_DETAILS, COST):
         if key in attributes:
-            details = attributes.json(key) or attributes[key]
+            details = _parsed(attributes[key])
             if isinstance(details, dict) and (found := _detailed(details, key)):
                 return found
     for key in _TOTALS:
@@ -46,6 +55,16 @@ def read_reported(attributes: Attributes) -> Reported | None:
         if total:
             return Reported(None, None, total, key)
     return None
+
+
+def _parsed(value: Value) -> Any:
+    """Return what a JSON text says, and anything else as it is."""
+    if isinstance(value, str):
+        try:
+            return msgspec.json.decode(value) or value
+        except (msgspec.DecodeError, RecursionError):
+            return value
+    return value
 
 
 def _detailed(details: dict[str, Any], key: str) -> Reported | None:

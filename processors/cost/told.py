@@ -74,8 +74,8 @@ class Layout:
     """Where a span that has certain attributes holds what is looked at here."""
 
     __slots__ = (
-        "at", "finish", "is_reported", "is_rollup", "is_written", "may_be_batch", "models",
-        "parameters", "providers", "tiers",
+        "at", "finish", "is_rollup", "is_written", "may_be_batch", "models", "parameters",
+        "providers", "reported", "tiers",
     )  # fmt: skip
 
     def __init__(self, at: dict[str, int]) -> None:
@@ -93,21 +93,22 @@ class Layout:
         """Where it says why an answer ended."""
         self.is_rollup = ROLLUP in at
         self.may_be_batch = bool(present(BATCH_FLAGS))
-        self.is_reported = bool(present(REPORTED_KEYS))
+        self.reported = present(REPORTED_KEYS)
         self.is_written = bool(present(WRITTEN_KEYS))
 
 
 class Told:
     """The attributes of a span: no index is built, and only what is asked for is decoded."""
 
-    __slots__ = ("_added", "_fields", "at", "layout", "span")
+    __slots__ = ("_added", "_fields", "_messages", "at", "layout", "span")
 
     def __init__(self, span: Span, layout: Layout) -> None:
         self.span = span
         self.layout = layout
         self.at = layout.at
         self._added = span.told
-        self._fields: Any = None
+        self._fields = span.fields
+        self._messages: Any = None
 
     def text(self, key: str) -> str | None:
         """Return a text, or ``None`` where there is none."""
@@ -117,6 +118,8 @@ class Told:
         added = self._added.get(key)
         if added:
             return added.decode() if isinstance(added, bytes) else str(added)
+        if self._fields is not None and key not in self._added:
+            return self._fields.text(at) or None
         text: str = self._field(key, at).value.string_value
         return text or None
 
@@ -125,6 +128,11 @@ class Told:
         added = self._added.get(key)
         return added if isinstance(added, bytes) else (self.text(key) or "").encode()
 
+    def raw(self, key: str) -> bytes | None:
+        """Return any value as it is encoded; ``None`` where that is not known."""
+        at = self.at[key]
+        return None if self._fields is None or key in self._added else self._fields.raw(at)
+
     def value(self, key: str) -> Value:
         """Return any value; the key must be there."""
         return decode(self._field(key, self.at[key]).value)
@@ -132,9 +140,9 @@ class Told:
     def _field(self, key: str, at: int) -> Any:
         if key in self._added:  # the message may lack it so far
             return self.span.peek.attributes[at]
-        if self._fields is None:
-            self._fields = self.span.core.attributes
-        return self._fields[at]
+        if self._messages is None:
+            self._messages = self.span.core.attributes
+        return self._messages[at]
 
     def first(self, keys: Iterable[str]) -> str:
         """Return the first text that says something."""

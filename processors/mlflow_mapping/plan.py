@@ -191,9 +191,9 @@ class Origin:
         if known is None:
             known = ""
             attributes = self._resource.attributes
-            for field, key in zip(attributes.fields, attributes.names(), strict=True):
+            for at, key in enumerate(attributes.names()):
                 if key == _SDK:
-                    known = str(field.value.string_value)
+                    known = str(attributes.fields[at].value.string_value)
             self._sdk = known
         return known
 

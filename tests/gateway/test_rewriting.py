@@ -1,5 +1,10 @@
 """What becomes of encoded spans where some of a batch were written."""
 
+import pytest
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+from opentelemetry.proto.trace.v1.trace_pb2 import ResourceSpans, ScopeSpans, Span
+
+from gateway.batch import Batch
 from gateway.otlp import wire
 from gateway.rewriting import adopted, fold_tails, rewritten
 from gateway.testing import batch
@@ -53,3 +58,18 @@ def test_an_encoding_made_elsewhere_takes_the_place_of_a_span() -> None:
     assert [before[0], before[1]._replace(span=b"new")] == after
     assert b"new" not in [entry.span for entry in before]
     assert isinstance(after[1], wire.Entry)
+
+
+@pytest.mark.parametrize("schema", ["", "https://example.org/1"])
+@pytest.mark.parametrize("more", [b"", b"\xfa\x3e\x01x", b"\x0a\x02\x10\x03"])
+def test_what_stands_beside_a_written_resource_stays(schema: str, more: bytes) -> None:
+    """Its schema, fields of the future, and a second part of it are there as they were."""
+    spans = [ScopeSpans(spans=[Span(trace_id=b"t" * 16, span_id=b"s" * 8)])]
+    group = ResourceSpans(scope_spans=spans, schema_url=schema).SerializeToString() + more
+    sent = Batch(b"\x0a" + bytes([len(group)]) + group)
+    expected = ExportTraceServiceRequest.FromString(sent.encode())
+    expected.resource_spans[0].resource.attributes.add(key="team").value.string_value = "search"
+
+    sent.spans[0].resource.attributes["team"] = "search"
+
+    assert expected == ExportTraceServiceRequest.FromString(sent.encode())

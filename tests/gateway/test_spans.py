@@ -60,3 +60,25 @@ def test_each_resource_is_named_once() -> None:
     batch = Batch(request(USUAL, CHILD, HALF))
 
     assert [span.resource for span in batch.spans] == batch.resources
+
+
+def test_what_reads_a_span_is_kept_while_it_is_true() -> None:
+    """Whoever comes later reads what was found, until somebody writes or looks by himself."""
+    batch = Batch(request(USUAL, CHILD, HALF))
+    found = [fields for _, fields in batch.fields()]
+    read, written, renamed = batch.spans
+
+    read.append(b"\x4a\x08\x0a\x01a\x12\x03\x0a\x01v", {"a": "v"})
+    written.attributes["a"] = "b"
+    renamed.name = "another"
+
+    assert [found[0], None, None] == [span.fields for span in batch.spans]
+
+
+def test_a_value_is_told_as_it_is_encoded() -> None:
+    """Where it is known where values stand, so is their encoding."""
+    span = Span(attributes=[key_value("a", "text"), key_value("b", None)])
+
+    ((_, fields),) = Batch(request(span)).fields()
+
+    assert [fields.raw(0), fields.raw(1)] in ([b"\x0a\x04text", b""], [None, None])
