@@ -113,7 +113,7 @@ class Courtesy:
     def place(self, tenant: str, size: int) -> "Place":
         """Return the place of a request, held in an ``async with`` block until it is answered."""
         if not (self._gives_way(tenant) and self._somebody_came):
-            return Place(None, None, tenant, size)
+            return _AT_ONCE
         line = self._line_here()
         return Place(self._slots if size > LARGE_BYTES else None, line, tenant, size)
 
@@ -336,6 +336,10 @@ class Place:
         if self._large is not None and self._place is not None:
             self._large.leave(self._place)
             self._place = None
+
+
+_AT_ONCE = Place(None, None, "", 0)
+"""The place of all that need not wait: there is nothing to be kept of them."""
 
 
 class Answering:

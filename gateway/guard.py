@@ -457,6 +457,14 @@ async def attempt_async(waiting: Awaitable[T], promised: tuple[type[Exception], 
         raise FaultError(blame(error)) from error
 
 
+def outcome(step: Callable[[], T]) -> tuple[T | None, BaseException | None]:
+    """Run work on a thread for who waits elsewhere; return its result, and what it raised."""
+    try:
+        return step(), None
+    except _FAULTS as error:
+        return None, error
+
+
 def ask(step: Callable[[], T], home: Path | None) -> T:
     """
     Run what a component does with spans.

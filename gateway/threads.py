@@ -3,10 +3,11 @@
 import asyncio
 import os
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from typing import TypeVar, TypeVarTuple
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial
+from typing import Any, TypeVar, TypeVarTuple
 
-from gateway import scheduling
+from gateway import guard, scheduling
 from gateway.slots import Slots
 
 Ts = TypeVarTuple("Ts")
@@ -25,6 +26,29 @@ class _Pool:
             workers, thread_name_prefix=name, initializer=scheduling.stand_back
         )
         self.slots = Slots(workers, several_tenants)
+        self.under_way: dict[Future[None], asyncio.Future[Any]] = {}
+        """What was given to the threads, and who waits for it."""
+
+    async def run(self, function: Callable[..., T], args: tuple[Any, ...]) -> T:
+        """Run a function on a thread of the pool and return its result."""
+        loop = asyncio.get_running_loop()
+        # Half of what run_in_executor takes it takes for futures in between.
+        done: asyncio.Future[T] = loop.create_future()
+        job = self.executor.submit(_work, loop, done, function, args)
+        self.under_way[job] = done
+        try:
+            return await done
+        finally:
+            del self.under_way[job]
+            if done.cancelled():
+                job.cancel()
+
+    def close(self, *, wait: bool) -> None:
+        """End the threads; who waits for what was not begun is cancelled."""
+        self.executor.shutdown(wait=wait, cancel_futures=True)
+        for job, done in tuple(self.under_way.items()):
+            if job.cancelled():
+                _tell(done.get_loop(), done.cancel)
 
 
 class Threads:
@@ -54,12 +78,39 @@ class Threads:
         try:
             if not place.granted.is_set():
                 await place.granted.wait()
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(pool.executor, function, *args)
+            return await pool.run(function, args)
         finally:
             pool.slots.leave(place)
 
     def close(self, *, wait: bool = True) -> None:
         """End the threads once their work is done, and wait for that unless told otherwise."""
         for pool in (self._large, self._small):
-            pool.executor.shutdown(wait=wait, cancel_futures=True)
+            pool.close(wait=wait)
+
+
+def _work(
+    loop: asyncio.AbstractEventLoop,
+    done: asyncio.Future[T],
+    function: Callable[..., T],
+    args: tuple[Any, ...],
+) -> None:
+    if not done.cancelled():
+        _tell(loop, _settle, done, *guard.outcome(partial(function, *args)))
+
+
+def _tell(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *args: object) -> None:
+    try:
+        loop.call_soon_threadsafe(function, *args)
+    except RuntimeError:
+        if not loop.is_closed():
+            raise
+        # Nobody is left who could be told.
+
+
+def _settle(done: asyncio.Future[T], result: T, error: BaseException | None) -> None:
+    if done.done():
+        return  # nobody waits any more
+    if error is not None:
+        done.set_exception(error)
+    else:
+        done.set_result(result)

@@ -52,3 +52,45 @@ async def test_small_work_never_waits_for_large() -> None:
         end.set()
         await asyncio.gather(*large)
         threads.close()
+
+
+async def test_a_failure_reaches_who_waits() -> None:
+    """What the function raises is raised where its result is awaited."""
+    threads = Threads()
+
+    def fail() -> None:
+        raise LookupError("nothing there")
+
+    try:
+        with pytest.raises(LookupError, match="nothing there"):
+            await threads.run(fail, cost=1)
+    finally:
+        threads.close()
+
+
+async def test_what_was_not_begun_ends_with_the_threads() -> None:
+    """Who waits for a thread when they are closed is cancelled; nothing is run for them."""
+    threads = Threads()
+    begun, end = threading.Semaphore(0), threading.Event()
+    done: list[int] = []
+
+    def hang() -> None:
+        begun.release()
+        end.wait()
+
+    hanging = [asyncio.create_task(threads.run(hang, cost=1)) for _ in range(4)]
+    try:
+        for _ in hanging:
+            await asyncio.to_thread(begun.acquire)
+        for task in hanging:  # as after a time-out: the threads stay taken, their slots do not
+            task.cancel()
+        await asyncio.wait(hanging)
+        late = asyncio.create_task(threads.run(done.append, 1, cost=1))
+        await asyncio.sleep(0)
+        threads.close(wait=False)
+        await asyncio.wait([late])
+    finally:
+        end.set()
+        threads.close()
+    assert late.cancelled()
+    assert [] == done
