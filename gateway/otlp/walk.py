@@ -32,13 +32,16 @@ class Step:
 
     Args:
         key: its encoding behind its head of two bytes.
+        depth: how many there are with it.
 
     """
 
-    __slots__ = ("key", "names", "next", "others")
+    __slots__ = ("depth", "key", "names", "next", "others")
 
-    def __init__(self, key: bytes) -> None:
+    def __init__(self, key: bytes, depth: int) -> None:
         self.key = key
+        self.depth = depth
+        """How many keys there are up to here."""
         self.names: tuple[str, ...] | None = None
         """All keys up to here, where a span had no more than these."""
         self.next: Step | None = None
@@ -53,17 +56,19 @@ class Tree:
     __slots__ = ("root", "size")
 
     def __init__(self) -> None:
-        self.root = Step(b"")
+        self.root = Step(b"", 0)
         self.size = 0
 
-    def follow(self, step: Step, key: bytes) -> Step:
-        """Return the step by a key that is not the one that followed last time."""
+    def follow(self, step: Step, key: bytes) -> Step | None:
+        """Return the step by a key that did not follow last time; ``None``: it leads too far."""
         found = step.others.get(key)
         if found is None:
+            if step.depth >= DEEPEST:
+                return None
             if self.size >= STEPS:
-                self.root, self.size = Step(b""), 0
+                self.root, self.size = Step(b"", 0), 0
             self.size += 1
-            step.others[key] = found = Step(key)
+            step.others[key] = found = Step(key, step.depth + 1)
         step.next = found
         return found
 
@@ -74,7 +79,7 @@ TREE: Final = Tree()
 class Walk:
     """What the last walk through a span has found."""
 
-    __slots__ = ("_keys", "has_events", "name_at", "parent_at", "step")
+    __slots__ = ("has_events", "name_at", "parent_at", "step")
 
     def __init__(self) -> None:
         self.step = TREE.root
@@ -84,7 +89,6 @@ class Walk:
         self.parent_at: i64 = -1
         """Where that of its parent's id begins."""
         self.has_events = False
-        self._keys: i64 = 0
 
     def go(self, span: bytes, spots: list[int] | None, start: "i64" = 0, end: "i64" = -1) -> bool:
         """
@@ -97,7 +101,7 @@ class Walk:
             end: where it ends there; where all ends if negative.
 
         """
-        self.step, self._keys = TREE.root, 0
+        self.step = TREE.root
         self.name_at = self.parent_at = -1
         self.has_events = False
         at: i64 = start
@@ -139,8 +143,7 @@ class Walk:
             start = value_at(span, at + 1)
             size = end_of(span, at + 1) - start
         at = start + size
-        self._keys += 1
-        if size < 2 or at > end or span[start] != _KEY or self._keys > DEEPEST:
+        if size < 2 or at > end or span[start] != _KEY:
             return -1
         size = span[start + 1]
         value: i64 = start + 2 + size
@@ -150,6 +153,8 @@ class Walk:
         step = self.step.next
         if step is None or step.key != key:
             step = TREE.follow(self.step, key)
+            if step is None:
+                return -1
         self.step = step
         if value != at:
             value = _inside(span, value, at)

@@ -1,7 +1,7 @@
 """The conversation of a model's call: what it was asked and what it answered."""
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 from processors.mlflow_mapping.content import REDACTED, Content, are_texts, as_json, turn
 from processors.mlflow_mapping.events import Told
@@ -185,11 +185,29 @@ def _reply(reading: Reading) -> Message | None:
     return message
 
 
+_reasons: Final[dict[bytes, str]] = {}
+"""Why answers ended, by how that is encoded: there are few reasons, and most stand in lists."""
+_REASONS: Final = 256
+_LONGEST_REASON: Final = 64
+
+
 def _finish(reading: Reading) -> str | None:
     for hit in reading.get("finish"):
-        held = reading.held(hit)
-        if isinstance(held, list):
-            held = held[0] if held else None
-        if held:
-            return as_text(held)
+        raw = reading.fields.raw(hit.place)
+        reason = None if raw is None else _reasons.get(raw)
+        if reason is None:
+            reason = _first_text(reading.held(hit))
+            if raw is not None and len(raw) <= _LONGEST_REASON:
+                if len(_reasons) >= _REASONS:
+                    _reasons.clear()
+                _reasons[raw] = reason
+        if reason:
+            return reason
     return None
+
+
+def _first_text(held: Any) -> str:
+    """Return a value, or the first one of a list, as text; empty where there is nothing."""
+    if isinstance(held, list):
+        held = held[0] if held else None
+    return as_text(held) if held else ""

@@ -1,6 +1,5 @@
 """Documents that were searched, found or ranked, and texts that were embedded."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from gateway.otlp import values
@@ -35,7 +34,7 @@ def read_document(item: Any) -> Document | None:
     return {"page_content": held, "metadata": {}} if isinstance(held, str) else None
 
 
-def _read(item: Mapping[str, Any]) -> Document:
+def _read(item: dict[str, Any]) -> Document:
     metadata = reparse(item.get("metadata"))
     held = dict(metadata) if isinstance(metadata, dict) else {}
     if metadata and not isinstance(metadata, dict):

@@ -128,9 +128,14 @@ def find_tags(reading: Reading, span: Span, unwanted: Globs) -> Iterator[tuple[s
             continue
         if unwanted.dropped(key) or key.startswith("mlflow."):
             continue
-        if value and _TAG_KEY.fullmatch(key):
+        if value and len(key) <= MAX_ID and _is_tag_key(key):
             seen.add(key)
             yield full, value[:MAX_TAG]
+
+
+@functools.lru_cache(maxsize=1024)
+def _is_tag_key(key: str) -> bool:
+    return _TAG_KEY.fullmatch(key) is not None
 
 
 def _tags(reading: Reading) -> Iterator[tuple[str, str]]:

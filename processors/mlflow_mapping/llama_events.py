@@ -5,7 +5,6 @@ Source: llama-index-observability-otel and llama_index.core.instrumentation.even
 themselves have a name and nothing else.
 """
 
-from collections.abc import Mapping
 from typing import Any, NamedTuple
 
 from processors.mlflow_mapping.documents import Document, read_document
@@ -43,7 +42,7 @@ class LlamaEvent(NamedTuple):
     usage: Counters
 
 
-def read_llama_event(name: str, held: Mapping[str, Any]) -> LlamaEvent | None:
+def read_llama_event(name: str, held: dict[str, Any]) -> LlamaEvent | None:
     """Return what an event tells, ``None`` for one of another kind."""
     base = name.removesuffix(ENDING).removesuffix("Start").removesuffix("End")
     kind = _TYPES.get(base)
@@ -63,7 +62,7 @@ def read_llama_event(name: str, held: Mapping[str, Any]) -> LlamaEvent | None:
     )
 
 
-def _asked(held: Mapping[str, Any]) -> list[Message]:
+def _asked(held: dict[str, Any]) -> list[Message]:
     messages = read_messages(reparse(held.get("messages")))
     prompt = held.get("prompt")
     if messages or not isinstance(prompt, str):
@@ -71,7 +70,7 @@ def _asked(held: Mapping[str, Any]) -> list[Message]:
     return [{"role": "user", "content": prompt}]
 
 
-def _answered(held: Mapping[str, Any]) -> list[Message]:
+def _answered(held: dict[str, Any]) -> list[Message]:
     message = _below(held, "response.message.")
     if message:
         return read_message({"role": "assistant", **message}) or []
@@ -79,7 +78,7 @@ def _answered(held: Mapping[str, Any]) -> list[Message]:
     return [{"role": "assistant", "content": text}] if isinstance(text, str) else []
 
 
-def _found(held: Mapping[str, Any]) -> list[Document]:
+def _found(held: dict[str, Any]) -> list[Document]:
     nodes = reparse(held.get("nodes"))
     if not isinstance(nodes, list):
         return []
@@ -87,7 +86,7 @@ def _found(held: Mapping[str, Any]) -> list[Document]:
     return [document for document in found if document]
 
 
-def _document(item: Mapping[str, Any]) -> Document | None:
+def _document(item: dict[str, Any]) -> Document | None:
     node = item.get("node")
     node = node if isinstance(node, dict) else item
     told = {"content": first(node, "text", "text_resource"), "metadata": node.get("metadata") or {},
@@ -97,13 +96,13 @@ def _document(item: Mapping[str, Any]) -> Document | None:
     return read_document({key: value for key, value in told.items() if value is not None})
 
 
-def _input(held: Mapping[str, Any], kind: str) -> Any:
+def _input(held: dict[str, Any], kind: str) -> Any:
     if kind == "EMBEDDING":
         return {"input": held["chunks"]} if held.get("chunks") else None
     return first(held, *_QUERIES) or _below(held, "template_args.") or None
 
 
-def _output(held: Mapping[str, Any], kind: str) -> Any:
+def _output(held: dict[str, Any], kind: str) -> Any:
     if kind == "EMBEDDING":
         vectors = reparse(held.get("embeddings"))
         if isinstance(vectors, list) and vectors and isinstance(vectors[0], list):
@@ -112,14 +111,14 @@ def _output(held: Mapping[str, Any], kind: str) -> Any:
     return first(held, *_RESULTS)
 
 
-def _usage(held: Mapping[str, Any]) -> Counters:
+def _usage(held: dict[str, Any]) -> Counters:
     for prefix in _USAGES:
         if counters := from_object(_below(held, prefix)):
             return counters
     return {}
 
 
-def _below(held: Mapping[str, Any], prefix: str) -> dict[str, Any]:
+def _below(held: dict[str, Any], prefix: str) -> dict[str, Any]:
     """Return what stands under a prefix, the dots in keys as objects."""
     found: dict[str, Any] = {}
     for key, value in held.items():

@@ -5,7 +5,7 @@ MLflow shows a conversation only if each message has one of four roles, each too
 name and arguments as text, and each part of content is text, an image or sound.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import Any, Final
 
 from processors.mlflow_mapping.parts import Draft, Message, first, read_calls, read_part
@@ -32,13 +32,7 @@ _ITEMS: Final = {
 }  # fmt: skip
 """Responses API items that are no messages but belong to the conversation."""
 
-_PLAIN_ROLES: Final = ("system", "user", "assistant")
-_TURN: Final = {"role", "content"}
-_PARTS_TURN: Final = {"role", "parts", "finish_reason"}
-_CALLING_TURN: Final = {"role", "content", "tool_calls"}
-_CALL: Final = {"id", "function"}
-_TYPED_CALL: Final = {"id", "function", "type"}
-_FUNCTION: Final = {"name", "arguments"}
+_PLAIN_ROLES: Final = frozenset({"system", "user", "assistant"})
 _MAYBE_PARTS: Final = ("[{", '{"')
 """Beginnings of texts that may be parts of a message, written as JSON."""
 
@@ -114,16 +108,19 @@ def _plain_turn(item: dict[str, Any]) -> Message | None:
     It is one text of a known role; the assistant's may have calls of tools.
     """
     role = item.get("role")
-    if role not in _PLAIN_ROLES:
+    if not isinstance(role, str) or role not in _PLAIN_ROLES:
         return None
-    if item.keys() == _TURN:
-        text = item["content"]
-    elif item.keys() <= _PARTS_TURN:
-        text = item.get("parts")
-    elif item.keys() == _CALLING_TURN and role == "assistant":
-        return _calling_turn(item["content"], item["tool_calls"])
+    size = len(item)
+    text = item.get("content")
+    if text is not None:
+        if size == 3 and role == "assistant" and "tool_calls" in item:
+            return _calling_turn(text, item["tool_calls"])
+        if size > 2:
+            return None
     else:
-        return None
+        text = item.get("parts")
+        if text is None or size != 2 + ("finish_reason" in item):
+            return None
     if isinstance(text, list):
         text = _only_text(text)
     if not isinstance(text, str) or not is_text(text):
@@ -155,9 +152,9 @@ def _plain_call(call: dict[str, Any]) -> Message | None:
     function, call_id = call.get("function"), call.get("id")
     if not (isinstance(function, dict) and isinstance(call_id, str) and call_id):
         return None
-    if function.keys() != _FUNCTION or (call.keys() != _CALL and call.keys() != _TYPED_CALL):
+    if len(function) != 2 or len(call) != 2 + ("type" in call):
         return None
-    name, arguments = function["name"], function["arguments"]
+    name, arguments = function.get("name"), function.get("arguments")
     if not (isinstance(name, str) and isinstance(arguments, str)):
         return None
     told = {"name": name, "arguments": arguments}
@@ -172,7 +169,7 @@ def _only_text(parts: list[Any]) -> Any:
     return None
 
 
-def _unwrap(item: Mapping[str, Any]) -> Mapping[str, Any]:
+def _unwrap(item: dict[str, Any]) -> dict[str, Any]:
     """Return what LangChain, OpenInference and pydantic-ai's events hold inside."""
     inner = item.get("kwargs") if "lc" in item else None
     if not isinstance(inner, dict) and "content" not in item and "role" not in item:
@@ -186,7 +183,7 @@ def _unwrap(item: Mapping[str, Any]) -> Mapping[str, Any]:
     return item
 
 
-def _role(item: Mapping[str, Any]) -> str | None:
+def _role(item: dict[str, Any]) -> str | None:
     event = item.get("event.name")
     if isinstance(event, str):
         return "assistant" if event == "gen_ai.choice" else _known(event.split(".")[1:2])
@@ -200,7 +197,7 @@ def _role(item: Mapping[str, Any]) -> str | None:
     return None
 
 
-def _speaker(item: Mapping[str, Any]) -> str | None:
+def _speaker(item: dict[str, Any]) -> str | None:
     """Return the role of an agent that AutoGen names as the source of a message."""
     kind = item.get("type")
     if isinstance(kind, str) and kind.endswith(("Message", "Event")) and item.get("source"):
@@ -215,7 +212,7 @@ def _known(names: Iterable[Any]) -> str | None:
     return None
 
 
-def _read_item(item: Mapping[str, Any]) -> list[Message]:
+def _read_item(item: dict[str, Any]) -> list[Message]:
     draft = Draft()
     read_part(draft, item)
     if draft.results:
@@ -232,7 +229,7 @@ def _assistant(draft: Draft) -> Message:
     return message
 
 
-def _read_body(draft: Draft, item: Mapping[str, Any]) -> None:
+def _read_body(draft: Draft, item: dict[str, Any]) -> None:
     content = first(item, "content", "parts", "contents", "blocks", "_content", "text", "message")
     if isinstance(content, str) and content[:2] in _MAYBE_PARTS:
         content = _parts_in(content)
@@ -262,7 +259,7 @@ def _read_body(draft: Draft, item: Mapping[str, Any]) -> None:
                 read_part(draft, {"type": "tool_result", **result})
 
 
-def _read_function_call(draft: Draft, item: Mapping[str, Any]) -> None:
+def _read_function_call(draft: Draft, item: dict[str, Any]) -> None:
     """Read OpenAI's old single call, and OpenInference's flattened form of it."""
     old = item.get("function_call")
     if isinstance(old, dict) and old.get("name"):
@@ -281,7 +278,7 @@ def _parts_in(text: str) -> Any:
     return text
 
 
-def _is_part(part: Mapping[str, Any]) -> bool:
+def _is_part(part: dict[str, Any]) -> bool:
     kind = part.get("type")
     if isinstance(kind, str):
         return kind in {"text", "image_url", "tool_use", "tool_result", "image", "thinking",
@@ -290,7 +287,7 @@ def _is_part(part: Mapping[str, Any]) -> bool:
     return bool(set(part) & {"text", "toolUse", "toolResult", "reasoningContent"}) and len(part) < 3
 
 
-def _finish(draft: Draft, role: str, item: Mapping[str, Any]) -> list[Message]:
+def _finish(draft: Draft, role: str, item: dict[str, Any]) -> list[Message]:
     if role == "tool":
         return _tool_messages(draft, item)
     message: Message = {"role": role, "content": _content(draft, role)}
@@ -323,7 +320,7 @@ def _content(draft: Draft, role: str) -> Any:
     return draft.content
 
 
-def _tool_messages(draft: Draft, item: Mapping[str, Any]) -> list[Message]:
+def _tool_messages(draft: Draft, item: dict[str, Any]) -> list[Message]:
     if draft.results:
         return draft.results
     call_id = first(item, "tool_call_id", "toolCallId", "call_id", "id")

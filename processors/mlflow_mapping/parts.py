@@ -5,12 +5,12 @@ Known: OpenAI chat and Responses, OpenTelemetry GenAI, Anthropic, Gemini, Bedroc
 LangChain, LlamaIndex, Haystack, AutoGen, OpenInference.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 
 from processors.mlflow_mapping.texts import as_text, dump, reparse
 
-Part = Mapping[str, Any]
+Part = dict[str, Any]
 Message = dict[str, Any]
 
 _SPOKEN: Final = ("wav", "mp3")

@@ -27,6 +27,7 @@ from processors.mlflow_mapping.keys import (
     SPAN_TYPE,
     TOKEN_USAGE,
     TRACE_NAME,
+    UNKNOWN,
     USER,
 )
 from processors.mlflow_mapping.texts import parsed
@@ -119,10 +120,15 @@ class Layout:
 
     __slots__ = (
         "counters", "get", "has_own", "has_tools", "hits", "is_silent", "keys", "kind_place",
-        "kind_table", "may_fail", "memo", "people", "suspects", "tells_of_calls", "trees",
+        "kind_words", "may_fail", "memo", "people", "suspects", "tells_of_calls", "trees",
     )  # fmt: skip
 
-    def __init__(self, keys: dict[str, int], hits: dict[str, tuple[Hit, ...]]) -> None:
+    def __init__(
+        self,
+        keys: dict[str, int],
+        hits: dict[str, tuple[Hit, ...]],
+        kind_words: dict[bytes, str],
+    ) -> None:
         self.keys = keys
         """Where each key stands; the last one where it stands twice."""
         self.hits = hits
@@ -146,7 +152,7 @@ class Layout:
         is_clear = len(kinds) == 1 and not self.suspects
         self.kind_place: int = kinds[0].place if is_clear else -1
         """Where the only word stands that tells a span's type; -1: it is not so clear."""
-        self.kind_table: dict[str, str] = kinds[0].detail if is_clear else {}
+        self.kind_words = kind_words
         self.tells_of_calls = TOKEN_USAGE in keys or not _CALLED.isdisjoint(hits)
         """Whether a key tells of a model, its provider, or tokens."""
         self.has_own = not OWN.isdisjoint(keys)
@@ -244,6 +250,7 @@ class Plan:
         self._known: dict[str, list[Meaning]] = {}
         self._prefixes: list[tuple[str, str, int]] = []
         self._memory: dict[str, tuple[Meaning, ...]] = {}
+        self._kind_words: dict[str, dict[bytes, str]] = {}
         self._layouts: dict[tuple[str, ...], Layout] = {}
         self._laid_out = 0
         self._names: list[tuple[tuple[str, ...], Names]] = []
@@ -260,6 +267,9 @@ class Plan:
             table = {**KINDS, **merged}
             table.update({value.upper(): of for value, of in table.items()})
             self._known.setdefault(key, []).append(Meaning("kinds", rank, table))
+            self._kind_words[key] = {
+                word.encode(): of for word, of in table.items() if of != UNKNOWN
+            }
 
     def _add(self, dialect: Dialect, base: int) -> None:
         for concept in _PLAIN:
@@ -301,9 +311,11 @@ class Plan:
                 if not meaning.gate or _shows(keys, meaning.gate):
                     hit = Hit(meaning.rank, key, index, meaning.detail)
                     hits.setdefault(meaning.concept, []).append(hit)
+        kinds = hits.get("kinds")
         layout = Layout(
             {key: index for index, key in enumerate(keys)},
             {concept: tuple(sorted(found, key=_rank)) for concept, found in hits.items()},
+            self._kind_words[kinds[0].key] if kinds else {},
         )
         if len(keys) <= _LONGEST:
             if self._laid_out > _LAID_OUT:

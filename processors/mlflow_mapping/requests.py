@@ -1,6 +1,5 @@
 """Whole requests to models and their answers, as vendors shape them, turned into conversations."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from processors.mlflow_mapping.messages import is_empty, read_message, read_messages
@@ -72,13 +71,13 @@ def _conversation_in(value: Any) -> Any:
     return value
 
 
-def _is_prompt(key: str, value: Mapping[str, Any]) -> bool:
+def _is_prompt(key: str, value: dict[str, Any]) -> bool:
     if key not in ("prompt", "input", "contents"):
         return False
     return key == "prompt" or "instructions" in value or "model" in value
 
 
-def _system_of(value: Mapping[str, Any]) -> list[Message]:
+def _system_of(value: dict[str, Any]) -> list[Message]:
     system = first(value, *_SYSTEM)
     config = value.get("config")
     if system is None and isinstance(config, dict):
@@ -100,7 +99,7 @@ def read_answer(value: Any) -> list[Message] | None:
     return None
 
 
-def _openai(value: Mapping[str, Any]) -> list[Message] | None:
+def _openai(value: dict[str, Any]) -> list[Message] | None:
     return _choices(value.get("choices"))
 
 
@@ -126,7 +125,7 @@ def _choices(choices: Any) -> list[Message] | None:
     return messages
 
 
-def _generations(value: Mapping[str, Any]) -> list[Message] | None:
+def _generations(value: dict[str, Any]) -> list[Message] | None:
     """LangChain's LLMResult."""
     batches = value.get("generations")
     if not isinstance(batches, list):
@@ -147,7 +146,7 @@ def _generations(value: Mapping[str, Any]) -> list[Message] | None:
     return messages or None
 
 
-def _gemini(value: Mapping[str, Any]) -> list[Message] | None:
+def _gemini(value: dict[str, Any]) -> list[Message] | None:
     candidates = value.get("candidates")
     if not isinstance(candidates, list):
         return None
@@ -167,7 +166,7 @@ def _gemini(value: Mapping[str, Any]) -> list[Message] | None:
     return messages or None
 
 
-def _output(value: Mapping[str, Any]) -> list[Message] | None:
+def _output(value: dict[str, Any]) -> list[Message] | None:
     """Responses API, Bedrock's Converse, and chains that hold their answer under a name."""
     for key in ("output", "messages", "message", "response"):
         held = reparse(value.get(key))
@@ -191,7 +190,7 @@ def _fields(value: dict[str, Any]) -> list[Message] | None:
     return None
 
 
-def _message(value: Mapping[str, Any]) -> list[Message] | None:
+def _message(value: dict[str, Any]) -> list[Message] | None:
     """Anthropic, ADK and others whose answer is a message itself."""
     content = value.get("content")
     if isinstance(content, dict) and "parts" in content:

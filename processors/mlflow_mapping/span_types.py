@@ -47,8 +47,7 @@ def plain_type(reading: Reading) -> str | None:
     layout = reading.layout
     if layout.kind_place < 0:
         return None
-    found = layout.kind_table.get(reading.fields.text(layout.kind_place))
-    return None if found == UNKNOWN else found
+    return layout.kind_words.get(reading.fields.utf8(layout.kind_place))
 
 
 def find_type(plan: Plan, reading: Reading, span: Span) -> str:

@@ -1,6 +1,5 @@
 """Token counters, normalised: whole numbers, input including the cache, total the sum."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
@@ -167,7 +166,7 @@ def _from_python(text: str) -> Any:
     return parse(text) if len(text) <= _LONGEST else None
 
 
-def from_object(usage: Mapping[str, Any]) -> Counters:
+def from_object(usage: dict[str, Any]) -> Counters:
     """Return the counters in a vendor's usage object."""
     for holder in _HOLDERS:
         held = usage.get(holder)

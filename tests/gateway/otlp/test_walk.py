@@ -54,7 +54,7 @@ def test_a_field_that_stands_twice_is_unusual(field: bytes) -> None:
 
 def test_what_is_remembered_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Senders choose keys: neither many of them nor long rows of them fill the memory."""
-    monkeypatch.setattr(walk.TREE, "root", walk.Step(b""))
+    monkeypatch.setattr(walk.TREE, "root", walk.Step(b"", 0))
     monkeypatch.setattr(walk.TREE, "size", walk.STEPS - 10)
     path = walk.Walk()
     first = Span(attributes=[key_value("first", 1)]).SerializeToString()
