@@ -340,7 +340,8 @@ class Delivery:
 
     async def _process(self, batch: Batch, seen: list[Seen]) -> list[Record]:
         context = batch.context
-        data, entries = batch.encode(), batch.entries()
+        entries = batch.entries()
+        data = batch.encode() if len(self._routes) > 1 else b""
         records: list[Record] = []
         for pipeline, outlets in self._routes:
             # The first pipeline may have the decoded request, each other makes its own.

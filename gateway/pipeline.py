@@ -1,6 +1,5 @@
 """One pipeline: its processors in order, each under its guard."""
 
-import asyncio
 from collections.abc import Sequence
 from itertools import groupby
 
@@ -106,10 +105,15 @@ class Pipeline:
         """Run guards on a thread; who hangs there keeps the thread, but not the sender."""
         tenant = batch.context.tenant
         try:
-            async with asyncio.timeout(HANG_LIMIT_S):
-                return await self._threads.run(
-                    self._run_all, guards, batch, requests, tenant=tenant, cost=size
-                )
+            return await self._threads.run(
+                self._run_all,
+                guards,
+                batch,
+                requests,
+                tenant=tenant,
+                cost=size,
+                limit_s=HANG_LIMIT_S,
+            )
         except TimeoutError:
             hung = [guard for guard in guards if guard.hangs(HANG_LIMIT_S / 2)]
             for guard in hung:

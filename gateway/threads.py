@@ -29,19 +29,25 @@ class _Pool:
         self.under_way: dict[Future[None], asyncio.Future[Any]] = {}
         """What was given to the threads, and who waits for it."""
 
-    async def run(self, function: Callable[..., T], args: tuple[Any, ...]) -> T:
-        """Run a function on a thread of the pool and return its result."""
+    async def run(
+        self, function: Callable[..., T], args: tuple[Any, ...], until: float | None
+    ) -> T:
+        """Run a function on a thread of the pool and return its result, in time."""
         loop = asyncio.get_running_loop()
         # Half of what run_in_executor takes it takes for futures in between.
         done: asyncio.Future[T] = loop.create_future()
         job = self.executor.submit(_work, loop, done, function, args)
         self.under_way[job] = done
+        timer = None if until is None else loop.call_at(until, _give_up, done)
         try:
             return await done
+        except (asyncio.CancelledError, TimeoutError):
+            job.cancel()  # unless it was begun
+            raise
         finally:
+            if timer is not None:
+                timer.cancel()
             del self.under_way[job]
-            if done.cancelled():
-                job.cancel()
 
     def close(self, *, wait: bool) -> None:
         """End the threads; who waits for what was not begun is cancelled."""
@@ -66,19 +72,31 @@ class Threads:
         self._small = _Pool("stage-1-small", _SMALL_WORKERS, several_tenants)
 
     async def run(
-        self, function: Callable[[*Ts], T], *args: *Ts, tenant: str = "", cost: float = 0
+        self,
+        function: Callable[[*Ts], T],
+        *args: *Ts,
+        tenant: str = "",
+        cost: float = 0,
+        limit_s: float | None = None,
     ) -> T:
         """
         Run a function on a thread and return its result.
 
         Tenants take turns, by cost; what is done for all of them has the tenant ``""``.
+
+        Raises:
+            TimeoutError: it took longer than ``limit_s``, waiting for a thread included. What
+                hangs keeps its thread.
+
         """
+        until = None if limit_s is None else asyncio.get_running_loop().time() + limit_s
         pool = self._small if cost <= SMALL else self._large
         place = pool.slots.ask(("tenant", tenant), cost)
         try:
             if not place.granted.is_set():
-                await place.granted.wait()
-            return await pool.run(function, args)
+                async with asyncio.timeout_at(until):
+                    await place.granted.wait()
+            return await pool.run(function, args, until)
         finally:
             pool.slots.leave(place)
 
@@ -105,6 +123,11 @@ def _tell(loop: asyncio.AbstractEventLoop, function: Callable[..., object], *arg
         if not loop.is_closed():
             raise
         # Nobody is left who could be told.
+
+
+def _give_up(done: asyncio.Future[Any]) -> None:
+    if not done.done():
+        done.set_exception(TimeoutError())
 
 
 def _settle(done: asyncio.Future[T], result: T, error: BaseException | None) -> None:

@@ -102,7 +102,10 @@ class Crashes:
         if not self._free:
             return None
         slot = self._free.pop()
-        some = b"".join([trace for trace in traces if len(trace) == _ID_BYTES][:_MOST_TRACES])
+        some = b"".join(traces)
+        if len(some) != len(traces) * _ID_BYTES:
+            some = b"".join([trace for trace in traces if len(trace) == _ID_BYTES])
+        some = some[: _MOST_TRACES * _ID_BYTES]
         number = (len(some) // _ID_BYTES).to_bytes(_ID_BYTES, "little")
         self._note(slot, number + some)
         return slot

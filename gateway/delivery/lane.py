@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 from collections import deque
 from collections.abc import Callable, Collection
+from itertools import chain
 from typing import NamedTuple
 
 from gateway.config.exporting import MIB, BatchConfig
@@ -234,7 +235,7 @@ class Lane:
         attempts: Attempts | None,
     ) -> None:
         parts = [Part(record) for record in records]
-        cost = lightly(sum(r.size for r in records), sum(r.spans for r in records))
+        cost = lightly(sum([r.size for r in records]), sum([r.spans for r in records]))
         pieces = await COURTESY.aside(cost, self._pieces, parts)
         if self._requests.crashes is not None:
             pieces = [some for piece in pieces for some in self._requests.crashes.split(piece)]
@@ -255,7 +256,7 @@ class Lane:
             self._queue.ack(part.record)
 
     def _pieces(self, parts: list[Part]) -> list[list[wire.Entry]]:
-        entries = [entry for part in parts for entry in part.entries()]
+        entries = list(chain.from_iterable([part.entries() for part in parts]))
         arranged = wire.arrange(entries, unique=self._requests.exporter.unique_spans)
         return list(cut(arranged, self._max_spans, self._max_bytes))
 

@@ -276,8 +276,10 @@ class Store:
         if self._closed:
             raise Retry("the gateway is stopping", after=RETRY_AFTER_S)
         on_disk = [record for record in records if self._queues[record.queue].durable]
-        metas = [frame.meta_of(record) for record in on_disk]
-        for record, meta in zip(on_disk, metas, strict=True):
+        metas: list[bytes] = []
+        for record in on_disk:
+            meta = frame.meta_of(record)
+            metas.append(meta)
             record.size = frame.frame_bytes(meta, record.payload)
         needed = _needed(records)
         self._reserve(needed)

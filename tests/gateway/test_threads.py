@@ -94,3 +94,35 @@ async def test_what_was_not_begun_ends_with_the_threads() -> None:
         threads.close()
     assert late.cancelled()
     assert [] == done
+
+
+async def test_what_hangs_is_not_waited_for() -> None:
+    """Beyond the limit nobody waits for what hangs; what stands behind it is not run then."""
+    threads = Threads()
+    end = threading.Event()
+    done: list[int] = []
+    hanging = [threads.run(end.wait, cost=1, limit_s=0.01) for _ in range(4)]
+    try:
+        for answer in await asyncio.gather(*hanging, return_exceptions=True):
+            assert isinstance(answer, TimeoutError)
+        with pytest.raises(TimeoutError):
+            await threads.run(done.append, 1, cost=1, limit_s=0.01)
+    finally:
+        end.set()
+        threads.close()
+    assert [] == done
+
+
+async def test_waiting_for_a_thread_counts() -> None:
+    """Who gets no thread within the limit is told so."""
+    threads = Threads(lambda: True)
+    end = threading.Event()
+    hanging = [asyncio.create_task(threads.run(end.wait, tenant="a", cost=1)) for _ in range(4)]
+    try:
+        await asyncio.sleep(0)
+        with pytest.raises(TimeoutError):
+            await threads.run(print, tenant="a", cost=1, limit_s=0.01)
+    finally:
+        end.set()
+        await asyncio.gather(*hanging)
+        threads.close()
