@@ -176,14 +176,16 @@ class Batch:
 
     def encode(self) -> bytes:
         """Return the encoded request: as received while nothing was changed."""
-        self._settle()
+        if self._is_changed:
+            self._settle()
         if self._data is None:
             self._data = wire.assemble(self._entries or ())
         return self._data
 
     def entries(self) -> Sequence[wire.Entry]:
         """Return the encoded spans, each with what it belongs to, in order."""
-        self._settle()
+        if self._is_changed:
+            self._settle()
         if self._entries is None:
             self._entries = wire.index(self._data or b"")
         return self._entries
@@ -193,7 +195,8 @@ class Batch:
         encoding = self._encoding
         base, spans = self._entries, self._spans
         rewritten = encoding.stale or self._loose or self._any_dropped
-        if rewritten or base is None or spans is None or len(base) != len(spans):
+        unusual = rewritten or base is None or spans is None or len(base) != len(spans)
+        if unusual and self._is_changed:
             self._settle(fold=False)
         if not encoding.grown:
             return Snapshot(self.context, self._data, self._entries)
@@ -205,8 +208,6 @@ class Batch:
 
         Without ``fold`` what was appended stays beside them, where it can.
         """
-        if not self._is_changed:
-            return
         entries = None
         if self._spans is not None and not self._loose:
             base = self._entries or _indexed(self._data or b"")

@@ -194,7 +194,10 @@ class Line:
         """Add a record with its payload at the end."""
         record.line = self
         self._fresh.append(record)
-        self._total.change(1, record.spans, record.size)
+        total = self._total
+        total.records += 1
+        total.spans += record.spans
+        total.size += record.size
 
     def append_packed(self, record: Record) -> None:
         """Add a record at the end of those that wait on disk alone, without its payload."""
