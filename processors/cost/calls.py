@@ -274,8 +274,7 @@ def _reason_in(outputs: bytes) -> str:
 
 def _parameter(told: Told, key: str) -> str:
     """Return the service tier among a call's parameters."""
-    text = told.text(key)
-    if text is None or '"service_tier"' not in text:
+    if told.utf8(key).find(b'"service_tier"') < 0:
         return ""
     parameters = told.span.attributes.json(key)
     tier = parameters.get("service_tier") if isinstance(parameters, dict) else None

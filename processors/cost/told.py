@@ -126,7 +126,12 @@ class Told:
     def utf8(self, key: str) -> bytes:
         """Return a text as UTF-8; empty where there is none."""
         added = self._added.get(key)
-        return added if isinstance(added, bytes) else (self.text(key) or "").encode()
+        if isinstance(added, bytes):
+            return added
+        if self._fields is None or key in self._added:
+            return (self.text(key) or "").encode()
+        at = self.at.get(key)
+        return b"" if at is None else self._fields.utf8(at)
 
     def raw(self, key: str) -> bytes | None:
         """Return any value as it is encoded; ``None`` where that is not known."""

@@ -1,7 +1,5 @@
 """The attributes that ``cost`` writes."""
 
-from functools import lru_cache
-from itertools import starmap
 from typing import Final
 
 from gateway.otlp.ready import add_text, text_attribute
@@ -28,13 +26,25 @@ COST_JSON: Final = '{"input_cost":%.12g,"output_cost":%.12g,"total_cost":%.12g}'
 """Twelve digits: people read 0.0003, not the nearest binary fraction."""
 
 
-@lru_cache(maxsize=4096)
-def _origin(rule: str, catalogue: str) -> tuple[bytes, dict[str, str]]:
-    """Return the attributes that say where a price is from, encoded and as they are."""
-    origin = {RULE: rule}
-    if catalogue:
-        origin[CATALOGUE] = catalogue
-    return b"".join(starmap(text_attribute, origin.items())), origin
+_origins: Final[dict[str, dict[str, bytes]]] = {}
+"""What says where a price is from, encoded, by the catalogue and what applied."""
+_REMEMBERED: Final = 4096
+
+
+def _origin(rule: str, catalogue: str) -> bytes:
+    """Return the attributes that say where a price is from, encoded."""
+    known = _origins.get(catalogue)
+    if known is None:
+        _origins[catalogue] = known = {}
+    origin = known.get(rule)
+    if origin is None:
+        if len(known) >= _REMEMBERED:
+            known.clear()
+        origin = text_attribute(RULE, rule)
+        if catalogue:
+            origin += text_attribute(CATALOGUE, catalogue)
+        known[rule] = origin
+    return origin
 
 
 def write(span: Span, cost: str, rule: str, catalogue: str, numbers: bytes) -> None:
@@ -49,14 +59,14 @@ def write(span: Span, cost: str, rule: str, catalogue: str, numbers: bytes) -> N
         numbers: more attributes, encoded.
 
     """
-    encoded, origin = _origin(rule, catalogue)
     parts: list[bytes] = []
     add_text(parts, COST, cost)
-    parts.append(encoded)
+    parts.append(_origin(rule, catalogue))
     if numbers:
         parts.append(numbers)
         span.append(b"".join(parts))
-    else:
-        told: dict[str, str | bytes | bool | None] = {COST: cost}
-        told.update(origin)
-        span.append(b"".join(parts), told)
+        return
+    told: dict[str, str | bytes | bool | None] = {COST: cost, RULE: rule}
+    if catalogue:
+        told[CATALOGUE] = catalogue
+    span.append(b"".join(parts), told)

@@ -29,7 +29,6 @@ _CALL: Final = frozenset({"_type", "model", "model_name", "stream", "stop", "run
 _NOISE: Final = ("ls_", "lc_", "langgraph_", "langsmith_", "langchain_", "checkpoint_", "__pregel",
           "langfuse_", "revision_id", "LANGSMITH_", "LANGCHAIN_", "run_attempt")  # fmt: skip
 """Beginnings of metadata that frameworks add for themselves."""
-_TAGGED: Final = frozenset({"tag_fields", "tags", "metadata_prefixes", "metadata"})
 _TAG_KEY: Final = re.compile(r"[\w./ -]{1,250}")
 
 
@@ -119,7 +118,7 @@ def find_tags(reading: Reading, span: Span, unwanted: Globs) -> Iterator[tuple[s
         name = find_text(reading, "trace_name") or span.name
         if name:
             yield TRACE_NAME, trace_name(name)
-    if _TAGGED.isdisjoint(reading.hits):
+    if not reading.layout.is_tagged:
         return
     seen: set[str] = set()
     for key, value in _tags(reading):

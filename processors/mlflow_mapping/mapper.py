@@ -268,7 +268,7 @@ def _store(
     for key, text in texts.items():
         if key in present:
             mended[key] = text
-        elif key in _WORDS:
+        elif isinstance(text, str) and key in _WORDS:
             parts.append(word_attribute(key, text))
         else:
             add_text(parts, key, text)

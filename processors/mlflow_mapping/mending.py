@@ -11,7 +11,7 @@ from typing import Any
 from opentelemetry.proto.common.v1.common_pb2 import AnyValue
 
 from processors.mlflow_mapping.identity import MAX_ID, short_id
-from processors.mlflow_mapping.keys import COST, SPAN_TYPE, TOKEN_USAGE, UNCHANGED
+from processors.mlflow_mapping.keys import COST, SPAN_TYPE, SPAN_TYPES, TOKEN_USAGE, UNCHANGED
 from processors.mlflow_mapping.plan import Reading
 from processors.mlflow_mapping.texts import as_text, dump, leaves, read
 from processors.mlflow_mapping.usage import from_object, normalise
@@ -34,6 +34,8 @@ def mend(reading: Reading) -> Texts:
             if fixed[hit.key] != words:
                 fixed[UNCHANGED + hit.key] = words
     for key in reading.layout.suspects:
+        if key == SPAN_TYPE and reading.fields.text(reading.keys[key]) in SPAN_TYPES:
+            continue
         suspect = reading.at(key)
         if suspect is not None:
             _MENDERS[key](fixed, key, suspect)

@@ -30,7 +30,7 @@ from processors.mlflow_mapping.keys import (
     UNKNOWN,
     USER,
 )
-from processors.mlflow_mapping.texts import parsed
+from processors.mlflow_mapping.texts import parse_utf8, parsed
 
 _REMEMBERED = 20_000
 """Distinct keys whose meaning is kept; more of them than that come from a broken sender."""
@@ -38,6 +38,8 @@ _LAID_OUT = 40_000
 """Keys in all layouts that are kept, about 400 bytes each."""
 _LONGEST = 1_000
 """Spans with more attributes than this are worked out anew each time."""
+_OPENING: Final = (0x7B, 0x5B)
+"""A brace and a bracket."""
 _SDK: Final = "telemetry.sdk.name"
 _TELLING: Final = 300
 """Letters of a name that tell it from the others; senders may choose endless ones."""
@@ -69,6 +71,7 @@ _GROUPED = (
 )
 _OURS = frozenset({SPAN_TYPE, MODEL, PROVIDER, MESSAGE_FORMAT, SESSION, USER, TRACE_NAME})
 _ERRORS = frozenset({"error_type", "error_message", "error_level"})
+_TAGGED = frozenset({"tag_fields", "tags", "metadata_prefixes", "metadata"})
 _TOOLS = frozenset({"tools", "tool_groups", "tools_within"})
 _COUNTED = (
     "input_tokens", "output_tokens", "total_tokens", "cache_read", "cache_write", "cache_write_1h",
@@ -119,8 +122,9 @@ class Layout:
     """What the keys of a span tell together."""
 
     __slots__ = (
-        "counters", "get", "has_own", "has_tools", "hits", "is_silent", "keys", "kind_place",
-        "kind_words", "may_fail", "memo", "people", "suspects", "tells_of_calls", "trees",
+        "counters", "get", "has_own", "has_tools", "hits", "is_silent", "is_tagged", "keys",
+        "kind_place", "kind_words", "may_fail", "memo", "people", "suspects", "tells_of_calls",
+        "trees",
     )  # fmt: skip
 
     def __init__(
@@ -157,6 +161,8 @@ class Layout:
         """Whether a key tells of a model, its provider, or tokens."""
         self.has_own = not OWN.isdisjoint(keys)
         """Whether there are words that MLflow's own SDK may have written."""
+        self.is_tagged = not _TAGGED.isdisjoint(hits)
+        """Whether a key may tell tags of the trace."""
         self.has_tools = not _TOOLS.isdisjoint(hits)
         self.memo: dict[Any, Any] = {}
         """What readers found out about such spans, by reader."""
@@ -229,8 +235,11 @@ class Reading:
 
     def held(self, hit: Hit) -> Any:
         """Return what stands there; JSON objects and lists in texts are parsed."""
-        text = self.fields.text(hit.place)
-        return parsed(text) if text else decode(self.fields.value(hit.place))
+        text = self.fields.utf8(hit.place)
+        if not text:
+            return decode(self.fields.value(hit.place))
+        held = parse_utf8(text) if text[0] in _OPENING else None
+        return parsed(text.decode()) if held is None else held
 
     def at(self, key: str) -> AnyValue | None:
         """Return the value of a key."""

@@ -100,6 +100,9 @@ _BY_MODALITY: Final = {
 _MOST: Final = 2**53
 """Larger numbers are no counters."""
 
+_ZERO: Final = b"\x18\x00"
+"""The number 0 as the value of an attribute."""
+
 _LONGEST: Final = 4000
 """Letters of the longest text that is tried as what Python shows."""
 
@@ -139,7 +142,8 @@ def read_usage(reading: Reading) -> Counters:
         for place in places:
             number: int | None = fields.number(place)
             if number is None or not 0 < number < _MOST:
-                number = _count(fields.value(place))
+                is_zero = fields.raw(place) == _ZERO
+                number = 0 if is_zero else _count(fields.value(place))
             if number is not None:
                 counters[concept] = number
                 break
