@@ -286,7 +286,8 @@ class Line:
         """Take the oldest records that fit one request, at least one."""
         taken: list[Record] = []
         spans = size = 0
-        while self and (max_records is None or len(taken) < max_records):
+        runs, fresh = self._runs, self._fresh
+        while (runs or fresh) and (max_records is None or len(taken) < max_records):
             more_spans, more_bytes = self.first_weight()
             if taken and (spans + more_spans > max_spans or size + more_bytes > max_bytes):
                 break
