@@ -24,23 +24,42 @@ def _varint(size: int) -> bytes:
     return bytes(out)
 
 
-_LENGTHS: Final = tuple(_varint(size) for size in range(0x4000))
-"""Lengths of one and two bytes, nearly all that there are."""
+_BYTES: Final = tuple([bytes([value]) for value in range(0x80)])
+"""Lengths of one byte. A table of those of two bytes, which are as many as there are texts, would
+take longer to fetch from memory than each of them takes to make."""
 
 
 def length(size: int) -> bytes:
     """Return a length as protobuf writes it."""
-    return _LENGTHS[size] if size < 0x4000 else _varint(size)
+    if size < 0x80:
+        return _BYTES[size]
+    return _two(size).to_bytes(2, "little") if size < 0x4000 else _varint(size)
 
 
-_SHORT: Final = 0x1000
+def _two(size: int) -> int:
+    """Return a length of two bytes as the number that they are, the first one lowest."""
+    return size & 0x7F | 0x80 | size >> 7 << 8
+
+
+_SHORT: Final = 0x80
 """Texts shorter than this, and attributes, have their heads ready."""
-_HEADS: Final = tuple([_ATTRIBUTES + _LENGTHS[size] for size in range(_SHORT)])
+_HEADS: Final = tuple([_ATTRIBUTES + _BYTES[size] for size in range(_SHORT)])
 """What stands before an attribute."""
+
+
+def _head(size: int) -> bytes:
+    """Return what stands before an attribute of so many bytes."""
+    if size < _SHORT:
+        return _HEADS[size]
+    if size < 0x4000:
+        return (0x4A | _two(size) << 8).to_bytes(3, "little")
+    return _ATTRIBUTES + _varint(size)
 
 
 def _text_head(size: int) -> bytes:
     """Return what stands before a text of so many bytes, behind the key."""
+    if _SHORT <= size < 0x4000 - 3:
+        return (0x12 | _two(size + 3) << 8 | 0x0A << 24 | _two(size) << 32).to_bytes(6, "little")
     start = _STRING + length(size)
     return _VALUE + length(len(start) + size) + start
 
@@ -68,7 +87,7 @@ def add_text(parts: list[bytes], key: str, text: str | bytes) -> None:
     size = len(data)
     start = _TEXT_HEADS[size] if size < _SHORT else _text_head(size)
     whole = len(head) + len(start) + size
-    parts.append(_HEADS[whole] if whole < _SHORT else _ATTRIBUTES + length(whole))
+    parts.append(_head(whole))
     parts.append(head)
     parts.append(start)
     parts.append(data)

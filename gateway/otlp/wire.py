@@ -99,9 +99,9 @@ class Entry:
         return b"".join((span, *self.tail)) if self.tail else span
 
     @property
-    def size(self) -> int:
+    def size(self) -> "i64":
         """Bytes of the encoded span."""
-        size = self.end - self.start
+        size: i64 = self.end - self.start
         for added in self.tail:
             size += len(added)
         return size
@@ -116,9 +116,10 @@ class Entry:
 
     def grown(self, tail: tuple[bytes, ...]) -> "Entry":
         """Return the same with fields added to its span."""
+        added = self.tail + tail if self.tail else tail
         return Entry(
             self.trace_id, self._span_id, self.resource, self.scope,
-            self.data, self.start, self.end, NO_HEAD, self.tail + tail,
+            self.data, self.start, self.end, NO_HEAD, added,
         )  # fmt: skip
 
     def under(self, resource: bytes, scope: bytes) -> "Entry":
@@ -306,18 +307,18 @@ def assemble(entries: Iterable[Entry]) -> bytes:
     # the garbage collector comes.
     spans = list(entries)
     parts: list[bytes | memoryview] = []
-    at = 0
+    at: i64 = 0
     while at < len(spans):
         at = _put_resource(parts, spans, at)
     return b"".join(parts)
 
 
-def _put_resource(parts: list[bytes | memoryview], entries: list[Entry], at: int) -> int:
+def _put_resource(parts: list[bytes | memoryview], entries: list[Entry], at: "i64") -> "i64":
     """Add the spans from ``at`` on that share its resource; return where the next ones begin."""
     resource = entries[at].resource
     head_at = len(parts)
     parts.append(b"")  # the head is written once the size is known
-    size = len(resource)
+    size: i64 = len(resource)
     while at < len(entries) and entries[at].resource == resource:
         at, more = _put_scope(parts, entries, at)
         size += more
@@ -325,22 +326,25 @@ def _put_resource(parts: list[bytes | memoryview], entries: list[Entry], at: int
     return at
 
 
-def _put_scope(parts: list[bytes | memoryview], entries: list[Entry], at: int) -> tuple[int, int]:
+def _put_scope(
+    parts: list[bytes | memoryview], entries: list[Entry], at: "i64"
+) -> "tuple[i64, i64]":
     """Add those that share its scope too; return where the next ones begin, and the size."""
     first = entries[at]
     head_at = len(parts)
     parts.append(b"")
-    size = len(first.scope)
-    end = len(entries)
+    size: i64 = len(first.scope)
+    end: i64 = len(entries)
     while at < end and _is_beside(entries[at], first):
         entry = entries[at]
         at += 1
-        stop = entry.end
+        stop: i64 = entry.end
         if entry.head == NO_HEAD:
-            span_size = entry.size
-            head = b"\x12" + length(span_size)
-            size += len(head) + span_size
-            parts.append(head)
+            span_size: i64 = entry.size
+            known = length(span_size)
+            size += 1 + len(known) + span_size
+            parts.append(b"\x12")
+            parts.append(known)
             parts.append(_cut(entry.data, entry.start, stop))
             parts += entry.tail
             continue
