@@ -1,9 +1,14 @@
 """How an encoded request is framed: its spans, their fields and attributes."""
 
+from collections.abc import Sequence
+from typing import NamedTuple
+
 from processors.redaction.prefilter import Hit
 from processors.redaction.rules import Bounds
 
 _RESOURCE_SPANS, _SCOPE_SPANS, _SPANS = 0x0A, 0x12, 0x12
+_KEY, _VALUE, _TEXT = 0x0A, 0x12, 0x0A
+"""The tags of KeyValue.key, KeyValue.value and AnyValue.string_value."""
 
 
 class FramingError(ValueError):
@@ -73,6 +78,33 @@ def spans(data: bytes) -> list[Bounds]:
         raise FramingError from error
 
 
+class Text(NamedTuple):
+    """An attribute that is a text: its key, and where things stand in its encoding."""
+
+    key: str
+    value_at: int
+    """Where its value begins, with the tag."""
+    text_at: int
+    """Where the text begins, which is all of the rest."""
+
+
+def text_of(attribute: bytes) -> Text | None:
+    """Return what is known of an attribute that is a text and encoded as all encoders do it."""
+    try:
+        value_at = 2 + attribute[1]
+        if attribute[0] != _KEY or value_at >= 0x82 or attribute[value_at] != _VALUE:
+            return None
+        size, at = varint(attribute, value_at + 1)
+        if at + size != len(attribute) or attribute[at] != _TEXT:
+            return None
+        size, at = varint(attribute, at + 1)
+        if at + size != len(attribute):
+            return None
+        return Text(attribute[2:value_at].decode(), value_at, at)
+    except (IndexError, UnicodeDecodeError):
+        return None
+
+
 class Place:
     """
     An attribute of a span: which one, and where it stands.
@@ -86,7 +118,7 @@ class Place:
 
     """
 
-    __slots__ = ("encoded", "end", "field", "hit", "ordinal")
+    __slots__ = ("encoded", "end", "field", "hit", "hits", "ordinal", "text")
 
     def __init__(self, ordinal: int, field: int, end: int, encoded: bytes, hit: Hit | None) -> None:
         self.ordinal = ordinal
@@ -94,3 +126,7 @@ class Place:
         self.end = end
         self.encoded = encoded
         self.hit = hit
+        self.text: Text | None = None
+        """What is known of the attribute where it is a text that is hit."""
+        self.hits: Sequence[Hit] | None = None
+        """All hits of this text; ``None`` where they are many."""

@@ -5,8 +5,8 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Final
 
 from processors.redaction.blanks import ATTRIBUTE, without_ids
-from processors.redaction.framing import FramingError, Place, field_at, spans
-from processors.redaction.prefilter import Hit, Prefilter
+from processors.redaction.framing import FramingError, Place, field_at, spans, text_of
+from processors.redaction.prefilter import Hit, Prefilter, part
 from processors.redaction.rules import Bounds
 
 __all__ = [
@@ -116,14 +116,26 @@ def _attributes(
             if hit is not None and tag != ATTRIBUTE:
                 return None, prefilter.first(data, span_end)
             if is_known or hit is not None:
-                hit = hit and hit.seen_from(start)
-                places.append(Place(ordinal, field, at, encoded, hit))
+                places.append(Place(ordinal, field, at, encoded, hit and hit.seen_from(start)))
+            if hit is not None:
+                found = _all_hits(data, places[-1], hit, found, prefilter)
             if 0 <= found[0] < at:
                 found = prefilter.first(data, at)
             if not 0 <= found[0] < span_end:
                 return places, found
         ordinal += tag == ATTRIBUTE
     raise FramingError
+
+
+def _all_hits(data: bytes, place: Place, hit: Hit, found: Bounds, prefilter: Prefilter) -> Bounds:
+    """Note all hits of an attribute that is a text; return what is found behind."""
+    place.text = text_of(place.encoded)
+    if place.text is None:
+        return found
+    begin = place.end - len(place.encoded) + place.text.text_at
+    hits, found = prefilter.all_hits(data, begin, place.end, hit)
+    place.hits = part(hits, begin, place.end)
+    return found
 
 
 def _together(found: list[Place] | None, seen: list[Place] | None) -> list[Place] | None:

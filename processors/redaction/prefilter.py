@@ -120,38 +120,51 @@ class Prefilter:
             start, end = self.first(data, start + 1)
         return None
 
-    def hits(self, data: bytes, first: Hit | None = None) -> list[Hit] | None:
+    def hits(self, data: bytes) -> list[Hit] | None:
         """
         Return where in a text rules may match, in order.
 
         ``None`` where there are so many that the text is better looked at as a whole, or string
         by string where it is JSON.
+        """
+        hit = self.search(data)
+        return [] if hit is None else self.all_hits(data, 0, len(data), hit)[0]
+
+    def all_hits(
+        self, data: bytes, begin: int, until: int, hit: Hit
+    ) -> tuple[list[Hit] | None, Bounds]:
+        """
+        Do the same from the first hit on in a text that stands within others.
 
         Args:
-            data: the text.
-            first: what is hit first, where that is known.
+            data: what holds the text.
+            begin: where it begins.
+            until: where it ends.
+            hit: its first.
+
+        Returns:
+            Its hits, and the bounds of what is found first behind it.
 
         """
-        hit = first or self.search(data)
-        if hit is None:
-            return []
         found = [hit]
-        apart = _APART_IN_JSON if data[:1] in (b"{", b"[") else _APART
-        left = _READ_AGAIN * len(data) + _LONGEST
+        apart = _APART_IN_JSON if data[begin : begin + 1] in (b"{", b"[") else _APART
+        left = _READ_AGAIN * (until - begin) + _LONGEST
         last = hit.end
         at = hit.start + 1  # others may begin within it
         while True:
             start, end = self.first(data, at)
-            if start < 0:
-                return found
+            if not 0 <= start < until:
+                return found, (start, end)
             at = start + 1
             left -= end - start
-            if left < 0 or len(found) > _FEW + at // apart:
-                return None
-            hit = self.judge(data, start, end)
-            if hit is not None:
-                last = max(last, hit.end)
-                found.append(hit if hit.end == last else Hit(hit.start, last, hit.ranks))
+            if left < 0 or len(found) > _FEW + (at - begin) // apart:
+                return None, self.first(data, until)
+            further = self.judge(data, start, end)
+            if further is not None:
+                last = max(last, further.end)
+                if further.end < last:
+                    further = Hit(further.start, last, further.ranks)
+                found.append(further)
 
     def judge(self, data: bytes, start: int, end: int) -> Hit | None:
         """Return what is hit at a place, or ``None`` for a context word without a trigger."""

@@ -34,7 +34,7 @@ class Match:
 
 
 _NOWHERE: Final = (-1, -1)
-_FAR: Final = 512
+_FAR: Final = 1024
 """How many bytes take longer to search than it takes to ask once more for a few."""
 _EDGE: Final = 16
 """What a pattern that ends at a boundary must see behind it."""
@@ -97,9 +97,14 @@ class Pattern:
         found: list[tuple[int, int]] = []
         while at < until:
             if begin is not None:
-                at = begin.find(text, at, far + _EDGE)[0]
-                if not 0 <= at < until:
+                start, end = begin.find(text, at, far + _EDGE)
+                if not 0 <= start < until:
                     break
+                if begin is self and not self.groups and end < far + _EDGE:
+                    found.append((start, end))
+                    at = max(end, at + 1)
+                    continue
+                at = start
             spans = self._match(_ANYWHERE, text, at, size)
             whole: tuple[int, int] = spans[0]
             if whole[0] < 0:

@@ -82,10 +82,10 @@ class Scanner:
             before = -1
             far = hit.end + _BEHIND
             for rank in hit.ranks:
-                at, until = hit.start, hit.start + _BOUNDARY
+                at = hit.start
+                until = far if rank in self._context else at + _BOUNDARY
                 if rank in self._loose:
                     at = before = before if before >= 0 else _before(data, at)
-                    until = far
                 if rank in reach:
                     at = reach[rank][0]
                 reach[rank] = at, until, far

@@ -64,17 +64,23 @@ class Scrubber:
         new = self.redact(text.encode("utf-8", "surrogatepass"), key, report)
         return None if new is None else new.decode("utf-8", "surrogatepass")
 
-    def redact(
-        self, data: bytes, key: KeyInfo, report: Report, first: Hit | None = None
+    def redact(self, data: bytes, key: KeyInfo, report: Report) -> bytes | None:
+        """Do the same with a text in UTF-8."""
+        hits: Sequence[Hit] | None = None
+        if key.blocked is None and not key.allowed and len(data) <= self.max_bytes:
+            hits = self._hits(data, key)
+        return self.redact_hit(data, key, report, hits)
+
+    def redact_hit(
+        self, data: bytes, key: KeyInfo, report: Report, hits: Sequence[Hit] | None
     ) -> bytes | None:
-        """Do the same with a text in UTF-8, of which the first hit may be known."""
+        """Do the same with a text of which it is known what is hit; ``None`` means anywhere."""
         if len(data) > self.max_bytes:
             return self._give_up(data, report)
-        hits: Sequence[Hit] | None = None
-        if key.blocked is None:
-            hits = () if key.allowed else self._hits(data, key, first)
-            if hits is not None and not hits:
-                return None
+        if key.blocked is not None or key.telling:
+            hits = None
+        elif key.allowed or (hits is not None and not hits):
+            return None
         try:
             return attempt(lambda: self._text(data, key, report, 0, hits))
         except FaultError:
@@ -135,12 +141,12 @@ class Scrubber:
             return self._json.redact(data, key, report, depth, hits)
         return self._plain(data, key, report, depth, hits)
 
-    def _hits(self, data: bytes, key: KeyInfo, first: Hit | None = None) -> Sequence[Hit] | None:
+    def _hits(self, data: bytes, key: KeyInfo) -> Sequence[Hit] | None:
         """Return where in a text something may be; ``None`` means anywhere."""
         if self._prefilter is None or key.telling:
             return None
-        if len(data) > _SHORT or first is not None:
-            return self._prefilter.hits(data, first)
+        if len(data) > _SHORT:
+            return self._prefilter.hits(data)
         if data in self._clean_texts:
             return ()
         hits = self._prefilter.hits(data)

@@ -145,17 +145,17 @@ class Walker:
 
     def _attribute_afresh(self, span: trace_pb2.Span, place: Place) -> tuple[bytes | None, bool]:
         """Return an attribute's new encoding, and whether it would always be that."""
-        text = text_of(place.encoded)
+        text = place.text if place.hit is not None else text_of(place.encoded)
         if text is None or not self._scrubber.keeps(text.key):
             return self._attribute_decoded(span, place.ordinal)
         if self._report.findings is not None:
             self._report.place = f"{self._where}: attribute {text.key}"
         known = self._scrubber.keys.info(text.key)
-        first = place.hit
-        if first is not None:
-            first = first.seen_from(text.text_at) if first.start >= text.text_at else None
         value = place.encoded[text.text_at :]
-        new = self._scrubber.redact(value, known, self._report, first)
+        if place.hit is not None:
+            new = self._scrubber.redact_hit(value, known, self._report, place.hits)
+        else:
+            new = self._scrubber.redact(value, known, self._report)
         return None if new is None else with_text(place.encoded, text.value_at, new), True
 
     def _attribute_decoded(self, span: trace_pb2.Span, ordinal: int) -> tuple[bytes | None, bool]:

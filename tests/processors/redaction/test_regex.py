@@ -37,7 +37,15 @@ def test_first_group_is_the_finding() -> None:
 
 def test_beginning_may_reach_further_than_it_may_stand() -> None:
     """What shows that a match begins may end behind the place until which it may begin."""
-    text = b"x pw:a;" + b"-" * 1000 + b" pw:b;" + b"-" * 1000
+    text = b"x pw:a;" + b"-" * 1000 + b" pw:b;" + b"-" * 2000
 
     assert [(2, 7)] == WHOLE.findings(text, 0, 3, BEGIN, 200)
     assert [] == WHOLE.findings(text, 8, 9, BEGIN, 1400)
+
+
+def test_pattern_that_is_its_own_beginning_is_found_whole() -> None:
+    """Where no other begins it, a match reaches as far as it likes."""
+    key = regex.compile(r"\bsk-[a-z]{4,}")
+    text = b"x sk-abcd; sk-" + b"a" * 2000 + b";" + b"-" * 2000
+
+    assert [(2, 9), (11, 2014)] == key.findings(text, 0, 12, key, 200)
