@@ -20,6 +20,12 @@ NAMED: Final = frozenset(("value", "val", "v", "content"))
 """The keys of values that may be named so."""
 
 _NAMING_LITERAL: Final = re.compile(f'"(?:{"|".join(sorted(NAMING))})"'.encode())
+_PLAIN: Final = rb'"[^"\\]*+"\s*+:\s*+(?:"[^"\\]*+"|[\w.+-]++)\s*+'
+_BEFORE: Final = re.compile(rb"\{\s*+(?:%b,\s*+)*+\"[^\"\\]*+\"\s*+:\s*+" % _PLAIN)
+_BEHIND: Final = re.compile(rb"\s*+(?:,\s*+%b)*+\}" % _PLAIN)
+"""An object with plain members, up to the value of one of them and from there on."""
+_NEAR: Final = 1024
+"""How far a name is looked for beside a member; where its object is longer, in all the text."""
 _SPACE: Final = b" \t\r\n"
 _QUOTE, _BACKSLASH, _COLON = b'"\\:'
 
@@ -36,12 +42,19 @@ class Member(NamedTuple):
 def hit_members(data: bytes, hits: Sequence[Hit]) -> list[Member] | None:
     """Return the members of a valid document that are hit; ``None`` where it must be walked."""
     found: list[Member] = []
+    anywhere: bool | None = None
     for hit in hits:
         if found and hit.start < found[-1].end:
             continue
         member = _member(data, hit.start)
         if member is None:
             return None
+        if member.key in NAMED:
+            beside = _beside(data, member)
+            if beside is None and anywhere is None:
+                anywhere = _NAMING_LITERAL.search(data) is not None
+            if anywhere if beside is None else _NAMING_LITERAL.search(beside):
+                return None
         found.append(member)
     return found
 
@@ -62,9 +75,16 @@ def _member(data: bytes, at: int) -> Member | None:
     if b"\\" in key:
         return None
     name = key.decode("utf-8", "replace")
-    if name in NAMING or (name in NAMED and _NAMING_LITERAL.search(data)):
+    return None if name in NAMING else Member(name, start, end + 1)
+
+
+def _beside(data: bytes, member: Member) -> bytes | None:
+    """Return what stands beside a member where its object is plain and near."""
+    opening = data.rfind(b"{", max(0, member.start - _NEAR), member.start)
+    if opening < 0 or _BEFORE.fullmatch(data, opening, member.start) is None:
         return None
-    return Member(name, start, end + 1)
+    behind = _BEHIND.match(data, member.end, member.end + _NEAR)
+    return None if behind is None else data[opening : member.start] + behind[0]
 
 
 def _may_part(text: bytes) -> bool:

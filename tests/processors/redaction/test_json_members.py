@@ -75,6 +75,31 @@ def test_outcome_is_that_of_reading_all(document: dict[str, Any], style: dict[st
     assert WITHOUT.process(Batch(data)).encode() == WITH.process(Batch(data)).encode()
 
 
+MESSAGE = {"role": "user", "n": 1, "content": ADDRESS, "ok": True}
+
+
+@pytest.mark.parametrize(
+    ("document", "asks_for_all"),
+    [
+        ({"tools": [{"name": "x"}], "messages": [MESSAGE]}, False),
+        ({"messages": [MESSAGE, {"name": "x"}]}, False),
+        ([MESSAGE | {"name": "x"}], True),
+        ([{"name": "x"} | MESSAGE], True),
+        ([{"a": {}, "name": "x"} | MESSAGE], True),
+        ([MESSAGE | {"a": [], "name": "x"}], True),
+        ([{"name": "x", "a {": "y"} | MESSAGE], True),
+        ([{"name": "x", "long": "y" * 2000} | MESSAGE], True),
+        ([MESSAGE | {"long": "y" * 2000, "name": "x"}], True),
+        ([{"name": "x", "a": '{"b": 1, '} | MESSAGE], True),
+    ],
+)
+def test_only_names_beside_a_value_ask_for_all(document: object, asks_for_all: bool) -> None:
+    """A name in another object, as of a tool, names no message's content."""
+    data = json.dumps(document).encode()
+
+    assert asks_for_all == (hit_members(data, [_hit(data, ADDRESS)]) is None)
+
+
 def _hit(data: bytes, text: str) -> Hit:
     at = data.index(text.encode())
     return Hit(at, at + len(text), (0,))
