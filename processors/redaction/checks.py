@@ -16,9 +16,14 @@ def whole(candidate: Candidate) -> Bounds:
 _NO_DIGITS: Final = bytes(set(range(256)) - set(b"0123456789"))
 
 
+def digits_in(text: bytes) -> bytes:
+    """Return the digits of a text alone."""
+    return text.translate(None, _NO_DIGITS)
+
+
 def digits_of(candidate: Candidate) -> bytes:
     """Return the digits of the candidate alone."""
-    return candidate.data[candidate.start : candidate.end].translate(None, _NO_DIGITS)
+    return digits_in(candidate.data[candidate.start : candidate.end])
 
 
 def alone(candidate: Candidate) -> bool:

@@ -47,6 +47,6 @@ def email(candidate: Candidate) -> Bounds | None:
         return None
     start = candidate.start + cut
     before = candidate.data[max(0, start - 300) : start]
-    if b"://" in before and _AUTHORITY.search(before):
+    if before.find(b"://") >= 0 and _AUTHORITY.search(before):
         return None  # the password of a URL and its host, which has a rule of its own
     return start, start + len(f"{stripped}{at}{domain}".encode())

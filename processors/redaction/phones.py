@@ -123,7 +123,7 @@ def _split(text: str) -> tuple[str, str]:
     """Return the number's digits, with its ``+``, and the number without its extension."""
     bare = text if _BARE.fullmatch(text) else _EXTENDED.split(text, maxsplit=1)[0]
     plus = "+" if bare.startswith("+") else ""
-    return plus + re.sub(r"\D", "", bare), bare
+    return plus + checks.digits_in(bare.encode()).decode(), bare
 
 
 _JOINTS: Final = ".:,/-"

@@ -149,8 +149,10 @@ class Prefilter:
         found = [hit]
         apart = _APART_IN_JSON if data[begin : begin + 1] in (b"{", b"[") else _APART
         left = _READ_AGAIN * (until - begin) + _LONGEST
-        last = hit.end
         at = hit.start + 1  # others may begin within it
+        if hit.start < begin < hit.end:  # at a mark before the text, which may be hit as well
+            self._judge_further(data, begin, hit.end, found)
+            at = begin + 1
         while True:
             start, end = self.first(data, at)
             if not 0 <= start < until:
@@ -159,12 +161,14 @@ class Prefilter:
             left -= end - start
             if left < 0 or len(found) > _FEW + (at - begin) // apart:
                 return None, self.first(data, until)
-            further = self.judge(data, start, end)
-            if further is not None:
-                last = max(last, further.end)
-                if further.end < last:
-                    further = Hit(further.start, last, further.ranks)
-                found.append(further)
+            self._judge_further(data, start, end, found)
+
+    def _judge_further(self, data: bytes, start: int, end: int, found: list[Hit]) -> None:
+        """Add what is hit at a place behind others; none ends before another that begins before."""
+        hit = self.judge(data, start, end)
+        if hit is not None:
+            last = found[-1].end
+            found.append(hit if hit.end >= last else Hit(hit.start, last, hit.ranks))
 
     def judge(self, data: bytes, start: int, end: int) -> Hit | None:
         """Return what is hit at a place, or ``None`` for a context word without a trigger."""
