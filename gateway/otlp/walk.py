@@ -46,8 +46,8 @@ class Step:
         """All keys up to here, where a span had no more than these."""
         self.next: Step | None = None
         """What followed last time."""
-        self.others: dict[bytes, Step] = {}
-        """All that ever followed, by their keys."""
+        self.others: dict[bytes, Step] | None = None
+        """All that ever followed, by their keys, where these are several."""
 
 
 class Tree:
@@ -61,14 +61,18 @@ class Tree:
 
     def follow(self, step: Step, key: bytes) -> Step | None:
         """Return the step by a key that did not follow last time; ``None``: it leads too far."""
-        found = step.others.get(key)
+        if step.others is None and step.next is not None:
+            step.others = {step.next.key: step.next}
+        found = None if step.others is None else step.others.get(key)
         if found is None:
             if step.depth >= DEEPEST:
                 return None
             if self.size >= STEPS:
                 self.root, self.size = Step(b"", 0), 0
             self.size += 1
-            step.others[key] = found = Step(key, step.depth + 1)
+            found = Step(key, step.depth + 1)
+            if step.others is not None:
+                step.others[key] = found
         step.next = found
         return found
 

@@ -26,6 +26,25 @@ def test_equal_keys_lead_to_one_step(keys: list[str]) -> None:
     assert steps[2] is not steps[0]
 
 
+def test_ways_that_part_are_all_remembered() -> None:
+    """Whichever key followed last, those that followed before lead where they did."""
+    path = walk.Walk()
+    spans = [
+        Span(attributes=[key_value("fork", 1), key_value(f"prong {number}", 1)])
+        for number in range(4)
+    ]
+
+    first: list[walk.Step] = []
+    second: list[walk.Step] = []
+    for ends in (first, second):
+        for span in spans:
+            assert path.go(span.SerializeToString(), None)
+            ends.append(path.step)
+
+    assert 4 == len({id(step) for step in first})
+    assert [id(step) for step in first] == [id(step) for step in second]
+
+
 @pytest.mark.parametrize("parent", [b"", b"\1" * 8])
 @pytest.mark.parametrize("name", ["", "a name", "n" * 200])
 @pytest.mark.parametrize("events", [0, 1])
