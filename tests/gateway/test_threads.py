@@ -2,12 +2,15 @@
 
 import asyncio
 import threading
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
 
 from gateway.threads import SMALL, Threads
+
+Taken = tuple[Threads, threading.Event]
 
 
 class InOrder(ThreadPoolExecutor):
@@ -68,11 +71,15 @@ async def test_a_failure_reaches_who_waits() -> None:
         threads.close()
 
 
-async def test_what_was_not_begun_ends_with_the_threads() -> None:
-    """Who waits for a thread when they are closed is cancelled; nothing is run for them."""
+@pytest.fixture
+async def taken() -> AsyncIterator[Taken]:
+    """
+    Threads for small work all of which hang, as after time-outs: their slots are free again.
+
+    Beside them what ends that.
+    """
     threads = Threads()
     begun, end = threading.Semaphore(0), threading.Event()
-    done: list[int] = []
 
     def hang() -> None:
         begun.release()
@@ -82,35 +89,52 @@ async def test_what_was_not_begun_ends_with_the_threads() -> None:
     try:
         for _ in hanging:
             await asyncio.to_thread(begun.acquire)
-        for task in hanging:  # as after a time-out: the threads stay taken, their slots do not
+        for task in hanging:
             task.cancel()
         await asyncio.wait(hanging)
-        late = asyncio.create_task(threads.run(done.append, 1, cost=1))
-        await asyncio.sleep(0)
-        threads.close(wait=False)
-        await asyncio.wait([late])
+        yield threads, end
     finally:
         end.set()
         threads.close()
+
+
+async def test_what_was_not_begun_ends_with_the_threads(taken: Taken) -> None:
+    """Who waits for a thread when they are closed is cancelled; nothing is run for them."""
+    threads, _ = taken
+    done: list[int] = []
+    late = asyncio.create_task(threads.run(done.append, 1, cost=1))
+    await asyncio.sleep(0)
+
+    threads.close(wait=False)
+    await asyncio.wait([late])
+
     assert late.cancelled()
     assert [] == done
 
 
 async def test_what_hangs_is_not_waited_for() -> None:
-    """Beyond the limit nobody waits for what hangs; what stands behind it is not run then."""
+    """Beyond the limit nobody waits for a function."""
     threads = Threads()
     end = threading.Event()
-    done: list[int] = []
-    hanging = [threads.run(end.wait, cost=1, limit_s=0.01) for _ in range(4)]
     try:
-        for answer in await asyncio.gather(*hanging, return_exceptions=True):
-            assert isinstance(answer, TimeoutError)
         with pytest.raises(TimeoutError):
-            await threads.run(done.append, 1, cost=1, limit_s=0.01)
+            await threads.run(end.wait, cost=1, limit_s=0.01)
     finally:
         end.set()
         threads.close()
-    assert [] == done
+
+
+async def test_what_stands_behind_what_hangs_is_given_up(taken: Taken) -> None:
+    """What no thread takes within the limit is not run later either."""
+    threads, end = taken
+    done: list[int] = []
+
+    with pytest.raises(TimeoutError):
+        await threads.run(done.append, 1, cost=1, limit_s=0.01)
+    end.set()
+    await threads.run(done.append, 2, cost=1)
+
+    assert [2] == done
 
 
 async def test_waiting_for_a_thread_counts() -> None:
