@@ -79,6 +79,33 @@ async def gateway(config: Path, cpus: Collection[int]) -> AsyncIterator[Gateway]
             await reading
 
 
+@asynccontextmanager
+async def peer(module: str, sink: int, cpus: Collection[int]) -> AsyncIterator[Gateway]:
+    """
+    Run something to compare the gateway with.
+
+    Args:
+        module: is told the port of the sink, and writes its endpoints to stdout as JSON.
+        sink: the port.
+        cpus: where it may run.
+
+    Raises:
+        BenchError: it does not start.
+
+    """
+    process = await spawn(module, str(sink), cpus=cpus)
+    try:
+        assert process.stdout is not None
+        line = await asyncio.wait_for(process.stdout.readline(), _START_S)
+        if not line:
+            raise BenchError(f"{module} did not start; what it said stands above")
+        yield Gateway(process, msgspec.json.decode(line, type=dict[str, str]))
+    except TimeoutError as error:
+        raise BenchError(f"{module} did not start within {_START_S:.0f} s") from error
+    finally:
+        await end(process)
+
+
 async def _started(process: Process) -> dict[str, str]:
     """Read the log until it says that the gateway is up."""
     assert process.stderr is not None

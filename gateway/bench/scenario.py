@@ -16,7 +16,15 @@ from gateway.bench import usage
 from gateway.bench.load import Order, Protocol
 from gateway.bench.load import Report as LoadReport
 from gateway.bench.payload import Kind
-from gateway.bench.processes import BenchError, Gateway, SinkProcess, gateway, run_load, sink
+from gateway.bench.processes import (
+    BenchError,
+    Gateway,
+    SinkProcess,
+    gateway,
+    peer,
+    run_load,
+    sink,
+)
 
 _CONNECTIONS = 8
 _MANY_CONNECTIONS = 64
@@ -205,9 +213,16 @@ class Stand:
 
 
 @asynccontextmanager
-async def stand(scenario: Scenario, report: Report = lambda _step: None) -> AsyncIterator[Stand]:
+async def stand(
+    scenario: Scenario, report: Report = lambda _step: None, instead: str = ""
+) -> AsyncIterator[Stand]:
     """
     Start everything that one kind of work needs, and warm it up.
+
+    Args:
+        scenario: the work.
+        report: told each step.
+        instead: module that runs in the gateway's place, to compare with; empty for the gateway.
 
     Raises:
         BenchError: a process failed, or accepted spans did not arrive.
@@ -220,7 +235,8 @@ async def stand(scenario: Scenario, report: Report = lambda _step: None) -> Asyn
         target = await stack.enter_async_context(sink(theirs))
         config = Path(folder) / "bench.yaml"
         config.write_text(scenario.config(target.port, folder))
-        running = await stack.enter_async_context(gateway(config, ours))
+        run = peer(instead, target.port, ours) if instead else gateway(config, ours)
+        running = await stack.enter_async_context(run)
         made = Stand(scenario, running, target, theirs, report)
         report("warming up")
         await made.load(_WARM_UP_S)
