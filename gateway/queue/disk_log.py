@@ -14,7 +14,7 @@ from gateway.queue.log import Log
 from gateway.queue.notes import Notes
 from gateway.queue.queue import Queue
 from gateway.queue.recovery import Recovery, conflicts
-from gateway.queue.segment import LOG_SHIFT, Segment, log_of, numbers
+from gateway.queue.segment import LOG_SHIFT, Segment, last_number, log_of
 from gateway.queue.shelf import DiskShelf
 from gateway.queue.writer import Commit, Writer
 
@@ -114,7 +114,7 @@ class DiskLog:
     def _begin(self, segment_bytes: int) -> None:
         """Begin to write behind what is there."""
         worker = self._folder.worker
-        last = max(numbers(self._folder.log), default=0)
+        last = last_number(self._folder.log)
         log = Log(
             self._folder.log,
             self._disk,

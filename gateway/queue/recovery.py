@@ -12,7 +12,14 @@ from gateway.queue.folder import QueueFolder
 from gateway.queue.line import ALIGNMENT
 from gateway.queue.queue import PIPELINE_QUEUE, Queue
 from gateway.queue.reading import Cut, Damage, Found, read
-from gateway.queue.segment import LOG_SHIFT, Segment, acknowledgements, numbers, synced_note
+from gateway.queue.segment import (
+    LOG_SHIFT,
+    Segment,
+    acknowledgements,
+    numbers,
+    orphans,
+    synced_note,
+)
 
 _PORTION = 500  # records that are taken in before others get their turn
 
@@ -82,6 +89,9 @@ class Recovery:
             finished(segment)
 
     def _segments(self) -> Iterator[Segment]:
+        for notes in orphans(self._folder.log):
+            with contextlib.suppress(OSError):  # its number is not used again while it is there
+                self._disk.remove(notes)
         for number in numbers(self._folder.log):
             yield Segment(self._folder.log, self._first + number)
 

@@ -51,6 +51,16 @@ def numbers(folder: Path) -> list[int]:
     return sorted(int(path.stem[4:], 16) for path in folder.glob("seg-*.log"))
 
 
+def orphans(folder: Path) -> list[Path]:
+    """Return notes whose segment is gone: a process ended between the removal of the two."""
+    return [path for path in folder.glob("seg-*.ack") if not path.with_suffix(".log").exists()]
+
+
+def last_number(folder: Path) -> int:
+    """Return the highest number in use; also by notes, which would count for what came after."""
+    return max((int(path.stem[4:], 16) for path in folder.glob("seg-*.*")), default=0)
+
+
 def log_of(number: int) -> int:
     """Return the number of a segment's log."""
     return number >> LOG_SHIFT

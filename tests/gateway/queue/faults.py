@@ -39,6 +39,10 @@ class FailingDisk(Disk):
         self._check("sync")
         super().sync(descriptor)
 
+    def remove(self, path: Path) -> None:
+        self._check("remove")
+        super().remove(path)
+
     def append(self, path: Path, data: bytes, *, sync: bool = False) -> None:
         self._check("append")
         super().append(path, data, sync=sync)

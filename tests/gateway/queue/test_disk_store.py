@@ -54,6 +54,29 @@ async def test_what_waits_survives(tmp_path: Path) -> None:
         assert [b"%d" % at for at in range(0, 100, 3)] == await payloads(queues["a"])
 
 
+@pytest.mark.parametrize("kept", [False, True], ids=["removed", "not to be removed"])
+async def test_notes_of_a_segment_that_is_gone_count_for_no_other(
+    tmp_path: Path, *, kept: bool
+) -> None:
+    """Who is killed between the removal of a segment and of its notes leaves the notes behind."""
+    async with opened(tmp_path) as (store, queues):
+        await store.commit([record(b"old 1")])
+        await store.commit([record(b"old 2")])
+        for taken in await take_all(queues["a"]):
+            queues["a"].ack(taken)
+    (segment,) = (tmp_path / "log-0").glob("seg-*.log")
+    segment.unlink()
+
+    disk = FailingDisk()
+    if kept:
+        disk.failure = full("remove")
+    async with opened(tmp_path, disk=disk) as (store, _):
+        await store.commit([record(b"new 1")])
+        await store.commit([record(b"new 2")])
+    async with opened(tmp_path) as (_, queues):
+        assert [b"new 1", b"new 2"] == await payloads(queues["a"])
+
+
 @settings(deadline=None, max_examples=60)
 @given(st.data())
 def test_random_lives_keep_exactly_what_waits(
