@@ -46,7 +46,7 @@ def decide_all(guard: TraceGuard, batch: Batch) -> tuple[Batch, list[Verdict]]:
 def _trace(entries: list[wire.Entry], batch: Batch) -> Trace:
     trace = Trace(entries[0].trace_id, batch.context, Batch(wire.assemble(entries), batch.context))
     trace.span_count = len(entries)
-    trace.size_bytes = sum(len(entry.span) for entry in entries)
+    trace.size_bytes = wire.size_of(entries)
     if any(wire.is_root(entry.span) for entry in entries):
         trace.root_unix_ns = trace.first_unix_ns
     trace.ending = "end_of_input"

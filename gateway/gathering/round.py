@@ -201,11 +201,11 @@ def _portions(entries: Sequence[wire.Entry]) -> Iterable[list[wire.Entry]]:
     portion: list[wire.Entry] = []
     size = 0
     for entry in entries:
-        if portion and (len(portion) >= MAX_SPANS or size + len(entry.span) > MAX_BYTES):
+        if portion and (len(portion) >= MAX_SPANS or size + entry.size > MAX_BYTES):
             yield portion
             portion, size = [], 0
         portion.append(entry)
-        size += len(entry.span)
+        size += entry.size
     if portion:
         yield portion
 

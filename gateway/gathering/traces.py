@@ -79,9 +79,9 @@ class OpenTrace(Trace):
         self.first_unix_ns = min(self.first_unix_ns, received)
         self.last_unix_ns = max(self.last_unix_ns, received)
         for at in part.places:
-            span = entries[at].span
-            self.size_bytes += len(span)
-            if self.root_unix_ns is None and wire.is_root(span):
+            entry = entries[at]
+            self.size_bytes += entry.size
+            if self.root_unix_ns is None and wire.is_root(entry.span):
                 self.root_unix_ns = received
 
     def entries(self) -> list[wire.Entry]:
