@@ -94,6 +94,10 @@ def test_time_grows_with_length(redaction: Redaction, unit: str) -> None:
     # Each text is another one: what was seen is remembered.
     short = min(_seconds(redaction, (unit * 100_000)[at : at + 100_000]) for at in range(2))
     long = min(_seconds(redaction, (unit * 800_000)[at : at + 800_000]) for at in range(2))
+    for at in range(2, 8):  # a moment in which others fill the caches is no growth
+        if long < 24 * max(short, 0.005):
+            break
+        long = min(long, _seconds(redaction, (unit * 800_000)[at : at + 800_000]))
 
     assert long < 24 * max(short, 0.005)
 
