@@ -20,9 +20,10 @@ NAMED: Final = frozenset(("value", "val", "v", "content"))
 """The keys of values that may be named so."""
 
 _NAMING_LITERAL: Final = re.compile(f'"(?:{"|".join(sorted(NAMING))})"'.encode())
+# Possessive is only what repeats bytes: Python before 3.11.5 gets groups of alternatives wrong.
 _PLAIN: Final = rb'"[^"\\]*+"\s*+:\s*+(?:"[^"\\]*+"|[\w.+-]++)\s*+'
-_BEFORE: Final = re.compile(rb"\{\s*+(?:%b,\s*+)*+\"[^\"\\]*+\"\s*+:\s*+" % _PLAIN)
-_BEHIND: Final = re.compile(rb"\s*+(?:,\s*+%b)*+\}" % _PLAIN)
+_BEFORE: Final = re.compile(rb"\{\s*+(?:%b,\s*+)*\"[^\"\\]*+\"\s*+:\s*+" % _PLAIN)
+_BEHIND: Final = re.compile(rb"\s*+(?:,\s*+%b)*\}" % _PLAIN)
 """An object with plain members, up to the value of one of them and from there on."""
 _NEAR: Final = 1024
 """How far a name is looked for beside a member; where its object is longer, in all the text."""
